@@ -1,0 +1,589 @@
+/*
+ * The gate in front of cJSON, and tables of fields.
+ */
+
+#include "proto/json.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/descriptor.h"
+#include "proto/limits.h"
+
+/* Whole numbers are exact in a double up to here. */
+#define EXACT_MAX 9007199254740992.0
+/* cJSON 1.7.15 copies a number into 64 bytes and cuts what is longer. */
+#define NUMBER_CHARS 63
+#define FIFTEEN_DIGITS 1000000000000000
+
+/* The text in front of cJSON's eyes. Every gate_* returns false where RFC 8259 is violated, and
+ * else leaves the position behind what it checked. */
+struct gate {
+	const unsigned char *at, *end;
+};
+
+static int gate_peek(const struct gate *gate)
+{
+	return gate->at < gate->end ? *gate->at : -1;
+}
+
+static bool gate_take(struct gate *gate, unsigned char wanted)
+{
+	if (gate_peek(gate) != wanted)
+		return false;
+	gate->at++;
+	return true;
+}
+
+static void gate_space(struct gate *gate)
+{
+	while (gate->at < gate->end && memchr(" \t\r\n", *gate->at, 4))
+		gate->at++;
+}
+
+static bool gate_word(struct gate *gate, const char *word)
+{
+	size_t length = strlen(word);
+
+	if ((size_t)(gate->end - gate->at) < length || memcmp(gate->at, word, length) != 0)
+		return false;
+	gate->at += length;
+	return true;
+}
+
+/* The well-formed sequences of table 3-7 of the Unicode Standard: how many bytes follow the first,
+ * and what the second must be, which is where overlong forms and surrogates show. */
+static const struct utf8_form {
+	unsigned char first_min, first_max, second_min, second_max, following;
+} utf8_forms[] = {
+	{0x00, 0x7f, 0x00, 0x00, 0},
+	{0xc2, 0xdf, 0x80, 0xbf, 1},
+	{0xe0, 0xe0, 0xa0, 0xbf, 2},
+	{0xe1, 0xec, 0x80, 0xbf, 2},
+	{0xed, 0xed, 0x80, 0x9f, 2},
+	{0xee, 0xef, 0x80, 0xbf, 2},
+	{0xf0, 0xf0, 0x90, 0xbf, 3},
+	{0xf1, 0xf3, 0x80, 0xbf, 3},
+	{0xf4, 0xf4, 0x80, 0x8f, 3},
+};
+
+static bool form_matches(const struct utf8_form *form, const struct gate *gate)
+{
+	if (gate->at[0] < form->first_min || gate->at[0] > form->first_max)
+		return false;
+	if (gate->end - gate->at <= form->following)
+		return false;
+	if (form->following == 0)
+		return true;
+	if (gate->at[1] < form->second_min || gate->at[1] > form->second_max)
+		return false;
+	for (int i = 2; i <= form->following; i++) {
+		if (gate->at[i] < 0x80 || gate->at[i] > 0xbf)
+			return false;
+	}
+	return true;
+}
+
+static bool gate_character(struct gate *gate)
+{
+	if (gate_peek(gate) < 0x20)
+		return false;
+	for (size_t i = 0; i < sizeof(utf8_forms) / sizeof(utf8_forms[0]); i++) {
+		if (form_matches(&utf8_forms[i], gate)) {
+			gate->at += 1 + utf8_forms[i].following;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int hex_value(int c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *digit;
+
+	if (c <= 0)
+		return -1;
+	digit = strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
+	return digit ? (int)(digit - digits) : -1;
+}
+
+static bool gate_hex4(struct gate *gate, unsigned int *ret_unit)
+{
+	unsigned int unit = 0;
+
+	for (int i = 0; i < 4; i++) {
+		int value = hex_value(gate_peek(gate));
+
+		if (value < 0)
+			return false;
+		unit = unit << 4 | (unsigned int)value;
+		gate->at++;
+	}
+	*ret_unit = unit;
+	return true;
+}
+
+/* Behind "\u". */
+static bool gate_unicode(struct gate *gate)
+{
+	unsigned int unit, low;
+
+	if (!gate_hex4(gate, &unit) || unit == 0)
+		return false;
+	if (unit < 0xd800 || unit > 0xdfff)
+		return true;
+	if (unit > 0xdbff || !gate_word(gate, "\\u") || !gate_hex4(gate, &low))
+		return false;
+	return low >= 0xdc00 && low <= 0xdfff;
+}
+
+/* Behind the backslash. */
+static bool gate_escape(struct gate *gate)
+{
+	int c = gate_peek(gate);
+
+	if (c <= 0)
+		return false;
+	gate->at++;
+	return c == 'u' ? gate_unicode(gate) : strchr("\"\\/bfnrt", c) != NULL;
+}
+
+static bool gate_string(struct gate *gate)
+{
+	if (!gate_take(gate, '"'))
+		return false;
+	while (!gate_take(gate, '"')) {
+		if (gate_take(gate, '\\') ? !gate_escape(gate) : !gate_character(gate))
+			return false;
+	}
+	return true;
+}
+
+static bool gate_digits(struct gate *gate)
+{
+	const unsigned char *start = gate->at;
+
+	while (gate_peek(gate) >= '0' && gate_peek(gate) <= '9')
+		gate->at++;
+	return gate->at > start;
+}
+
+static bool gate_number(struct gate *gate)
+{
+	const unsigned char *start = gate->at;
+
+	(void)gate_take(gate, '-');
+	if (!gate_take(gate, '0') && !gate_digits(gate))
+		return false;
+	if (gate_take(gate, '.') && !gate_digits(gate))
+		return false;
+	if (gate_take(gate, 'e') || gate_take(gate, 'E')) {
+		if (!gate_take(gate, '+'))
+			(void)gate_take(gate, '-');
+		if (!gate_digits(gate))
+			return false;
+	}
+	return gate->at - start <= NUMBER_CHARS;
+}
+
+static bool gate_value(struct gate *gate, int depth);
+
+static bool gate_member(struct gate *gate, int depth)
+{
+	gate_space(gate);
+	if (!gate_string(gate))
+		return false;
+	gate_space(gate);
+	return gate_take(gate, ':') && gate_value(gate, depth);
+}
+
+/* Behind the opening bracket, up to and with the closing one. */
+static bool gate_container(struct gate *gate, int depth, unsigned char close,
+	bool (*element)(struct gate *gate, int depth))
+{
+	if (depth > LIMIT_JSON_DEPTH)
+		return false;
+	gate_space(gate);
+	if (gate_take(gate, close))
+		return true;
+	do {
+		if (!element(gate, depth))
+			return false;
+		gate_space(gate);
+	} while (gate_take(gate, ','));
+	return gate_take(gate, close);
+}
+
+/* depth: of containers around it. */
+static bool gate_value(struct gate *gate, int depth)
+{
+	gate_space(gate);
+	switch (gate_peek(gate)) {
+	case '{':
+		gate->at++;
+		return gate_container(gate, depth + 1, '}', gate_member);
+	case '[':
+		gate->at++;
+		return gate_container(gate, depth + 1, ']', gate_value);
+	case '"':
+		return gate_string(gate);
+	case 't':
+		return gate_word(gate, "true");
+	case 'f':
+		return gate_word(gate, "false");
+	case 'n':
+		return gate_word(gate, "null");
+	default:
+		return gate_number(gate);
+	}
+}
+
+static bool is_one_object(const char *text, size_t size)
+{
+	struct gate gate = {
+		.at = (const unsigned char *)text,
+		.end = (const unsigned char *)text + size,
+	};
+
+	gate_space(&gate);
+	if (gate_peek(&gate) != '{' || !gate_value(&gate, 0))
+		return false;
+	gate_space(&gate);
+	return gate.at == gate.end;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Sorted, because a frame has room for 100 000 keys. They are compared as parsed: "a" and
+ * "\u0061" are the same key. */
+static int check_keys(const cJSON *object)
+{
+	size_t n = (size_t)cJSON_GetArraySize(object), i = 0;
+	_cleanup_free_ const char **keys = NULL;
+	const cJSON *member;
+
+	if (n < 2)
+		return 0;
+	keys = malloc(n * sizeof(*keys));
+	if (!keys)
+		return -ENOMEM;
+	cJSON_ArrayForEach(member, object)
+		keys[i++] = member->string;
+	qsort(keys, n, sizeof(*keys), compare_keys);
+	for (i = 1; i < n; i++) {
+		if (strcmp(keys[i - 1], keys[i]) == 0)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+/* What only the parsed tree shows. The gate has bounded its depth. */
+static int check_tree(const cJSON *value)
+{
+	const cJSON *child;
+	int r;
+
+	if (cJSON_IsNumber(value) && !isfinite(value->valuedouble))
+		return -EBADMSG;
+	r = cJSON_IsObject(value) ? check_keys(value) : 0;
+	if (r < 0)
+		return r;
+	cJSON_ArrayForEach(child, value) {
+		r = check_tree(child);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+void json_clean(char *text)
+{
+	struct gate gate = {.at = (unsigned char *)text, .end = (unsigned char *)strchr(text, 0)};
+
+	while (gate.at < gate.end)
+		if (!gate_character(&gate))
+			text[gate.at++ - (const unsigned char *)text] = '?';
+}
+
+int json_parse(const char *text, size_t size, cJSON **ret_object)
+{
+	cJSON *object;
+	int r;
+
+	if (!is_one_object(text, size))
+		return -EBADMSG;
+	object = cJSON_ParseWithLengthOpts(text, size, NULL, false);
+	/* The gate takes nothing that cJSON refuses. */
+	if (!object)
+		return -ENOMEM;
+	r = check_tree(object);
+	if (r < 0) {
+		cJSON_Delete(object);
+		return r;
+	}
+	*ret_object = object;
+	return 0;
+}
+
+char **json_strings_free(char **strings)
+{
+	for (char **string = strings; string && *string; string++)
+		free(*string);
+	free(strings);
+	return NULL;
+}
+
+/* Where decode_* found no fault, or memory was short, *ret_problem stays as it was. */
+
+static int decode_string(const cJSON *value, void *member, enum json_problem *ret_problem)
+{
+	char *copy;
+
+	if (!cJSON_IsString(value)) {
+		*ret_problem = JSON_WRONG_TYPE;
+		return -EINVAL;
+	}
+	copy = strdup(value->valuestring);
+	if (!copy)
+		return -ENOMEM;
+	free(*(char **)member);
+	*(char **)member = copy;
+	return 0;
+}
+
+static int decode_integer(const struct json_field *field, const cJSON *value, int64_t *member,
+	enum json_problem *ret_problem)
+{
+	double number = cJSON_GetNumberValue(value);
+
+	if (!cJSON_IsNumber(value)) {
+		*ret_problem = JSON_WRONG_TYPE;
+		return -EINVAL;
+	}
+	/* Beyond that every double is whole, and the conversion is not defined for all. */
+	if (fabs(number) > EXACT_MAX) {
+		*ret_problem = JSON_OUT_OF_RANGE;
+		return -EINVAL;
+	}
+	if (number != (double)(int64_t)number) {
+		*ret_problem = JSON_WRONG_TYPE;
+		return -EINVAL;
+	}
+	if ((int64_t)number < field->min || (int64_t)number > field->max) {
+		*ret_problem = JSON_OUT_OF_RANGE;
+		return -EINVAL;
+	}
+	*member = (int64_t)number;
+	return 0;
+}
+
+static int decode_boolean(const cJSON *value, bool *member, enum json_problem *ret_problem)
+{
+	if (!cJSON_IsBool(value)) {
+		*ret_problem = JSON_WRONG_TYPE;
+		return -EINVAL;
+	}
+	*member = cJSON_IsTrue(value);
+	return 0;
+}
+
+static int decode_strings(const cJSON *value, char ***member, enum json_problem *ret_problem)
+{
+	char **strings;
+	size_t n = 0;
+	const cJSON *element;
+	int r = 0;
+
+	if (!cJSON_IsArray(value)) {
+		*ret_problem = JSON_WRONG_TYPE;
+		return -EINVAL;
+	}
+	strings = calloc((size_t)cJSON_GetArraySize(value) + 1, sizeof(*strings));
+	if (!strings)
+		return -ENOMEM;
+	cJSON_ArrayForEach(element, value) {
+		r = decode_string(element, &strings[n++], ret_problem);
+		if (r < 0)
+			break;
+	}
+	if (r < 0) {
+		json_strings_free(strings);
+		return r;
+	}
+	json_strings_free(*member);
+	*member = strings;
+	return 0;
+}
+
+static int decode_object(const cJSON *value, cJSON **member, enum json_problem *ret_problem)
+{
+	cJSON *copy;
+
+	if (!cJSON_IsObject(value)) {
+		*ret_problem = JSON_WRONG_TYPE;
+		return -EINVAL;
+	}
+	copy = cJSON_Duplicate(value, true);
+	if (!copy)
+		return -ENOMEM;
+	cJSON_Delete(*member);
+	*member = copy;
+	return 0;
+}
+
+static int decode_field(const struct json_field *field, const cJSON *value, void *to,
+	enum json_problem *ret_problem)
+{
+	void *member = (char *)to + field->offset;
+
+	switch (field->type) {
+	case JSON_STRING:
+		return decode_string(value, member, ret_problem);
+	case JSON_INTEGER:
+		return decode_integer(field, value, member, ret_problem);
+	case JSON_BOOLEAN:
+		return decode_boolean(value, member, ret_problem);
+	case JSON_STRINGS:
+		return decode_strings(value, member, ret_problem);
+	case JSON_OBJECT:
+		return decode_object(value, member, ret_problem);
+	}
+	abort();
+}
+
+static const struct json_field *find_field(const struct json_field *fields, const char *name)
+{
+	for (; fields->name; fields++) {
+		if (strcmp(fields->name, name) == 0)
+			return fields;
+	}
+	return NULL;
+}
+
+static int fail(const char *field, enum json_problem problem, const char **ret_field,
+	enum json_problem *ret_problem)
+{
+	*ret_field = field;
+	*ret_problem = problem;
+	return -EINVAL;
+}
+
+int json_decode(const cJSON *object, const struct json_field *fields, void *ret_struct,
+	const char **ret_field, enum json_problem *ret_problem)
+{
+	const cJSON *value;
+
+	cJSON_ArrayForEach(value, object) {
+		if (!find_field(fields, value->string))
+			return fail(value->string, JSON_UNKNOWN, ret_field, ret_problem);
+	}
+	for (; fields->name; fields++) {
+		enum json_problem problem;
+		int r;
+
+		value = cJSON_GetObjectItemCaseSensitive(object, fields->name);
+		if (!value || cJSON_IsNull(value)) {
+			if (fields->required)
+				return fail(fields->name, JSON_MISSING, ret_field, ret_problem);
+			continue;
+		}
+		r = decode_field(fields, value, ret_struct, &problem);
+		if (r == -EINVAL)
+			return fail(fields->name, problem, ret_field, ret_problem);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static cJSON *encode_strings(char **strings)
+{
+	cJSON *array = cJSON_CreateArray();
+
+	for (; array && *strings; strings++) {
+		if (!cJSON_AddItemToArray(array, cJSON_CreateString(*strings))) {
+			cJSON_Delete(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+/* cJSON prints 15 digits and finds that close enough: what has more goes as text. */
+static cJSON *encode_integer(int64_t integer)
+{
+	char text[3 * sizeof(integer)];
+
+	if (integer > -FIFTEEN_DIGITS && integer < FIFTEEN_DIGITS)
+		return cJSON_CreateNumber((double)integer);
+	(void)snprintf(text, sizeof(text), "%" PRId64, integer);
+	return cJSON_CreateRaw(text);
+}
+
+static bool is_left_out(const struct json_field *field, const void *member)
+{
+	return field->type != JSON_INTEGER && field->type != JSON_BOOLEAN &&
+	       !*(void *const *)member;
+}
+
+static cJSON *encode_field(const struct json_field *field, const void *member)
+{
+	switch (field->type) {
+	case JSON_STRING:
+		return cJSON_CreateString(*(char *const *)member);
+	case JSON_INTEGER:
+		return encode_integer(*(const int64_t *)member);
+	case JSON_BOOLEAN:
+		return cJSON_CreateBool(*(const bool *)member);
+	case JSON_STRINGS:
+		return encode_strings(*(char **const *)member);
+	case JSON_OBJECT:
+		return cJSON_Duplicate(*(cJSON *const *)member, true);
+	}
+	abort();
+}
+
+cJSON *json_encode(const struct json_field *fields, const void *from)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	for (; object && fields->name; fields++) {
+		const void *member = (const char *)from + fields->offset;
+		cJSON *value;
+
+		if (is_left_out(fields, member))
+			continue;
+		value = encode_field(fields, member);
+		if (!cJSON_AddItemToObject(object, fields->name, value)) {
+			cJSON_Delete(value);
+			cJSON_Delete(object);
+			return NULL;
+		}
+	}
+	return object;
+}
+
+void json_release(const struct json_field *fields, void *from)
+{
+	for (; fields->name; fields++) {
+		void *member = (char *)from + fields->offset;
+
+		if (fields->type == JSON_INTEGER || fields->type == JSON_BOOLEAN)
+			continue;
+		if (fields->type == JSON_STRINGS)
+			json_strings_free(*(char ***)member);
+		else if (fields->type == JSON_OBJECT)
+			cJSON_Delete(*(cJSON **)member);
+		else
+			free(*(char **)member);
+		*(void **)member = NULL;
+	}
+}

@@ -1,0 +1,141 @@
+/*
+ * The wire between keeper and supervisor: a fixed head, the bytes, and the descriptors, in one
+ * datagram. Both ends are of one build: the keeper starts the supervisor.
+ */
+
+#include "proto/keep.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "proto/descriptor.h"
+
+/* How long to wait for other processes to receive descriptors, where the kernel has no event. */
+#define TOO_MANY_REFERENCES_MSEC 10
+
+struct keep_head {
+	uint32_t verb;
+	uint32_t number;
+	char key[LIMIT_KEY_CHARS + 1];
+};
+
+static int wait_for_room(int fd, int error)
+{
+	struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
+	int r;
+
+	if (error == -ETOOMANYREFS)
+		r = poll(NULL, 0, TOO_MANY_REFERENCES_MSEC);
+	else
+		r = poll(&poll_fd, 1, -1);
+	return r < 0 && errno != EINTR ? -errno : 0;
+}
+
+static int send_datagram(int fd, const struct iovec *iov, const struct passed *passed, bool wait)
+{
+	for (;;) {
+		int r = passing_send(fd, iov, 2, passed->fds, passed->n_fds);
+
+		if (!wait || (r != -EAGAIN && r != -ETOOMANYREFS))
+			return r;
+		r = wait_for_room(fd, r);
+		if (r < 0)
+			return r;
+	}
+}
+
+int keep_send(int fd, const struct keep_message *message, bool wait)
+{
+	struct keep_head head = {.verb = message->verb, .number = message->number};
+	struct iovec iov[2] = {
+		{.iov_base = &head, .iov_len = sizeof(head)},
+		{.iov_base = message->bytes, .iov_len = message->n_bytes},
+	};
+
+	if (message->n_bytes > LIMIT_STATE_BYTES)
+		return -EMSGSIZE;
+	if (message->passed.n_fds > LIMIT_KEY_FDS)
+		return -EINVAL;
+	memcpy(head.key, message->key, strnlen(message->key, LIMIT_KEY_CHARS));
+	return send_datagram(fd, iov, &message->passed, wait);
+}
+
+/* Of the datagram that comes next; 0 at the end. Only one process reads this socket. */
+static ssize_t next_size(int fd)
+{
+	ssize_t size;
+
+	/* As in passing_receive, ECONNRESET stands once in front of what still waits. */
+	do
+		size = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+	while (size < 0 && (errno == EINTR || errno == ECONNRESET));
+	return size < 0 ? -errno : size;
+}
+
+static int decode(const struct keep_head *head, size_t n_bytes, struct keep_message *message)
+{
+	if (head->verb < KEEP_PUT || head->verb > KEEP_STOP)
+		return -EBADMSG;
+	if (!memchr(head->key, '\0', sizeof(head->key)))
+		return -EBADMSG;
+	if (n_bytes > LIMIT_STATE_BYTES || message->passed.n_fds > LIMIT_KEY_FDS)
+		return -EBADMSG;
+	message->verb = (enum keep_verb)head->verb;
+	message->number = head->number;
+	strcpy(message->key, head->key);
+	message->n_bytes = n_bytes;
+	message->bytes[n_bytes] = '\0';
+	return 1;
+}
+
+static int receive_datagram(int fd, size_t room_bytes, struct keep_message *message)
+{
+	struct keep_head head;
+	struct iovec iov[2] = {
+		{.iov_base = &head, .iov_len = sizeof(head)},
+		{.iov_base = message->bytes, .iov_len = room_bytes},
+	};
+	ssize_t size = passing_receive(fd, iov, 2, 0, &message->passed);
+
+	if (size <= 0)
+		return (int)size;
+	if (message->passed.truncated || (size_t)size < sizeof(head))
+		return -EBADMSG;
+	return decode(&head, (size_t)size - sizeof(head), message);
+}
+
+int keep_receive(int fd, struct keep_message *ret_message)
+{
+	ssize_t size = next_size(fd);
+	size_t room_bytes;
+	int r;
+
+	if (size < 0)
+		return (int)size;
+	r = passing_make_sure_of_room(LIMIT_KEY_FDS);
+	if (r < 0)
+		return r;
+	room_bytes = (size_t)size > sizeof(struct keep_head)
+			     ? (size_t)size - sizeof(struct keep_head)
+			     : 0;
+	if (room_bytes > LIMIT_STATE_BYTES)
+		room_bytes = LIMIT_STATE_BYTES;
+	ret_message->passed.n_fds = 0;
+	ret_message->bytes = malloc(room_bytes + 1);
+	if (!ret_message->bytes)
+		return -ENOMEM;
+	r = receive_datagram(fd, room_bytes, ret_message);
+	if (r <= 0)
+		keep_message_done(ret_message);
+	return r;
+}
+
+void keep_message_done(struct keep_message *message)
+{
+	free(message->bytes);
+	message->bytes = NULL;
+	passing_close(&message->passed);
+}

@@ -1,0 +1,51 @@
+#pragma once
+
+/*
+ * What keeper and supervisor say to each other over a SOCK_SEQPACKET pair. A put, update or drop
+ * needs no answer: once it is in the socket the keeper will do it, in order, whatever becomes of
+ * the sender.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/passing.h"
+
+enum keep_verb {
+	/* supervisor to keeper */
+	KEEP_PUT = 1, /* hold bytes and descriptors under key, in place of what it held */
+	KEEP_UPDATE,  /* hold these bytes under key, the descriptors stay */
+	KEEP_DROP,    /* forget key, close its descriptors */
+	KEEP_TAKE,    /* send me everything */
+	KEEP_FINISH,  /* the service has ended: end too, do not start me again */
+	/* keeper to supervisor */
+	KEEP_HELD,   /* one key with its bytes and descriptors; number: see KEEP_EXITED, or 0 */
+	KEEP_END,    /* that was everything */
+	KEEP_EXITED, /* the process of key's first descriptor, a pidfd, ended; number is
+		      * KEEP_STATUS_KNOWN | (CLD_* << 8) | si_status. See waitid(2). */
+	KEEP_STOP,   /* the operator wants the service to end */
+};
+
+#define KEEP_STATUS_KNOWN 0x10000u
+
+/* The descriptor that the supervisor finds its end at. */
+#define KEEP_FD 3
+/* And the lock of the runtime directory: as long as either of the two runs nobody else may. */
+#define KEEP_LOCK_FD 4
+
+struct keep_message {
+	enum keep_verb verb;
+	uint32_t number;
+	char key[LIMIT_KEY_CHARS + 1];
+	char *bytes; /* malloc'd by keep_receive, NUL-terminated; borrowed by keep_send */
+	size_t n_bytes;
+	struct passed passed; /* borrowed by keep_send, at most LIMIT_KEY_FDS */
+};
+
+/* Sends; waits in poll while the other side is behind if wait is set, else -EAGAIN. */
+int keep_send(int fd, const struct keep_message *message, bool wait);
+/* 1, 0 when the other side is gone, -EAGAIN, -EMFILE or -ENOMEM (no room: the message stays where
+ * it is), -EBADMSG (the message is gone). *ret_message is to be done only after 1. */
+int keep_receive(int fd, struct keep_message *ret_message);
+void keep_message_done(struct keep_message *message);

@@ -1,0 +1,402 @@
+/*
+ * The gate in front of cJSON, and tables of fields.
+ */
+
+#include "tests/unit/leaks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/json.h"
+#include "proto/limits.h"
+
+#define TEXT(literal)                                                                              \
+	{                                                                                          \
+		literal, sizeof(literal) - 1                                                       \
+	}
+
+struct text {
+	const char *bytes;
+	size_t size;
+};
+
+static cJSON *parse(const char *text)
+{
+	cJSON *object = NULL;
+
+	assert_int_equal(json_parse(text, strlen(text), &object), 0);
+	assert_non_null(object);
+	return object;
+}
+
+static void takes_json(void **state)
+{
+	const char *texts[] = {
+		"{}",
+		" \t\r\n{ } \n",
+		"{\"a\":1}",
+		"{\"a\" : [ 1 , 2.5 , -0 , 1e5 , 1E+5 , 0.1e-5 , true , false , null , {} , [] ] }",
+		"{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\uD83D\\ude00\"}",
+		"{\"a\":{\"a\":{\"a\":1}},\"b\":1}",
+		"{\"a\":1,\"A\":2}",
+		"{\"\":0}",
+		"{\"a\":\"\xc3\xa9 \xe2\x82\xac \xed\x9f\xbf \xee\x80\x80 \xf0\x90\x80\x80 \xf4\x8f\xbf\xbf\x7f\"}",
+		"{\"a\":\"u0000 \\\\u0000\"}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		cJSON *object = NULL;
+
+		if (json_parse(texts[i], strlen(texts[i]), &object) != 0)
+			fail_msg("refused %s", texts[i]);
+		cJSON_Delete(object);
+	}
+}
+
+static void refuses_what_is_no_json(void **state)
+{
+	const struct text texts[] = {
+		TEXT(""),
+		TEXT(" "),
+		TEXT("{"),
+		TEXT("}"),
+		TEXT("{}}"),
+		TEXT("{} x"),
+		TEXT("{}{}"),
+		TEXT("{}\0"),
+		TEXT("{\"a\":1}\0{}"),
+		TEXT("\xef\xbb\xbf{}"),
+		TEXT("[]"),
+		TEXT("1"),
+		TEXT("null"),
+		TEXT("\"a\""),
+		TEXT("{a:1}"),
+		TEXT("{'a':1}"),
+		TEXT("{\"a\"}"),
+		TEXT("{\"a\":}"),
+		TEXT("{\"a\":1,}"),
+		TEXT("{,\"a\":1}"),
+		TEXT("{\"a\":1 \"b\":2}"),
+		TEXT("{\"a\":[1,]}"),
+		TEXT("{\"a\":[,1]}"),
+		TEXT("{\"a\":[1 2]}"),
+		TEXT("{\"a\":[1}"),
+		TEXT("{\"a\":[1}]"),
+		TEXT("{1:1}"),
+		TEXT("{\"a\":tru}"),
+		TEXT("{\"a\":True}"),
+		TEXT("{\"a\":nul"),
+		TEXT("{\"a\":NaN}"),
+		TEXT("{\"a\":Infinity}"),
+		TEXT("{\"a\":1e999}"),
+		TEXT("{\"a\":-1e999}"),
+		TEXT("{\"a\":+1}"),
+		TEXT("{\"a\":-}"),
+		TEXT("{\"a\":01}"),
+		TEXT("{\"a\":-01}"),
+		TEXT("{\"a\":.5}"),
+		TEXT("{\"a\":1.}"),
+		TEXT("{\"a\":1e}"),
+		TEXT("{\"a\":1e+}"),
+		TEXT("{\"a\":1e+-1}"),
+		TEXT("{\"a\":0x10}"),
+		TEXT("{\"a\":1"),
+		TEXT("{\"a\":\"}"),
+		TEXT("{\"a\":\"\\"),
+		TEXT("{\"a\":\"\\x41\"}"),
+		TEXT("{\"a\":\"\\\"}"),
+		TEXT("{\"a\":\"\\\0\"}"),
+		TEXT("{\"a\":\"\\u0000\"}"),
+		TEXT("{\"a\\u0000b\":1}"),
+		TEXT("{\"a\":\"\\u000g\"}"),
+		TEXT("{\"a\":\"\\u 041\"}"),
+		TEXT("{\"a\":\"\\u41\"}"),
+		TEXT("{\"a\":\"\\u004"),
+		TEXT("{\"a\":\"\\ud800\"}"),
+		TEXT("{\"a\":\"\\udc00\"}"),
+		TEXT("{\"a\":\"\\ud800\\u0041\"}"),
+		TEXT("{\"a\":\"\\ud800\\n\"}"),
+		TEXT("{\"a\":\"\\ud800\\ud800\"}"),
+		TEXT("{\"a\":\"x\0y\"}"),
+		TEXT("{\"a\":\"x\ny\"}"),
+		TEXT("{\"a\":\"x\x1fy\"}"),
+		TEXT("{\"a\":\x01 1}"),
+		TEXT("{\"a\":\x0b 1}"),
+		TEXT("{\"a\":1}\x0c"),
+		TEXT("{\"a\":\"\x80\"}"),
+		TEXT("{\"a\":\"\xc3\"}"),
+		TEXT("{\"a\":\"\xc0\xaf\"}"),
+		TEXT("{\"a\":\"\xc1\xbf\"}"),
+		TEXT("{\"a\":\"\xe0\x80\xaf\"}"),
+		TEXT("{\"a\":\"\xe2\x82\"}"),
+		TEXT("{\"a\":\"\xed\xa0\x80\"}"),
+		TEXT("{\"a\":\"\xf0\x80\x80\xaf\"}"),
+		TEXT("{\"a\":\"\xf4\x90\x80\x80\"}"),
+		TEXT("{\"a\":\"\xf5\x80\x80\x80\"}"),
+		TEXT("{\"a\":\"\xff\"}"),
+		TEXT("{\"a\":\"\xe2\x82"),
+		TEXT("{\"\xff\":1}"),
+		TEXT("{\"a\":1,\"a\":2}"),
+		TEXT("{\"a\":1,\"b\":2,\"\\u0061\":3}"),
+		TEXT("{\"x\":{\"a\":1,\"a\":1}}"),
+		TEXT("{\"x\":[{\"a\":{\"b\":1,\"c\":2,\"b\":3}}]}"),
+		TEXT("{/* no */}"),
+		TEXT("{\"a\":1} // no"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		cJSON *object = NULL;
+
+		if (json_parse(texts[i].bytes, texts[i].size, &object) != -EBADMSG)
+			fail_msg("took %s", texts[i].bytes);
+		assert_null(object);
+	}
+}
+
+/* Every beginning of a text must be refused without a look behind its end: the copy is exactly as
+ * long, which a sanitizer watches. */
+static void stops_at_the_end(void **state)
+{
+	const char text[] =
+		"{\"a\":[1.5e3,true,\"\\u00e9\\ud83d\\ude00\xf0\x90\x80\x80\"],\"b\":{\"c\":null}}";
+
+	(void)state;
+	for (size_t size = 0; size < strlen(text); size++) {
+		char *copy = malloc(size ? size : 1);
+		cJSON *object = NULL;
+
+		assert_non_null(copy);
+		memcpy(copy, text, size);
+		assert_int_equal(json_parse(copy, size, &object), -EBADMSG);
+		free(copy);
+	}
+}
+
+static int parse_nested(int depth, const char *open, const char *close)
+{
+	char text[1024] = "{\"a\":";
+	cJSON *object = NULL;
+	int r;
+
+	for (int i = 1; i < depth; i++)
+		strcat(text, open);
+	strcat(text, "1");
+	for (int i = 1; i < depth; i++)
+		strcat(text, close);
+	strcat(text, "}");
+	r = json_parse(text, strlen(text), &object);
+	cJSON_Delete(object);
+	return r;
+}
+
+static void bounds_the_depth(void **state)
+{
+	(void)state;
+	assert_int_equal(parse_nested(LIMIT_JSON_DEPTH, "[", "]"), 0);
+	assert_int_equal(parse_nested(LIMIT_JSON_DEPTH + 1, "[", "]"), -EBADMSG);
+	assert_int_equal(parse_nested(LIMIT_JSON_DEPTH, "{\"a\":", "}"), 0);
+	assert_int_equal(parse_nested(LIMIT_JSON_DEPTH + 1, "{\"a\":", "}"), -EBADMSG);
+}
+
+/* A frame full of brackets must not use the stack up. */
+static void survives_a_frame_of_brackets(void **state)
+{
+	char *text = malloc(LIMIT_FRAME_BYTES);
+	cJSON *object = NULL;
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, '[', LIMIT_FRAME_BYTES);
+	memcpy(text, "{\"a\":", 5);
+	assert_int_equal(json_parse(text, LIMIT_FRAME_BYTES, &object), -EBADMSG);
+	free(text);
+}
+
+/* In less time than comparing every key with every other would take. */
+static void takes_a_frame_of_keys(void **state)
+{
+	char *text = malloc(LIMIT_FRAME_BYTES);
+	size_t size = 1;
+	cJSON *object = NULL;
+
+	(void)state;
+	assert_non_null(text);
+	text[0] = '{';
+	for (int i = 0; size < LIMIT_FRAME_BYTES - 32; i++)
+		size += (size_t)sprintf(text + size, "%s\"%x\":0", i ? "," : "", (unsigned int)i);
+	text[size++] = '}';
+	assert_int_equal(json_parse(text, size, &object), 0);
+	cJSON_Delete(object);
+	free(text);
+}
+
+/* What cJSON would cut short. */
+static void bounds_the_length_of_numbers(void **state)
+{
+	char text[128];
+	cJSON *object = NULL;
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), "{\"a\":0.%060d1}", 0);
+	assert_int_equal(json_parse(text, strlen(text), &object), 0);
+	cJSON_Delete(object);
+	(void)snprintf(text, sizeof(text), "{\"a\":0.%061d1}", 0);
+	assert_int_equal(json_parse(text, strlen(text), &object), -EBADMSG);
+}
+
+struct sample {
+	char *name;
+	int64_t count;
+	bool flag;
+	char **words;
+	cJSON *object;
+};
+
+static const struct json_field fields[] = {
+	{"name", JSON_STRING, offsetof(struct sample, name), true, 0, 0},
+	{"count", JSON_INTEGER, offsetof(struct sample, count), false, -5, 9007199254740992},
+	{"flag", JSON_BOOLEAN, offsetof(struct sample, flag), false, 0, 0},
+	{"words", JSON_STRINGS, offsetof(struct sample, words), false, 0, 0},
+	{"object", JSON_OBJECT, offsetof(struct sample, object), false, 0, 0},
+	{0},
+};
+
+static void decodes_every_type(void **state)
+{
+	cJSON *object = parse("{\"name\":\"n\",\"count\":9007199254740992,\"flag\":true,"
+			      "\"words\":[\"a\",\"\"],\"object\":{\"x\":[1]}}");
+	struct sample sample = {0};
+	const char *field;
+	enum json_problem problem;
+
+	(void)state;
+	assert_int_equal(json_decode(object, fields, &sample, &field, &problem), 0);
+	cJSON_Delete(object);
+	assert_string_equal(sample.name, "n");
+	assert_int_equal(sample.count, 9007199254740992);
+	assert_true(sample.flag);
+	assert_string_equal(sample.words[0], "a");
+	assert_string_equal(sample.words[1], "");
+	assert_null(sample.words[2]);
+	assert_true(cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(sample.object, "x")));
+	json_release(fields, &sample);
+	assert_null(sample.name);
+	assert_null(sample.words);
+	assert_null(sample.object);
+}
+
+static void leaves_defaults_and_replaces_them(void **state)
+{
+	struct sample sample = {.name = strdup("default"), .count = 7, .flag = true};
+	cJSON *object = parse("{\"name\":\"n\",\"count\":null,\"words\":[]}");
+	const char *field;
+	enum json_problem problem;
+
+	(void)state;
+	assert_int_equal(json_decode(object, fields, &sample, &field, &problem), 0);
+	assert_string_equal(sample.name, "n");
+	assert_int_equal(sample.count, 7);
+	assert_true(sample.flag);
+	assert_non_null(sample.words);
+	assert_null(sample.words[0]);
+	assert_int_equal(json_decode(object, fields, &sample, &field, &problem), 0);
+	cJSON_Delete(object);
+	json_release(fields, &sample);
+}
+
+static void says_which_field_is_wrong_and_why(void **state)
+{
+	const struct {
+		const char *text, *field;
+		enum json_problem problem;
+	} rows[] = {
+		{"{}", "name", JSON_MISSING},
+		{"{\"name\":null}", "name", JSON_MISSING},
+		{"{\"Name\":\"n\"}", "Name", JSON_UNKNOWN},
+		{"{\"name\":\"n\",\"other\":null}", "other", JSON_UNKNOWN},
+		{"{\"name\":1}", "name", JSON_WRONG_TYPE},
+		{"{\"name\":\"n\",\"count\":\"1\"}", "count", JSON_WRONG_TYPE},
+		{"{\"name\":\"n\",\"count\":true}", "count", JSON_WRONG_TYPE},
+		{"{\"name\":\"n\",\"count\":1.5}", "count", JSON_WRONG_TYPE},
+		{"{\"name\":\"n\",\"count\":-6}", "count", JSON_OUT_OF_RANGE},
+		{"{\"name\":\"n\",\"count\":9007199254740994}", "count", JSON_OUT_OF_RANGE},
+		{"{\"name\":\"n\",\"count\":1e300}", "count", JSON_OUT_OF_RANGE},
+		{"{\"name\":\"n\",\"count\":-1e300}", "count", JSON_OUT_OF_RANGE},
+		{"{\"name\":\"n\",\"flag\":0}", "flag", JSON_WRONG_TYPE},
+		{"{\"name\":\"n\",\"words\":\"a\"}", "words", JSON_WRONG_TYPE},
+		{"{\"name\":\"n\",\"words\":[\"a\",\"b\",1]}", "words", JSON_WRONG_TYPE},
+		{"{\"name\":\"n\",\"words\":[null]}", "words", JSON_WRONG_TYPE},
+		{"{\"name\":\"n\",\"object\":[]}", "object", JSON_WRONG_TYPE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cJSON *object = parse(rows[i].text);
+		struct sample sample = {0};
+		const char *field = NULL;
+		enum json_problem problem = 0;
+
+		assert_int_equal(json_decode(object, fields, &sample, &field, &problem), -EINVAL);
+		assert_string_equal(field, rows[i].field);
+		assert_int_equal(problem, rows[i].problem);
+		json_release(fields, &sample);
+		cJSON_Delete(object);
+	}
+}
+
+static void encodes_what_it_decodes(void **state)
+{
+	const char text[] = "{\"name\":\"\xc3\xa9\\n\",\"count\":-3,\"flag\":true,"
+			    "\"words\":[\"a\",\"b\"],\"object\":{\"x\":1}}";
+	cJSON *object = parse(text), *encoded;
+	struct sample sample = {0};
+	const char *field;
+	enum json_problem problem;
+	char *printed;
+
+	(void)state;
+	assert_int_equal(json_decode(object, fields, &sample, &field, &problem), 0);
+	encoded = json_encode(fields, &sample);
+	assert_non_null(encoded);
+	printed = cJSON_PrintUnformatted(encoded);
+	assert_string_equal(printed, text);
+	cJSON_free(printed);
+	cJSON_Delete(encoded);
+	cJSON_Delete(object);
+	json_release(fields, &sample);
+}
+
+static void leaves_out_what_is_not_there(void **state)
+{
+	const struct sample sample = {.count = 9007199254740991};
+	cJSON *encoded = json_encode(fields, &sample);
+	char *printed = cJSON_PrintUnformatted(encoded);
+
+	(void)state;
+	assert_string_equal(printed, "{\"count\":9007199254740991,\"flag\":false}");
+	cJSON_free(printed);
+	cJSON_Delete(encoded);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		leaks_test(takes_json),
+		leaks_test(refuses_what_is_no_json),
+		leaks_test(stops_at_the_end),
+		leaks_test(bounds_the_depth),
+		leaks_test(survives_a_frame_of_brackets),
+		leaks_test(takes_a_frame_of_keys),
+		leaks_test(bounds_the_length_of_numbers),
+		leaks_test(decodes_every_type),
+		leaks_test(leaves_defaults_and_replaces_them),
+		leaks_test(says_which_field_is_wrong_and_why),
+		leaks_test(encodes_what_it_decodes),
+		leaks_test(leaves_out_what_is_not_there),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
