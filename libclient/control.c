@@ -1,0 +1,308 @@
+/*
+ * The control client.
+ *
+ * A frame is one JSON object and a NUL byte, on a stream that may cut and join frames as it likes.
+ * Calls go one at a time, so what is buffered behind an answer is an answer that nobody asked
+ * for: the two sides then no longer mean the same call, and the connection is of no more use.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <inko/control.h>
+
+#include "proto/descriptor.h"
+#include "proto/json.h"
+#include "proto/limits.h"
+#include "proto/runtime.h"
+
+struct inko_control {
+	int fd; /* -1 when the connection is of no more use */
+	char *buffer;
+	size_t size;
+	size_t capacity;
+};
+
+struct reply {
+	char *error;
+	cJSON *parameters;
+	bool continues;
+};
+
+static const struct json_field reply_fields[] = {
+	{.name = "error", .type = JSON_STRING, .offset = offsetof(struct reply, error)},
+	{.name = "parameters", .type = JSON_OBJECT, .offset = offsetof(struct reply, parameters)},
+	{.name = "continues", .type = JSON_BOOLEAN, .offset = offsetof(struct reply, continues)},
+	{},
+};
+
+int inko_control_directory(const char *option, char **ret_directory)
+{
+	char path[PATH_MAX];
+	char *directory;
+	int r;
+
+	r = runtime_directory(option, path);
+	if (r < 0)
+		return r;
+	directory = strdup(path);
+	if (!directory)
+		return -ENOMEM;
+	*ret_directory = directory;
+	return 0;
+}
+
+/* connect(2) to path, again when a signal came while the server's backlog was full. */
+static int connect_to(const char *path, int *ret_fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	*ret_fd = descriptor_take(&fd);
+	return 0;
+}
+
+int inko_control_connect(const char *option, struct inko_control **ret_control)
+{
+	char directory[PATH_MAX], path[PATH_MAX];
+	_cleanup_close_ int fd = -1;
+	struct inko_control *control;
+	int r;
+
+	r = runtime_directory(option, directory);
+	if (r >= 0)
+		r = runtime_path(directory, RUNTIME_CONTROL, path);
+	if (r >= 0)
+		r = connect_to(path, &fd);
+	if (r < 0)
+		return r;
+	control = calloc(1, sizeof(*control));
+	if (!control)
+		return -ENOMEM;
+	control->fd = descriptor_take(&fd);
+	*ret_control = control;
+	return 0;
+}
+
+struct inko_control *inko_control_close(struct inko_control *control)
+{
+	if (control) {
+		descriptor_close(&control->fd);
+		free(control->buffer);
+		free(control);
+	}
+	return NULL;
+}
+
+static int add_method(cJSON *call, const char *method)
+{
+	char name[256];
+	int length;
+
+	if (strchr(method, '.'))
+		return cJSON_AddStringToObject(call, "method", method) ? 0 : -ENOMEM;
+	length = snprintf(name, sizeof(name), "%s.%s", RUNTIME_CONTROL, method);
+	if (length >= (int)sizeof(name))
+		return -EBADMSG;
+	return cJSON_AddStringToObject(call, "method", name) ? 0 : -ENOMEM;
+}
+
+static int add_parameters(cJSON *call, const char *text)
+{
+	cJSON *parameters;
+	int r;
+
+	if (!text)
+		return 0;
+	r = json_parse(text, strlen(text), &parameters);
+	if (r < 0)
+		return r;
+	if (!cJSON_AddItemToObject(call, "parameters", parameters)) {
+		cJSON_Delete(parameters);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* The frame of a call, with its NUL. */
+static int format_call(const char *method, const char *parameters, char **ret_frame)
+{
+	cJSON *call = cJSON_CreateObject();
+	char *frame = NULL;
+	int r = -ENOMEM;
+
+	if (call)
+		r = add_method(call, method);
+	if (r >= 0)
+		r = add_parameters(call, parameters);
+	if (r >= 0)
+		frame = cJSON_PrintUnformatted(call);
+	cJSON_Delete(call);
+	if (r < 0)
+		return r;
+	if (!frame)
+		return -ENOMEM;
+	*ret_frame = frame;
+	return 0;
+}
+
+static int send_frame(int fd, const char *frame, size_t size)
+{
+	ssize_t n;
+
+	for (size_t sent = 0; sent < size; sent += n) {
+		n = send(fd, frame + sent, size - sent, MSG_NOSIGNAL);
+		if (n >= 0)
+			continue;
+		if (errno == EINTR)
+			n = 0;
+		else
+			return errno == EPIPE ? -ECONNRESET : -errno;
+	}
+	return 0;
+}
+
+static int grow(struct inko_control *control)
+{
+	size_t capacity = control->capacity ? control->capacity * 2 : 4096;
+	char *buffer;
+
+	if (control->size < control->capacity)
+		return 0;
+	/* What inkod queues for a client is bounded, so more than that cannot be its answer. */
+	if (control->capacity >= LIMIT_UNREAD_BYTES)
+		return -EBADMSG;
+	buffer = realloc(control->buffer, capacity);
+	if (!buffer)
+		return -ENOMEM;
+	control->buffer = buffer;
+	control->capacity = capacity;
+	return 0;
+}
+
+/* Reads until the buffer holds a whole frame. *ret_size is its size without the NUL. */
+static int receive_frame(struct inko_control *control, size_t *ret_size)
+{
+	char *end;
+	ssize_t n;
+	int r;
+
+	for (;;) {
+		r = grow(control);
+		if (r < 0)
+			return r;
+		n = recv(control->fd, control->buffer + control->size,
+			control->capacity - control->size, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -ECONNRESET;
+		end = memchr(control->buffer + control->size, '\0', n);
+		control->size += n;
+		if (end) {
+			*ret_size = end - control->buffer;
+			return 0;
+		}
+	}
+}
+
+static int decode_reply(const char *frame, size_t size, struct reply *ret_reply)
+{
+	enum json_problem problem;
+	const char *field;
+	cJSON *object;
+	int r;
+
+	r = json_parse(frame, size, &object);
+	if (r < 0)
+		return r;
+	r = json_decode(object, reply_fields, ret_reply, &field, &problem);
+	cJSON_Delete(object);
+	if (r == -EINVAL)
+		return -EBADMSG;
+	if (r < 0)
+		return r;
+	/* More than one answer comes only to who asked for more. */
+	return ret_reply->continues ? -EBADMSG : 0;
+}
+
+static int give_reply(struct reply *reply, char **ret_error, char **ret_parameters)
+{
+	char *text = reply->parameters ? cJSON_PrintUnformatted(reply->parameters) : strdup("{}");
+
+	if (!text)
+		return -ENOMEM;
+	*ret_parameters = text;
+	if (!reply->error)
+		return 0;
+	*ret_error = reply->error;
+	reply->error = NULL;
+	return -EREMOTEIO;
+}
+
+static int receive_reply(struct inko_control *control, char **ret_error, char **ret_parameters)
+{
+	struct reply reply = {};
+	size_t size = 0;
+	int r;
+
+	r = receive_frame(control, &size);
+	if (r < 0)
+		return r;
+	r = decode_reply(control->buffer, size, &reply);
+	if (r >= 0)
+		r = give_reply(&reply, ret_error, ret_parameters);
+	json_release(reply_fields, &reply);
+	control->size -= size + 1;
+	return r;
+}
+
+static int exchange(struct inko_control *control, const char *frame, size_t size, char **ret_error,
+	char **ret_parameters)
+{
+	int r;
+
+	if (control->size > 0)
+		return -EBADMSG;
+	r = send_frame(control->fd, frame, size);
+	if (r < 0)
+		return r;
+	return receive_reply(control, ret_error, ret_parameters);
+}
+
+int inko_control_call(struct inko_control *control, const char *method, const char *parameters,
+	char **ret_error, char **ret_parameters)
+{
+	_cleanup_free_ char *frame = NULL;
+	size_t size;
+	int r;
+
+	if (control->fd < 0)
+		return -ENOTCONN;
+	r = format_call(method, parameters, &frame);
+	if (r < 0)
+		return r;
+	size = strlen(frame) + 1;
+	if (size > LIMIT_FRAME_BYTES)
+		return -EMSGSIZE;
+	r = exchange(control, frame, size, ret_error, ret_parameters);
+	if (r < 0 && r != -EREMOTEIO)
+		descriptor_close(&control->fd);
+	return r;
+}

@@ -1,0 +1,61 @@
+/*
+ * Help, printed from the tables that the command line is parsed with.
+ */
+
+#include <stdio.h>
+
+#include "errors.h"
+#include "reply.h"
+#include "verbs.h"
+
+static void print_arguments(const struct argument *arguments)
+{
+	char left[64];
+
+	for (; arguments->help; arguments++) {
+		const char *flag = arguments->flag, *letter = arguments->letter;
+		const char *value = arguments->value;
+
+		snprintf(left, sizeof(left), "%s%s%s%s%s", letter ? letter : "", letter ? ", " : "",
+			flag ? flag : "", flag && value ? " " : "", value ? value : "");
+		printf("  %-20s %s\n", left, arguments->help);
+	}
+}
+
+static void print_verb(const struct verb *verb)
+{
+	printf("inkoctl %s%s%s\n\n  %s\n\n", verb->name, *verb->usage ? " " : "", verb->usage,
+		verb->help);
+	print_arguments(verb->arguments);
+}
+
+static void print_all(void)
+{
+	printf("inkoctl [--runtime-dir DIR] [--json] VERB ...\n\n");
+	for (const struct verb *verb = verbs; verb->name; verb++)
+		printf("  %-20s %s\n", verb->name, verb->help);
+	putchar('\n');
+	print_arguments(global_arguments);
+	printf("\n'inkoctl help VERB' says more; times are written 10ms, 5s, 2min, 1h.\n");
+}
+
+void help_print(const struct verb *verb)
+{
+	if (verb)
+		print_verb(verb);
+	else
+		print_all();
+}
+
+int run_help(struct session *session, const struct verb *verb, cJSON *parameters)
+{
+	const char *name = reply_text(parameters, "verb");
+	const struct verb *about = name ? verb_find(name) : NULL;
+
+	(void)session;
+	(void)verb;
+	if (name && !about)
+		return complain_usage(NULL, "there is no verb '%s'", name);
+	help_print(about);
+	return STATUS_DONE;
+}

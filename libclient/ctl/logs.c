@@ -1,0 +1,159 @@
+/*
+ * What an actor's instances have printed. inkod has no part in it: it says where the output is, and
+ * that is the journal or files.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+
+#include "errors.h"
+#include "reply.h"
+#include "tail.h"
+#include "terminal.h"
+#include "verbs.h"
+
+/* How often files are looked at, and how often inkod is asked for new ones, when following. */
+#define LOOK_MSEC 200
+#define LOOKS_PER_QUESTION 5
+
+static int add_files(struct tails *tails, const cJSON *reply)
+{
+	const cJSON *log;
+
+	cJSON_ArrayForEach(log, reply_member(reply, "logs")) {
+		const char *file = reply_text(log, "file");
+
+		if (file && tails_add(tails, reply_shown(log, "instance"), file) < 0)
+			return complain(STATUS_REFUSED, "there is not enough memory");
+	}
+	return STATUS_DONE;
+}
+
+static int print_now(struct tails *tails)
+{
+	int status = tails_print(tails);
+
+	return status == STATUS_DONE ? terminal_flush() : status;
+}
+
+/* Asks for instances that are new. *ret_removed when the actor is no more. Without inkod the files
+ * that are known go on: actors outlive it. */
+static int ask_again(
+	struct session *session, const cJSON *parameters, struct tails *tails, bool *ret_removed)
+{
+	cJSON *reply = NULL;
+	int r, status = STATUS_DONE;
+
+	r = session_ask(session, "GetLogs", parameters, &reply);
+	*ret_removed = r == -EREMOTEIO;
+	if (r == 0)
+		status = add_files(tails, reply);
+	cJSON_Delete(reply);
+	return status;
+}
+
+static int follow(struct session *session, const cJSON *parameters, struct tails *tails)
+{
+	bool removed = false;
+	int status = STATUS_DONE;
+
+	for (int look = 1; status == STATUS_DONE && !removed; look++) {
+		if (terminal_is_gone(LOOK_MSEC))
+			return STATUS_REFUSED;
+		if (look % LOOKS_PER_QUESTION == 0)
+			status = ask_again(session, parameters, tails, &removed);
+		if (status == STATUS_DONE)
+			status = print_now(tails);
+	}
+	if (removed)
+		complain(status, "%s was removed", reply_shown(parameters, "actor"));
+	return status;
+}
+
+static int print_files(
+	struct session *session, const cJSON *parameters, const cJSON *reply, bool following)
+{
+	struct tails *tails = tails_new();
+	int status;
+
+	if (!tails)
+		return complain(STATUS_REFUSED, "there is not enough memory");
+	status = add_files(tails, reply);
+	if (status == STATUS_DONE)
+		status = print_now(tails);
+	if (status == STATUS_DONE && following)
+		status = follow(session, parameters, tails);
+	tails_finish(tails);
+	tails_free(tails);
+	return status;
+}
+
+static size_t count_journals(const cJSON *reply)
+{
+	const cJSON *log;
+	size_t count = 0;
+
+	cJSON_ArrayForEach(log, reply_member(reply, "logs")) {
+		count += reply_text(log, "journal") != NULL;
+	}
+	return count;
+}
+
+/* Becomes journalctl; returns only when that is not possible. */
+static int exec_journalctl(const cJSON *reply, size_t count, bool following)
+{
+	const char **words = calloc(2 * count + 4, sizeof(*words));
+	const cJSON *log;
+	size_t n = 0;
+
+	if (!words)
+		return complain(STATUS_REFUSED, "there is not enough memory");
+	words[n++] = "journalctl";
+	cJSON_ArrayForEach(log, reply_member(reply, "logs")) {
+		if (!reply_text(log, "journal"))
+			continue;
+		words[n++] = "-t";
+		words[n++] = reply_text(log, "journal");
+	}
+	if (following) {
+		words[n++] = "-f";
+		words[n++] = "--no-tail";
+	}
+	signal(SIGPIPE, SIG_DFL);
+	execvp(words[0], (char *const *)words);
+	free(words);
+	return complain(STATUS_REFUSED,
+		"the output is in the journal, and journalctl cannot be run: %s", strerror(errno));
+}
+
+/* An inkod writes to the journal or to files, never to both. */
+static int print_logs(
+	struct session *session, const cJSON *parameters, const cJSON *reply, bool following)
+{
+	size_t journals = count_journals(reply);
+
+	if (journals > 0)
+		return exec_journalctl(reply, journals, following);
+	return print_files(session, parameters, reply, following);
+}
+
+int run_logs(struct session *session, const struct verb *verb, cJSON *parameters)
+{
+	bool following = reply_member(parameters, "follow");
+	cJSON *reply;
+	int status;
+
+	(void)verb;
+	cJSON_DeleteItemFromObjectCaseSensitive(parameters, "follow");
+	status = session_call(session, "GetLogs", parameters, &reply);
+	if (reply)
+		status = print_logs(session, parameters, reply, following);
+	cJSON_Delete(reply);
+	return status;
+}

@@ -1,0 +1,121 @@
+/*
+ * inkoctl: inkod's control socket for a person.
+ */
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "errors.h"
+#include "reply.h"
+#include "terminal.h"
+#include "verbs.h"
+
+struct command_line {
+	const struct verb *verb;
+	cJSON *globals;
+	cJSON *parameters;
+};
+
+static const char *verb_name(const struct command_line *line)
+{
+	return line->verb ? line->verb->name : NULL;
+}
+
+/* How many words were taken, or a negative status. */
+static int take_flag(struct command_line *line, char *const *words)
+{
+	const struct argument *argument = argument_find(global_arguments, words[0]);
+
+	if (argument)
+		return argument_take_flag(argument, words, verb_name(line), line->globals);
+	if (line->verb)
+		argument = argument_find(line->verb->arguments, words[0]);
+	if (argument)
+		return argument_take_flag(argument, words, verb_name(line), line->parameters);
+	if (line->verb)
+		return -complain_usage(
+			verb_name(line), "%s has no option '%s'", verb_name(line), words[0]);
+	return -complain_usage(NULL, "there is no option '%s' before the verb", words[0]);
+}
+
+static int take_word(struct command_line *line, const char *word, bool after)
+{
+	if (line->verb)
+		return argument_take_word(
+			line->verb->arguments, word, after, verb_name(line), line->parameters);
+	line->verb = verb_find(word);
+	return line->verb ? STATUS_DONE : complain_usage(NULL, "there is no verb '%s'", word);
+}
+
+static int parse(struct command_line *line, char *const *words)
+{
+	bool after = false;
+	int taken, status;
+
+	while (*words) {
+		if (!after && strcmp(*words, "--") == 0) {
+			after = true;
+			words++;
+		} else if (!after && words[0][0] == '-' && words[0][1]) {
+			taken = take_flag(line, words);
+			if (taken < 0)
+				return -taken;
+			words += taken;
+		} else {
+			status = take_word(line, *words++, after);
+			if (status != STATUS_DONE)
+				return status;
+		}
+	}
+	return STATUS_DONE;
+}
+
+static int run(const struct command_line *line)
+{
+	struct session session = {
+		.runtime_directory = reply_text(line->globals, "runtimeDirectory"),
+		.json = reply_member(line->globals, "json") != NULL,
+	};
+	int status;
+
+	if (reply_member(line->globals, "version")) {
+		printf("inkoctl %s\n", PACKAGE_VERSION);
+		return STATUS_DONE;
+	}
+	if (reply_member(line->globals, "help")) {
+		help_print(line->verb);
+		return STATUS_DONE;
+	}
+	if (!line->verb)
+		return complain_usage(NULL, "say what to do, such as 'inkoctl status'");
+	status = argument_check(line->verb->arguments, verb_name(line), line->parameters);
+	if (status == STATUS_DONE)
+		status = line->verb->run(&session, line->verb, line->parameters);
+	session_done(&session);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct command_line line = {
+		.globals = cJSON_CreateObject(),
+		.parameters = cJSON_CreateObject(),
+	};
+	int status;
+
+	(void)argc;
+	/* A reader that left is an error of the write, which is noticed like any other. */
+	signal(SIGPIPE, SIG_IGN);
+	if (line.globals && line.parameters)
+		status = parse(&line, argv + 1);
+	else
+		status = complain(STATUS_REFUSED, "there is not enough memory");
+	if (status == STATUS_DONE)
+		status = run(&line);
+	if (status == STATUS_DONE)
+		status = terminal_flush();
+	cJSON_Delete(line.globals);
+	cJSON_Delete(line.parameters);
+	return status;
+}

@@ -1,0 +1,42 @@
+/*
+ * Reading what inkod said.
+ */
+
+#include <string.h>
+
+#include "reply.h"
+
+const cJSON *reply_member(const cJSON *object, const char *member)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, member);
+}
+
+const char *reply_text(const cJSON *object, const char *member)
+{
+	return cJSON_GetStringValue(reply_member(object, member));
+}
+
+const char *reply_shown(const cJSON *object, const char *member)
+{
+	const char *text = reply_text(object, member);
+
+	return text && *text ? text : "-";
+}
+
+int64_t reply_number(const cJSON *object, const char *member)
+{
+	const cJSON *item = reply_member(object, member);
+
+	return cJSON_IsNumber(item) ? (int64_t)item->valuedouble : 0;
+}
+
+int reply_count_ready(const cJSON *actor)
+{
+	const cJSON *instance;
+	int ready = 0;
+
+	cJSON_ArrayForEach(instance, reply_member(actor, "instances")) {
+		ready += strcmp(reply_shown(instance, "state"), "ready") == 0;
+	}
+	return ready;
+}

@@ -1,0 +1,118 @@
+/*
+ * Calls to inkod and what becomes of their answers.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <inko/control.h>
+
+#include "errors.h"
+#include "printable.h"
+#include "session.h"
+
+void session_done(struct session *session)
+{
+	session->control = inko_control_close(session->control);
+}
+
+/* With --json: what the socket said, an error with its name. */
+static int print_json(const char *error, const char *parameters)
+{
+	cJSON *name = error ? cJSON_CreateString(error) : NULL;
+	char *quoted = name ? cJSON_PrintUnformatted(name) : NULL;
+
+	if (quoted)
+		printf("{\"error\":%s,\"parameters\":%s}\n", quoted, parameters);
+	else
+		puts(parameters);
+	free(quoted);
+	cJSON_Delete(name);
+	return error ? STATUS_REFUSED : STATUS_DONE;
+}
+
+static int report_refused(const char *error, const char *parameters)
+{
+	cJSON *object = cJSON_Parse(parameters);
+
+	complain_refused(error, object);
+	cJSON_Delete(object);
+	return STATUS_REFUSED;
+}
+
+static int parse_reply(const char *parameters, cJSON **ret_reply)
+{
+	cJSON *reply = cJSON_Parse(parameters);
+
+	if (!reply)
+		return complain(STATUS_REFUSED, "there is not enough memory for the answer");
+	*ret_reply = reply;
+	return STATUS_DONE;
+}
+
+static int call(struct session *session, const char *method, const char *text, cJSON **ret_reply)
+{
+	char *error = NULL, *answer = NULL;
+	int r, status;
+
+	r = inko_control_call(session->control, method, text, &error, &answer);
+	if (r < 0 && r != -EREMOTEIO)
+		return complain_call(r, session->runtime_directory);
+	if (session->json)
+		status = print_json(error, answer);
+	else if (error)
+		status = report_refused(error, answer);
+	else
+		status = parse_reply(answer, ret_reply);
+	free(error);
+	free(answer);
+	return status;
+}
+
+int session_call(
+	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply)
+{
+	char *text;
+	int r, status;
+
+	*ret_reply = NULL;
+	r = inko_control_connect(session->runtime_directory, &session->control);
+	if (r < 0)
+		return complain_connect(r, session->runtime_directory);
+	text = cJSON_PrintUnformatted(parameters);
+	if (!text)
+		return complain(STATUS_REFUSED, "there is not enough memory for the call");
+	if (printable_is_utf8(text, strlen(text)))
+		status = call(session, method, text, ret_reply);
+	else
+		status = complain(STATUS_USAGE,
+			"a word of the command line is not UTF-8, which is all that inkod takes");
+	free(text);
+	return status;
+}
+
+int session_ask(
+	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply)
+{
+	char *error = NULL, *answer = NULL, *text;
+	int r = 0;
+
+	if (!session->control)
+		r = inko_control_connect(session->runtime_directory, &session->control);
+	if (r < 0)
+		return r;
+	text = cJSON_PrintUnformatted(parameters);
+	if (!text)
+		return -ENOMEM;
+	r = inko_control_call(session->control, method, text, &error, &answer);
+	free(text);
+	if (r < 0 && r != -EREMOTEIO)
+		session->control = inko_control_close(session->control);
+	if (r == 0)
+		*ret_reply = cJSON_Parse(answer);
+	free(error);
+	free(answer);
+	return r == 0 && !*ret_reply ? -ENOMEM : r;
+}

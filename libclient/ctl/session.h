@@ -1,0 +1,29 @@
+#pragma once
+
+/*
+ * One run of inkoctl: which inkod it talks to, how it prints, and its connection.
+ */
+
+#include <stdbool.h>
+
+#include <cjson/cJSON.h>
+
+struct inko_control;
+
+struct session {
+	const char *runtime_directory; /* NULL: the default */
+	bool json;
+	struct inko_control *control; /* NULL until the first call */
+};
+
+void session_done(struct session *session);
+
+/* Calls method and waits for the answer. A status, after a complaint if it is not STATUS_DONE.
+ * With --json the answer, or the error, is printed here and *ret_reply is NULL. */
+int session_call(
+	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply);
+
+/* Calls method again while following something: nothing is printed, and a connection that broke
+ * is made anew. As inko_control_call; *ret_reply is set on success only. */
+int session_ask(
+	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply);

@@ -1,0 +1,286 @@
+/*
+ * Verbs that show how things are.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "duration.h"
+#include "errors.h"
+#include "reply.h"
+#include "table.h"
+#include "verbs.h"
+
+static const struct column status_columns[] = {
+	{"NAME", 12, 0},
+	{"STATE", 0, 0},
+	{"PID", 0, 1},
+	{"RESTARTS", 0, 1},
+	{"MESSAGES", 0, 1},
+	{"DETAIL", 12, 0},
+	{},
+};
+
+static const struct column actor_columns[] = {
+	{"NAME", 12, 0},
+	{"STATE", 0, 0},
+	{"READY", 0, 1},
+	{"RESTARTS", 0, 1},
+	{"MESSAGES", 0, 1},
+	{"COMMAND", 12, 0},
+	{},
+};
+
+static const struct column listener_columns[] = {
+	{"LISTENER", 12, 0},
+	{"ADDRESS", 12, 0},
+	{"STATE", 0, 0},
+	{"HANDED TO", 10, 0},
+	{"GIVEN TO", 10, 0},
+	{"BALANCE", 0, 0},
+	{"HOLD", 0, 1},
+	{},
+};
+
+static const struct column route_columns[] = {
+	{"LISTENER", 12, 0},
+	{"ADDRESS", 12, 0},
+	{"ACTOR", 10, 0},
+	{"HOW", 0, 0},
+	{},
+};
+
+/* The states of actors, instances and listeners that are more than a step on the way. */
+static const struct {
+	const char *state;
+	enum tone tone;
+} tones[] = {
+	{"ready", TONE_GOOD},
+	{"open", TONE_GOOD},
+	{"stopped", TONE_PLAIN},
+	{"failed", TONE_BAD},
+	{"refusing", TONE_BAD},
+};
+
+/* The enum values of the interface as they are written on the command line. */
+static const char *shown_way(const char *way)
+{
+	return strcmp(way, "roundRobin") == 0 ? "round-robin" : way;
+}
+
+static void add_state(struct table *table, const cJSON *object)
+{
+	const char *state = reply_shown(object, "state");
+	enum tone tone = TONE_BUSY;
+
+	for (size_t i = 0; i < sizeof(tones) / sizeof(tones[0]); i++) {
+		if (strcmp(tones[i].state, state) == 0)
+			tone = tones[i].tone;
+	}
+	table_add(table, tone, "%s", state);
+}
+
+static void add_number(struct table *table, int64_t number)
+{
+	table_add(table, TONE_PLAIN, "%" PRId64, number);
+}
+
+static int64_t sum(const cJSON *actor, const char *member)
+{
+	const cJSON *instance;
+	int64_t total = 0;
+
+	cJSON_ArrayForEach(instance, reply_member(actor, "instances")) {
+		total += reply_number(instance, member);
+	}
+	return total;
+}
+
+static void add_command(struct table *table, const cJSON *actor)
+{
+	const cJSON *word;
+	char *line = NULL;
+	size_t size;
+	FILE *stream;
+
+	if (cJSON_IsTrue(reply_member(actor, "builtin"))) {
+		table_add(table, TONE_PLAIN, "part of inkod");
+		return;
+	}
+	stream = open_memstream(&line, &size);
+	if (stream) {
+		cJSON_ArrayForEach(word, reply_member(actor, "command")) {
+			fprintf(stream, "%s%s", ftell(stream) > 0 ? " " : "",
+				cJSON_GetStringValue(word));
+		}
+		fclose(stream);
+	}
+	table_add(table, TONE_PLAIN, "%s", line ? line : "-");
+	free(line);
+}
+
+static void add_detail(struct table *table, const cJSON *instance)
+{
+	const char *status = reply_text(instance, "status");
+	const char *last_exit = reply_text(instance, "lastExit");
+
+	if (status && *status)
+		table_add(table, TONE_PLAIN, "%s", status);
+	else if (last_exit && *last_exit)
+		table_add(table, TONE_PLAIN, "last: %s", last_exit);
+	else
+		table_add(table, TONE_PLAIN, "-");
+}
+
+static void add_instance(struct table *table, const cJSON *instance)
+{
+	int64_t pid = reply_number(instance, "pid");
+
+	table_add(table, TONE_PLAIN, "  %s", reply_shown(instance, "name"));
+	add_state(table, instance);
+	if (pid > 0)
+		add_number(table, pid);
+	else
+		table_add(table, TONE_PLAIN, "-");
+	add_number(table, reply_number(instance, "restarts"));
+	add_number(table, reply_number(instance, "messages"));
+	add_detail(table, instance);
+}
+
+static void add_actor_with_instances(struct table *table, const cJSON *actor)
+{
+	const cJSON *instance;
+
+	table_add(table, TONE_PLAIN, "%s", reply_shown(actor, "name"));
+	add_state(table, actor);
+	table_add(table, TONE_PLAIN, "-");
+	add_number(table, sum(actor, "restarts"));
+	add_number(table, sum(actor, "messages"));
+	add_command(table, actor);
+	cJSON_ArrayForEach(instance, reply_member(actor, "instances")) {
+		add_instance(table, instance);
+	}
+}
+
+static void add_actor(struct table *table, const cJSON *actor)
+{
+	table_add(table, TONE_PLAIN, "%s", reply_shown(actor, "name"));
+	add_state(table, actor);
+	table_add(table, TONE_PLAIN, "%d/%d", reply_count_ready(actor),
+		cJSON_GetArraySize(reply_member(actor, "instances")));
+	add_number(table, sum(actor, "restarts"));
+	add_number(table, sum(actor, "messages"));
+	add_command(table, actor);
+}
+
+static void add_listener(struct table *table, const cJSON *listener)
+{
+	bool given = reply_text(listener, "give");
+	char hold[DURATION_TEXT_BYTES];
+
+	duration_format(reply_number(listener, "holdUSec"), hold);
+	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "name"));
+	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "address"));
+	add_state(table, listener);
+	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "to"));
+	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "give"));
+	/* Who holds the listener itself accepts as it likes. */
+	table_add(
+		table, TONE_PLAIN, "%s", given ? "-" : shown_way(reply_shown(listener, "balance")));
+	table_add(table, TONE_PLAIN, "%s", given ? "-" : hold);
+}
+
+static void add_route(struct table *table, const cJSON *route)
+{
+	table_add(table, TONE_PLAIN, "%s", reply_shown(route, "listener"));
+	table_add(table, TONE_PLAIN, "%s", reply_shown(route, "address"));
+	table_add(table, TONE_PLAIN, "%s", reply_shown(route, "actor"));
+	table_add(table, TONE_PLAIN, "%s", shown_way(reply_shown(route, "how")));
+}
+
+static int print_rows(const cJSON *array, const struct column *columns,
+	void (*add)(struct table *table, const cJSON *object))
+{
+	struct table *table = table_new(columns);
+	const cJSON *object;
+	int status;
+
+	if (!table)
+		return complain(STATUS_REFUSED, "there is not enough memory");
+	cJSON_ArrayForEach(object, array) {
+		add(table, object);
+	}
+	status = table_print(table);
+	table_free(table);
+	return status;
+}
+
+static const struct list {
+	const char *what;
+	const char *method;
+	const char *member;
+	const struct column *columns;
+	void (*add)(struct table *table, const cJSON *object);
+} lists[] = {
+	{"actors", "ListActors", "actors", actor_columns, add_actor},
+	{"listeners", "ListListeners", "listeners", listener_columns, add_listener},
+	{"routes", "ListRoutes", "routes", route_columns, add_route},
+};
+
+static const struct list *find_list(const char *what)
+{
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		if (strcmp(lists[i].what, what) == 0)
+			return &lists[i];
+	}
+	return NULL;
+}
+
+int run_list(struct session *session, const struct verb *verb, cJSON *parameters)
+{
+	const char *what = reply_text(parameters, "what");
+	const struct list *list = find_list(what ? what : "actors");
+	cJSON *reply;
+	int status;
+
+	if (!list)
+		return complain_usage(
+			verb->name, "there are no '%s': list actors, listeners or routes", what);
+	cJSON_DeleteItemFromObjectCaseSensitive(parameters, "what");
+	status = session_call(session, list->method, parameters, &reply);
+	if (reply)
+		status = print_rows(reply_member(reply, list->member), list->columns, list->add);
+	cJSON_Delete(reply);
+	return status;
+}
+
+static int print_status(const cJSON *reply)
+{
+	const cJSON *listeners = reply_member(reply, "listeners");
+	int status;
+
+	printf("inkod %s in %s (pids: keeper %" PRId64 ", supervisor %" PRId64 ")\n\n",
+		reply_shown(reply, "version"), reply_shown(reply, "runtimeDirectory"),
+		reply_number(reply, "keeperPid"), reply_number(reply, "supervisorPid"));
+	status =
+		print_rows(reply_member(reply, "actors"), status_columns, add_actor_with_instances);
+	if (status != STATUS_DONE || cJSON_GetArraySize(listeners) == 0)
+		return status;
+	putchar('\n');
+	return print_rows(listeners, listener_columns, add_listener);
+}
+
+int run_status(struct session *session, const struct verb *verb, cJSON *parameters)
+{
+	cJSON *reply;
+	int status;
+
+	(void)verb;
+	status = session_call(session, "GetStatus", parameters, &reply);
+	if (reply)
+		status = print_status(reply);
+	cJSON_Delete(reply);
+	return status;
+}

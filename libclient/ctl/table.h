@@ -1,0 +1,29 @@
+#pragma once
+
+/*
+ * Aligned tables that fit the terminal.
+ */
+
+#include <stddef.h>
+
+struct table;
+
+enum tone { TONE_PLAIN, TONE_GOOD, TONE_BUSY, TONE_BAD };
+
+struct column {
+	const char *title; /* NULL ends an array of columns */
+	size_t minimum;	   /* the column may be cut down to so many characters; 0: never */
+	int right;	   /* numbers stand at the right */
+};
+
+/* columns is borrowed. NULL without memory. */
+struct table *table_new(const struct column *columns);
+struct table *table_free(struct table *table);
+
+/* Adds the next cell, row by row. */
+void table_add(struct table *table, enum tone tone, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Prints titles and rows on standard output. STATUS_DONE, or STATUS_REFUSED (with a complaint)
+ * when there was no memory for all of it. */
+int table_print(const struct table *table);

@@ -1,0 +1,72 @@
+/*
+ * The guide's second HTTP server: each instance is given the listener and accepts for itself.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <inko/inko.h>
+
+#define REPLY "Hello, HTTP!"
+
+/* A client that sends nothing may hold up the others for so long. */
+#define PATIENCE_USEC 2000000
+
+static void wait_until_later(struct inko_socket *client)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	inko_socket_set_deadline(client,
+		(uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000 + PATIENCE_USEC);
+}
+
+static void answer(struct inko_socket *client)
+{
+	char request[4096], output[256];
+
+	(void)snprintf(output, sizeof(output),
+		"HTTP/1.1 200 OK\r\n"
+		"Content-Type: text/plain\r\n"
+		"Content-Length: %zu\r\n"
+		"Connection: close\r\n"
+		"\r\n" REPLY,
+		strlen(REPLY));
+	wait_until_later(client);
+	if (inko_socket_read(client, request, sizeof(request)) > 0)
+		(void)inko_socket_write_string(client, output);
+	(void)inko_socket_shutdown(client);
+	inko_socket_close(client);
+}
+
+static void serve(struct inko_mailbox *mailbox, struct inko_socket *listener)
+{
+	struct inko_socket *client;
+
+	/* Ends when the listener is closed, and when this actor is to stop. */
+	while (inko_mailbox_accept(mailbox, listener, &client) == 0)
+		answer(client);
+	inko_socket_close(listener);
+}
+
+int main(void)
+{
+	struct inko_mailbox *mailbox;
+	struct inko_message *message;
+	struct inko_socket *listener;
+	int r = inko_mailbox_open_own(&mailbox);
+
+	if (r == 0)
+		r = inko_actor_ready();
+	while (r >= 0 && (r = inko_mailbox_receive(mailbox, &message)) == 0) {
+		if (inko_message_take_socket(message, &listener) == 0)
+			serve(mailbox, listener);
+		inko_message_free(message);
+	}
+	if (r == -ESHUTDOWN)
+		return 0;
+	(void)fprintf(stderr, "http-shared: %s (start it with inkoctl spawn)\n", strerror(-r));
+	return 1;
+}

@@ -1,0 +1,35 @@
+#pragma once
+
+/*
+ * The control client: calls to inkod, over Varlink (https://varlink.org), in JSON.
+ */
+
+#include <inko/actor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct inko_control;
+
+/* The directory that inko_control_connect looks in; malloc'd and the caller's. -ENXIO when
+ * nothing says which. */
+int inko_control_directory(const char *runtime_directory, char **ret_directory);
+/* Connects to the inkod of runtime_directory; NULL is INKO_RUNTIME_DIR, else /run/inko for root,
+ * else $XDG_RUNTIME_DIR/inko. -ENOENT or -ECONNREFUSED when no inkod runs there. */
+int inko_control_connect(const char *runtime_directory, struct inko_control **ret_control);
+/* Closes the connection. NULL is allowed. Returns NULL. */
+struct inko_control *inko_control_close(struct inko_control *control);
+
+/* Calls method ("Spawn", of io.inkod.Supervisor; one with a dot is a full name) with parameters (an
+ * object as JSON text, or NULL) and waits for the answer. 0: *ret_parameters is the reply's
+ * object as JSON text. -EREMOTEIO: inkod refused; *ret_error is the error's name and
+ * *ret_parameters its object. Both are malloc'd and the caller's. -EBADMSG: what was sent or came
+ * was no JSON object. -EMSGSIZE: the call is longer than the 1 MiB that inkod takes. -ECONNRESET:
+ * inkod went away before it answered. After an error in what came, calls are -ENOTCONN. */
+int inko_control_call(struct inko_control *control, const char *method, const char *parameters,
+	char **ret_error, char **ret_parameters);
+
+#ifdef __cplusplus
+}
+#endif

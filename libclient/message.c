@@ -1,0 +1,371 @@
+/*
+ * Messages: bytes and descriptors that belong together. A message that dies undelivered closes
+ * what it carries.
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "libclient/message.h"
+#include "libclient/stream.h"
+#include "proto/descriptor.h"
+#include "proto/name.h"
+
+/* A connection has one socket, and most others few: those need no memory of their own. */
+#define MESSAGE_FEW_FDS 4
+
+/* Descriptors in flight are charged to a uid: some other process of it has to receive first, and
+ * nothing says when it has. Five seconds in all. */
+#define REFS_WAIT_MSEC 10
+#define REFS_TRIES 500
+
+struct inko_message {
+	struct envelope envelope; /* its length and sockets count only on a lane */
+	char *bytes;		  /* malloc'd, or NULL: then they are inline_bytes */
+	size_t n_bytes;
+	int *fds; /* few_fds, or malloc'd */
+	unsigned int next_fd, n_fds;
+	int few_fds[MESSAGE_FEW_FDS];
+	struct service *service; /* that every descriptor left here is entered in, or NULL */
+	struct answer_way *way;
+	struct inko_message *next;
+	char inline_bytes[]; /* at least a NUL */
+};
+
+/* The way back */
+
+int answer_way_new(int *take_fd, struct answer_way **ret_way)
+{
+	struct answer_way *way = malloc(sizeof(*way));
+
+	if (!way)
+		return -ENOMEM;
+	*way = (struct answer_way){.n_references = 1, .fd = descriptor_take(take_fd)};
+	*ret_way = way;
+	return 0;
+}
+
+struct answer_way *answer_way_unref(struct answer_way *way)
+{
+	if (!way || --way->n_references > 0)
+		return NULL;
+	descriptor_close(&way->fd);
+	free(way);
+	return NULL;
+}
+
+/* Lifecycle */
+
+/* A message with room for size bytes and a NUL after them in itself. */
+static struct inko_message *message_allocate(size_t size)
+{
+	struct inko_message *message = malloc(sizeof(*message) + size + 1);
+
+	if (!message)
+		return NULL;
+	*message = (struct inko_message){.fds = message->few_fds};
+	message->inline_bytes[size] = '\0';
+	return message;
+}
+
+int inko_message_new(const void *bytes, size_t size, struct inko_message **ret_message)
+{
+	struct inko_message *message;
+
+	if (size > LIMIT_BODY_BYTES)
+		return -EMSGSIZE;
+	message = message_allocate(size);
+	if (!message)
+		return -ENOMEM;
+	message->envelope.kind = ENVELOPE_MESSAGE;
+	message->n_bytes = size;
+	if (size > 0)
+		memcpy(message->inline_bytes, bytes, size);
+	*ret_message = message;
+	return 0;
+}
+
+static void envelope_set_peer(struct envelope *envelope, const struct inko_ip *peer, uint16_t port)
+{
+	if (!peer)
+		return;
+	envelope->peer_family = peer->version == 6 ? AF_INET6 : AF_INET;
+	envelope->peer_port = port;
+	memcpy(envelope->peer_address, peer->bytes, peer->version == 6 ? 16 : 4);
+}
+
+int inko_message_new_connection(int *take_fd, const char *listener, const struct inko_ip *peer,
+	uint16_t port, struct inko_message **ret_message)
+{
+	struct inko_message *message;
+
+	if (!name_is_valid(listener))
+		return -EINVAL;
+	message = message_allocate(0);
+	if (!message)
+		return -ENOMEM;
+	message->envelope.kind = ENVELOPE_CONNECTION;
+	message->envelope.time_usec = stream_now_usec();
+	memcpy(message->envelope.listener, listener, strlen(listener));
+	envelope_set_peer(&message->envelope, peer, port);
+	message->few_fds[0] = descriptor_take(take_fd);
+	message->n_fds = 1;
+	*ret_message = message;
+	return 0;
+}
+
+/* Makes room for n descriptors; there are none yet, or they are few. */
+static int message_make_room(struct inko_message *message, unsigned int n)
+{
+	int *fds;
+
+	if (n <= MESSAGE_FEW_FDS || message->fds != message->few_fds)
+		return 0;
+	fds = malloc(LIMIT_SOCKETS * sizeof(int));
+	if (!fds)
+		return -ENOMEM;
+	memcpy(fds, message->few_fds, sizeof(message->few_fds));
+	message->fds = fds;
+	return 0;
+}
+
+int message_new_from_lane(struct lane_message *take_message, struct service *service,
+	struct answer_way *way, struct inko_message **ret_message)
+{
+	struct passed *passed = &take_message->passed;
+	struct inko_message *message = message_allocate(0);
+
+	if (!message)
+		return -ENOMEM;
+	if (message_make_room(message, (unsigned int)passed->n_fds) < 0)
+		return inko_message_free(message), -ENOMEM;
+
+	message->envelope = take_message->envelope;
+	message->bytes = take_message->body;
+	message->n_bytes = take_message->body ? take_message->envelope.length : 0;
+	take_message->body = NULL;
+	memcpy(message->fds, passed->fds, passed->n_fds * sizeof(int));
+	message->n_fds = (unsigned int)passed->n_fds;
+	passed->n_fds = 0;
+
+	if (message->envelope.kind == ENVELOPE_CONNECTION) {
+		message->service = service;
+		for (unsigned int i = 0; i < message->n_fds; i++)
+			service_enter(service);
+	}
+	if (way)
+		way->n_references++;
+	message->way = way;
+	*ret_message = message;
+	return 0;
+}
+
+/* Takes the first descriptor that is left, and its place in service if ret_service is given. */
+static int message_take(struct inko_message *message, struct service **ret_service)
+{
+	if (ret_service)
+		*ret_service = message->service;
+	return message->fds[message->next_fd++];
+}
+
+struct inko_message *inko_message_free(struct inko_message *message)
+{
+	if (!message)
+		return NULL;
+	while (message->next_fd < message->n_fds) {
+		struct service *service;
+		int fd = message_take(message, &service);
+
+		descriptor_close(&fd);
+		service_leave(service);
+	}
+	if (message->fds != message->few_fds)
+		free(message->fds);
+	free(message->bytes);
+	answer_way_unref(message->way);
+	free(message);
+	return NULL;
+}
+
+/* Sockets */
+
+int inko_message_push_socket(struct inko_message *message, struct inko_socket *take_socket)
+{
+	/* What was taken from the front makes no room: who takes does not push. */
+	if (message->n_fds >= LIMIT_SOCKETS_WITH_BODY)
+		return -E2BIG;
+	if (message_make_room(message, message->n_fds + 1) < 0)
+		return -ENOMEM;
+	message->fds[message->n_fds++] = inko_socket_release(take_socket);
+	return 0;
+}
+
+size_t inko_message_count_sockets(const struct inko_message *message)
+{
+	return message->n_fds - message->next_fd;
+}
+
+int inko_message_take_socket(struct inko_message *message, struct inko_socket **ret_socket)
+{
+	_cleanup_close_ int fd = -1;
+	struct service *service;
+	int r;
+
+	if (inko_message_count_sockets(message) == 0)
+		return -ENOENT;
+	fd = message_take(message, &service);
+	r = stream_adopt(&fd, service, ret_socket);
+	if (r == 0)
+		return 0;
+	descriptor_close(&fd);
+	service_leave(service);
+	return r == -ENOMEM ? r : -EPROTOTYPE;
+}
+
+int inko_message_take_fd(struct inko_message *message, int *ret_fd)
+{
+	struct service *service;
+
+	if (inko_message_count_sockets(message) == 0)
+		return -ENOENT;
+	*ret_fd = message_take(message, &service);
+	service_leave(service);
+	return 0;
+}
+
+/* What is in it */
+
+enum inko_message_kind inko_message_get_kind(const struct inko_message *message)
+{
+	return (enum inko_message_kind)message->envelope.kind;
+}
+
+bool message_has_bytes(const struct inko_message *message)
+{
+	return message->n_bytes > 0;
+}
+
+const char *inko_message_peek_bytes(const struct inko_message *message, size_t *ret_size)
+{
+	if (ret_size)
+		*ret_size = message->n_bytes;
+	return message->bytes ? message->bytes : message->inline_bytes;
+}
+
+const char *inko_message_peek_listener(const struct inko_message *message)
+{
+	return message->envelope.listener;
+}
+
+int inko_message_peek_peer(
+	const struct inko_message *message, struct inko_ip *ret_ip, uint16_t *ret_port)
+{
+	const struct envelope *envelope = &message->envelope;
+	struct inko_ip ip = {0};
+
+	if (envelope->peer_family != AF_INET && envelope->peer_family != AF_INET6)
+		return -ENOENT;
+	ip.version = envelope->peer_family == AF_INET6 ? 6 : 4;
+	memcpy(ip.bytes, envelope->peer_address, ip.version == 6 ? 16 : 4);
+	*ret_ip = ip;
+	if (ret_port)
+		*ret_port = envelope->peer_port;
+	return 0;
+}
+
+uint64_t inko_message_get_time(const struct inko_message *message)
+{
+	return message->envelope.time_usec;
+}
+
+void inko_message_set_correlation(struct inko_message *message, uint64_t correlation)
+{
+	message->envelope.correlation = correlation;
+}
+
+uint64_t inko_message_get_correlation(const struct inko_message *message)
+{
+	return message->envelope.correlation;
+}
+
+/* Sending */
+
+int message_send_into_lane(int write_fd, struct inko_message *message, enum envelope_kind kind)
+{
+	struct envelope envelope = message->envelope;
+
+	envelope.kind = (uint8_t)kind;
+	envelope.flags = 0;
+	return lane_send(write_fd, &envelope, inko_message_peek_bytes(message, NULL),
+		message->n_bytes, message->fds + message->next_fd,
+		inko_message_count_sockets(message));
+}
+
+int message_wait_for_refs(unsigned int *n_tries)
+{
+	if ((*n_tries)++ >= REFS_TRIES)
+		return -ETOOMANYREFS;
+	(void)poll(NULL, 0, REFS_WAIT_MSEC);
+	return 0;
+}
+
+int inko_message_reply(struct inko_message *question, struct inko_message *take_answer)
+{
+	struct pollfd room = {.events = POLLOUT};
+	unsigned int n_tries = 0;
+	int r;
+
+	if (!question->way)
+		return -ENOTCONN;
+	room.fd = question->way->fd;
+	take_answer->envelope.correlation = question->envelope.correlation;
+	do {
+		r = message_send_into_lane(room.fd, take_answer, ENVELOPE_ANSWER);
+		if (r == -EAGAIN)
+			(void)stream_wait(&room, 1, 0);
+		else if (r == -ETOOMANYREFS && message_wait_for_refs(&n_tries) == 0)
+			r = -EAGAIN;
+	} while (r == -EAGAIN);
+	if (r == -EPIPE)
+		return -ENOTCONN;
+	if (r == 0)
+		inko_message_free(take_answer);
+	return r;
+}
+
+/* Queues */
+
+void message_queue_push(struct message_queue *queue, struct inko_message *take_message)
+{
+	take_message->next = NULL;
+	if (queue->last)
+		queue->last->next = take_message;
+	else
+		queue->first = take_message;
+	queue->last = take_message;
+	queue->n_messages++;
+}
+
+struct inko_message *message_queue_take(struct message_queue *queue)
+{
+	struct inko_message *message = queue->first;
+
+	if (!message)
+		return NULL;
+	queue->first = message->next;
+	if (!queue->first)
+		queue->last = NULL;
+	queue->n_messages--;
+	return message;
+}
+
+void message_queue_done(struct message_queue *queue)
+{
+	struct inko_message *message;
+
+	while ((message = message_queue_take(queue)))
+		inko_message_free(message);
+}

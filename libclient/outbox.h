@@ -1,0 +1,38 @@
+#pragma once
+
+/*
+ * The lanes to one actor: what a mailbox to send to is made of.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <inko/mailbox.h>
+
+struct outbox;
+
+/* name is "web", whose instances have a lane each, or that with a slash and a star after it: the
+ * lane that they share. */
+int outbox_new(const char *name, struct outbox **ret_outbox);
+struct outbox *outbox_free(struct outbox *outbox);
+
+/* Outboxes of one process hang in a list. */
+struct outbox **outbox_next(struct outbox *outbox);
+/* Is this the one that was made for name? */
+bool outbox_is_for(const struct outbox *outbox, const char *name);
+
+/* Gets it ready to send: before, lanes are only kept. charge_bytes is that of lane_measure_charge.
+ * Can be done again. */
+int outbox_open(struct outbox *outbox, size_t charge_bytes);
+/* Readable when the lanes, which were full, may have room, or have ended. */
+int outbox_get_fd(const struct outbox *outbox);
+bool outbox_is_empty(const struct outbox *outbox);
+
+/* One lane more, taken even on failure; a number that is known is closed. */
+int outbox_add_lane(struct outbox *outbox, uint64_t number, int *take_fd);
+
+/* Sends message by the next lane that has room: 0 and message is freed; -EAGAIN, -ETOOMANYREFS,
+ * or what is wrong with this message alone. */
+int outbox_send(struct outbox *outbox, struct inko_message *message);
+unsigned int outbox_room(struct outbox *outbox);

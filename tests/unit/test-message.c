@@ -1,0 +1,218 @@
+/*
+ * Messages by themselves: what is in them, and who owns it.
+ */
+
+#include "tests/unit/lanes.h"
+
+#include <netinet/in.h>
+#include <time.h>
+
+static struct inko_message *make(const char *text)
+{
+	struct inko_message *message;
+
+	assert_int_equal(inko_message_new(text, strlen(text), &message), 0);
+	return message;
+}
+
+static struct inko_socket *adopt(int fd)
+{
+	struct inko_socket *socket;
+
+	assert_int_equal(inko_socket_adopt(&fd, &socket), 0);
+	return socket;
+}
+
+static void test_bytes(void **state)
+{
+	char bytes[] = "a\0b";
+	struct inko_message *message;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(inko_message_new(bytes, 3, &message), 0);
+	bytes[0] = 'x'; /* it was copied */
+	assert_memory_equal(inko_message_peek_bytes(message, &size), "a\0b\0", 4);
+	assert_int_equal(size, 3);
+	assert_int_equal(inko_message_get_kind(message), INKO_MESSAGE);
+	assert_int_equal(inko_message_count_sockets(message), 0);
+	assert_string_equal(inko_message_peek_listener(message), "");
+	inko_message_set_correlation(message, 1ull << 63);
+	assert_true(inko_message_get_correlation(message) == 1ull << 63);
+	assert_null(inko_message_free(message));
+	assert_null(inko_message_free(NULL));
+
+	assert_int_equal(inko_message_new(NULL, 0, &message), 0);
+	assert_string_equal(inko_message_peek_bytes(message, &size), "");
+	assert_int_equal(size, 0);
+	inko_message_free(message);
+	assert_int_equal(inko_message_new("", LIMIT_BODY_BYTES + 1, &message), -EMSGSIZE);
+}
+
+static void test_sockets_come_out_as_they_went_in(void **state)
+{
+	struct inko_message *message = make("");
+	struct inko_socket *socket;
+	int numbers[10], peers[10], fd;
+
+	(void)state;
+	for (size_t i = 0; i < 10; i++) {
+		numbers[i] = lanes_connection(&peers[i]);
+		assert_int_equal(inko_message_push_socket(message, adopt(numbers[i])), 0);
+	}
+	assert_int_equal(inko_message_count_sockets(message), 10);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(inko_message_take_socket(message, &socket), 0);
+		assert_int_equal(inko_socket_get_fd(socket), numbers[i]);
+		inko_socket_close(socket);
+	}
+	assert_int_equal(inko_message_take_fd(message, &fd), 0);
+	assert_int_equal(fd, numbers[4]);
+	close(fd);
+	assert_int_equal(inko_message_count_sockets(message), 5);
+	assert_false(lanes_is_hung_up(peers[9]));
+	inko_message_free(message); /* and the five that are left */
+	for (size_t i = 0; i < 10; i++) {
+		assert_true(lanes_is_hung_up(peers[i]));
+		close(peers[i]);
+	}
+}
+
+static void test_no_more_sockets_than_fit(void **state)
+{
+	struct inko_message *message = make("");
+	struct inko_socket *one_more;
+	int peer, fd = lanes_connection(&peer);
+
+	(void)state;
+	for (int i = 0; i < LIMIT_SOCKETS_WITH_BODY; i++)
+		assert_int_equal(inko_message_push_socket(message, adopt(dup(fd))), 0);
+	one_more = adopt(fd);
+	assert_int_equal(inko_message_push_socket(message, one_more), -E2BIG);
+	assert_false(lanes_is_hung_up(peer));
+	inko_socket_close(one_more);
+	inko_message_free(message);
+	assert_true(lanes_is_hung_up(peer));
+	close(peer);
+}
+
+static void test_nothing_left_to_take(void **state)
+{
+	struct inko_message *message = make("");
+	struct inko_socket *socket = NULL;
+	int fd = -7;
+
+	(void)state;
+	assert_int_equal(inko_message_take_socket(message, &socket), -ENOENT);
+	assert_int_equal(inko_message_take_fd(message, &fd), -ENOENT);
+	assert_null(socket);
+	assert_int_equal(fd, -7);
+	inko_message_free(message);
+}
+
+static void test_connection(void **state)
+{
+	struct inko_ip v4 = inko_ip_v4(192, 0, 2, 7), v6 = {.version = 6, .bytes = {0x20, 1}}, ip;
+	struct inko_message *message;
+	struct timespec now;
+	uint16_t port;
+	int peer, fd = lanes_connection(&peer);
+
+	(void)state;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	assert_int_equal(inko_message_new_connection(&fd, "tcp-80", &v4, 4321, &message), 0);
+	assert_int_equal(fd, -1);
+	assert_int_equal(inko_message_get_kind(message), INKO_CONNECTION);
+	assert_string_equal(inko_message_peek_listener(message), "tcp-80");
+	assert_int_equal(inko_message_peek_peer(message, &ip, &port), 0);
+	assert_true(inko_ip_equal(&ip, &v4));
+	assert_int_equal(port, 4321);
+	assert_in_range(inko_message_get_time(message), (uint64_t)now.tv_sec * 1000000,
+		(uint64_t)now.tv_sec * 1000000 + 10000000);
+	assert_int_equal(inko_message_count_sockets(message), 1);
+	assert_int_equal(inko_message_take_fd(message, &fd), 0);
+	inko_message_free(message);
+
+	assert_int_equal(inko_message_new_connection(&fd, "tcp-80", &v6, 1, &message), 0);
+	assert_int_equal(inko_message_peek_peer(message, &ip, NULL), 0);
+	assert_true(inko_ip_equal(&ip, &v6));
+	assert_int_equal(inko_message_take_fd(message, &fd), 0);
+	inko_message_free(message);
+
+	assert_int_equal(inko_message_new_connection(&fd, "tcp-80", NULL, 0, &message), 0);
+	assert_int_equal(inko_message_peek_peer(message, &ip, &port), -ENOENT);
+	inko_message_free(message);
+	assert_true(lanes_is_hung_up(peer));
+	close(peer);
+}
+
+static void test_connection_of_no_listener(void **state)
+{
+	char longest[LIMIT_NAME_CHARS + 2];
+	struct inko_message *message = NULL;
+	int peer, fd = lanes_connection(&peer);
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	assert_int_equal(inko_message_new_connection(&fd, longest, NULL, 0, &message), -EINVAL);
+	assert_int_equal(inko_message_new_connection(&fd, "", NULL, 0, &message), -EINVAL);
+	assert_int_equal(inko_message_new_connection(&fd, "a/b", NULL, 0, &message), -EINVAL);
+	assert_null(message);
+	assert_true(fd >= 0);
+	longest[LIMIT_NAME_CHARS] = '\0';
+	assert_int_equal(inko_message_new_connection(&fd, longest, NULL, 0, &message), 0);
+	assert_string_equal(inko_message_peek_listener(message), longest);
+	inko_message_free(message);
+	close(peer);
+}
+
+/* Whatever comes instead of a stream socket is closed, and what follows is not touched. */
+static void test_takes_only_streams(void **state)
+{
+	struct lanes lanes;
+	struct inko_message *message;
+	struct inko_socket *socket_ = NULL;
+	int peer, fds[4], pipe_fds[2];
+
+	(void)state;
+	lanes_open(&lanes, "mailbox:mailbox");
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	fds[0] = pipe_fds[1];
+	fds[1] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fds[2] = open("/tmp", O_PATH | O_CLOEXEC);
+	fds[3] = lanes_connection(&peer);
+	assert_int_equal(lanes_send(&lanes, 1, ENVELOPE_MESSAGE, "", fds, 4), 0);
+	for (size_t i = 0; i < 4; i++)
+		close(fds[i]);
+
+	assert_int_equal(inko_mailbox_receive(lanes.own, &message), 0);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(inko_message_take_socket(message, &socket_), -EPROTOTYPE);
+	assert_null(socket_);
+	assert_true(lanes_is_hung_up(pipe_fds[0]));
+	assert_int_equal(inko_message_take_socket(message, &socket_), 0);
+	inko_socket_close(socket_);
+	assert_int_equal(inko_message_take_socket(message, &socket_), -ENOENT);
+	inko_message_free(message);
+	close(pipe_fds[0]);
+	close(peer);
+	lanes_close(&lanes);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		leaks_test(test_bytes),
+		leaks_test(test_sockets_come_out_as_they_went_in),
+		leaks_test(test_no_more_sockets_than_fit),
+		leaks_test(test_nothing_left_to_take),
+		leaks_test(test_connection),
+		leaks_test(test_connection_of_no_listener),
+		leaks_test(test_takes_only_streams),
+	};
+
+	/* Whoever started this may have left descriptors open from 3 on. */
+	(void)close_range(3, ~0u, 0);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

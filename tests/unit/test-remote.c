@@ -1,0 +1,311 @@
+/*
+ * Mailboxes over nng: who dials and who listens.
+ */
+
+#include "tests/unit/leaks.h"
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <inko/remote.h>
+
+#define BIG_BYTES (1u << 20)
+#define BODY_MAX_BYTES (16u << 20)
+#define WAIT_MSEC 5000
+
+struct address {
+	char directory[32], path[48], url[64];
+};
+
+static void address_init(struct address *address)
+{
+	*address = (struct address){.directory = "/tmp/inko-test-remote.XXXXXX"};
+	assert_non_null(mkdtemp(address->directory));
+	(void)snprintf(address->path, sizeof(address->path), "%s/s", address->directory);
+	(void)snprintf(address->url, sizeof(address->url), "ipc://%s", address->path);
+}
+
+/* A listener unlinks its path when it is closed: the directory is empty. */
+static void address_done(struct address *address)
+{
+	assert_int_equal(rmdir(address->directory), 0);
+}
+
+static struct inko_mailbox *listen_at(const struct address *address)
+{
+	struct inko_mailbox *mailbox;
+
+	assert_int_equal(inko_mailbox_listen(address->url, &mailbox), 0);
+	return mailbox;
+}
+
+static struct inko_mailbox *dial(const struct address *address)
+{
+	struct inko_mailbox *mailbox;
+
+	assert_int_equal(inko_mailbox_dial(address->url, &mailbox), 0);
+	return mailbox;
+}
+
+static struct inko_message *new_message(const void *bytes, size_t size)
+{
+	struct inko_message *message;
+
+	assert_int_equal(inko_message_new(bytes, size, &message), 0);
+	return message;
+}
+
+static bool is_readable(const struct inko_mailbox *mailbox, int msec)
+{
+	struct pollfd readable = {.fd = inko_mailbox_get_fd(mailbox), .events = POLLIN};
+
+	return poll(&readable, 1, msec) == 1;
+}
+
+/* Receives what must be there soon, and frees it. */
+static void assert_arrives(struct inko_mailbox *mailbox, const void *bytes, size_t size)
+{
+	struct inko_message *message;
+	size_t received;
+
+	assert_true(is_readable(mailbox, WAIT_MSEC));
+	assert_int_equal(inko_mailbox_receive(mailbox, &message), 0);
+	assert_int_equal(inko_message_get_kind(message), INKO_MESSAGE);
+	assert_memory_equal(inko_message_peek_bytes(message, &received), bytes, size);
+	assert_int_equal(received, size);
+	inko_message_free(message);
+}
+
+static void test_sends_and_receives(void **state)
+{
+	struct address address;
+	struct inko_mailbox *listener, *sender;
+	struct inko_message *message;
+
+	(void)state;
+	address_init(&address);
+	listener = listen_at(&address);
+	sender = dial(&address);
+	assert_int_equal(inko_mailbox_try_receive(listener, &message), -EAGAIN);
+	assert_false(is_readable(listener, 0));
+	assert_int_equal(inko_mailbox_send(sender, new_message("hello", 5)), 0);
+	assert_arrives(listener, "hello", 5);
+	assert_int_equal(inko_mailbox_send(sender, new_message(NULL, 0)), 0);
+	assert_arrives(listener, "", 0);
+	assert_false(is_readable(listener, 0));
+	inko_mailbox_close(sender);
+	inko_mailbox_close(listener);
+	address_done(&address);
+}
+
+static void assert_body_arrives(size_t size)
+{
+	struct address address;
+	struct inko_mailbox *listener, *sender;
+	char *body = malloc(size);
+
+	assert_non_null(body);
+	for (size_t i = 0; i < size; i++)
+		body[i] = (char)(i * 31 >> 5);
+	address_init(&address);
+	listener = listen_at(&address);
+	sender = dial(&address);
+	assert_int_equal(inko_mailbox_send(sender, new_message(body, size)), 0);
+	assert_arrives(listener, body, size);
+	inko_mailbox_close(sender);
+	inko_mailbox_close(listener);
+	address_done(&address);
+	free(body);
+}
+
+static void test_big_body(void **state)
+{
+	(void)state;
+	assert_body_arrives(BIG_BYTES);
+	assert_body_arrives(BODY_MAX_BYTES);
+}
+
+static void test_each_is_for_one_direction(void **state)
+{
+	struct address address;
+	struct inko_mailbox *listener, *sender;
+	struct inko_message *message, *none;
+
+	(void)state;
+	address_init(&address);
+	listener = listen_at(&address);
+	sender = dial(&address);
+	/* nng before 1.6 leaks what is closed while it connects. */
+	assert_true(is_readable(sender, WAIT_MSEC));
+	message = new_message("x", 1);
+	assert_int_equal(inko_mailbox_try_send(listener, message), -EOPNOTSUPP);
+	assert_int_equal(inko_mailbox_room(listener), 0);
+	assert_int_equal(inko_mailbox_try_receive(sender, &none), -EOPNOTSUPP);
+	inko_message_free(message);
+	inko_mailbox_close(sender);
+	inko_mailbox_close(listener);
+	address_done(&address);
+}
+
+static void test_sockets_stay_here(void **state)
+{
+	struct address address;
+	struct inko_mailbox *sender;
+	struct inko_message *message = new_message("x", 1);
+	struct inko_socket *socket_;
+	int ends[2];
+
+	(void)state;
+	address_init(&address);
+	sender = dial(&address);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(inko_socket_adopt(&ends[0], &socket_), 0);
+	assert_int_equal(inko_message_push_socket(message, socket_), 0);
+	assert_int_equal(inko_mailbox_send(sender, message), -EREMOTE);
+	assert_int_equal(inko_message_count_sockets(message), 1);
+	inko_message_free(message);
+	close(ends[1]);
+	inko_mailbox_close(sender);
+	address_done(&address);
+}
+
+/* Nobody is there: it stays the caller's until somebody comes. */
+static void test_dead_address(void **state)
+{
+	struct address address;
+	struct inko_mailbox *listener, *sender;
+	struct inko_message *message = new_message("late", 4);
+
+	(void)state;
+	address_init(&address);
+	sender = dial(&address);
+	assert_int_equal(inko_mailbox_room(sender), 0);
+	assert_int_equal(inko_mailbox_try_send(sender, message), -EAGAIN);
+	listener = listen_at(&address);
+	assert_true(is_readable(sender, WAIT_MSEC));
+	assert_int_equal(inko_mailbox_room(sender), 1);
+	assert_int_equal(inko_mailbox_try_send(sender, message), 0);
+	assert_arrives(listener, "late", 4);
+	inko_mailbox_close(sender);
+	inko_mailbox_close(listener);
+	address_done(&address);
+}
+
+static void test_bad_addresses(void **state)
+{
+	struct inko_mailbox *none;
+
+	(void)state;
+	assert_true(inko_mailbox_dial("nowhere", &none) < 0);
+	assert_true(inko_mailbox_listen("nowhere", &none) < 0);
+	assert_int_equal(inko_mailbox_listen("ipc:///nonexistent/s", &none), -ENOENT);
+}
+
+/* Who asks in vain for an address does not harm the one that has it. */
+static void test_second_listener(void **state)
+{
+	struct address address;
+	struct inko_mailbox *listener, *sender, *none;
+
+	(void)state;
+	address_init(&address);
+	listener = listen_at(&address);
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(inko_mailbox_listen(address.url, &none), -EADDRINUSE);
+	sender = dial(&address);
+	assert_int_equal(inko_mailbox_send(sender, new_message("still", 5)), 0);
+	assert_arrives(listener, "still", 5);
+	inko_mailbox_close(sender);
+	inko_mailbox_close(listener);
+	address_done(&address);
+}
+
+static void bind_and_leave(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memcpy(address.sun_path, path, strlen(path));
+	assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+}
+
+static void test_stale_path(void **state)
+{
+	struct address address;
+	struct inko_mailbox *none;
+	FILE *file;
+
+	(void)state;
+	address_init(&address);
+	bind_and_leave(address.path);
+	inko_mailbox_close(listen_at(&address));
+	/* What is no socket is somebody's. */
+	file = fopen(address.path, "w");
+	assert_non_null(file);
+	(void)fclose(file);
+	assert_int_equal(inko_mailbox_listen(address.url, &none), -EADDRINUSE);
+	assert_int_equal(unlink(address.path), 0);
+	address_done(&address);
+}
+
+static void test_mode(void **state)
+{
+	struct address address;
+	struct inko_mailbox *listener;
+	struct stat status;
+
+	(void)state;
+	address_init(&address);
+	listener = listen_at(&address);
+	assert_int_equal(stat(address.path, &status), 0);
+	assert_int_equal(status.st_mode, S_IFSOCK | 0600);
+	inko_mailbox_close(listener);
+	address_done(&address);
+}
+
+/* The first call of nng opens what it keeps, before any case counts. */
+static int start_nng(void **state)
+{
+	struct inko_mailbox *mailbox;
+
+	assert_int_equal(inko_mailbox_dial("ipc:///nonexistent/s", &mailbox), 0);
+	inko_mailbox_close(mailbox);
+	usleep(100000);
+	*state = (void *)leaks_count_fds();
+	return 0;
+}
+
+/* nng's threads close descriptors a moment after it says so. */
+static int settle(void **state)
+{
+	for (int i = 0; i < 100 && leaks_count_fds() != (uintptr_t)*state; i++)
+		usleep(20000);
+	return leaks_teardown(state);
+}
+
+#define remote_test(function) cmocka_unit_test_teardown(function, settle)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		remote_test(test_sends_and_receives),
+		remote_test(test_big_body),
+		remote_test(test_each_is_for_one_direction),
+		remote_test(test_sockets_stay_here),
+		remote_test(test_dead_address),
+		remote_test(test_bad_addresses),
+		remote_test(test_second_listener),
+		remote_test(test_stale_path),
+		remote_test(test_mode),
+	};
+
+	return cmocka_run_group_tests(tests, start_nng, NULL);
+}
