@@ -1,0 +1,237 @@
+/*
+ * inko-acceptor: owns listeners, accepts their connections, and hands each to a mailbox. It accepts
+ * only when there is a place to hand the connection to, so that nothing waits in its hands: what
+ * waits is in the kernel's backlog or in a mailbox, and outlives it.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+#include <inko/inko.h>
+
+#include "feeder.h"
+
+struct listener {
+	struct feed feed; /* needs no room while it refuses */
+	char name[FEEDER_NAME_BYTES];
+};
+
+/* Accepting. */
+
+static void refuse(int fd)
+{
+	const struct linger reset = {.l_onoff = 1};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	(void)close(fd);
+}
+
+static void get_peer(const struct sockaddr_storage *address, struct inko_ip *ip, uint16_t *port)
+{
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+	bool is_v4 = address->ss_family == AF_INET;
+
+	ip->version = is_v4 ? 4 : 6;
+	memcpy(ip->bytes, is_v4 ? (const void *)&v4->sin_addr : (const void *)&v6->sin6_addr,
+		is_v4 ? 4 : 16);
+	*port = ntohs(is_v4 ? v4->sin_port : v6->sin6_port);
+}
+
+/* accept(2): what is wrong with one connection is told as if it were the listener's. */
+static bool is_of_connection(int error)
+{
+	return error == EINTR || error == ECONNABORTED || error == EPROTO || error == ENETDOWN ||
+	       error == ENOPROTOOPT || error == EHOSTDOWN || error == ENONET ||
+	       error == EHOSTUNREACH || error == EOPNOTSUPP || error == ENETUNREACH ||
+	       error == EPERM;
+}
+
+static int take_connection(struct feed *feed)
+{
+	struct listener *listener = (struct listener *)feed;
+	struct sockaddr_storage address = {0};
+	socklen_t size = sizeof(address);
+	struct inko_ip peer;
+	uint16_t port = 0;
+	bool has_peer;
+	/* Blocking: that is what a program expects of a connection that it is handed. */
+	int fd = accept4(feed->fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return is_of_connection(errno) ? 0 : -errno;
+	if (feed->needs_no_room) {
+		refuse(fd);
+		return 0;
+	}
+	has_peer = address.ss_family == AF_INET || address.ss_family == AF_INET6;
+	if (has_peer)
+		get_peer(&address, &peer, &port);
+	r = inko_message_new_connection(
+		&fd, listener->name, has_peer ? &peer : NULL, port, &feed->held);
+	if (r < 0)
+		refuse(fd);
+	return r;
+}
+
+static void on_refused(struct feed *feed, int error)
+{
+	(void)fprintf(stderr, "%s: a connection is dropped, %s does not take it: %s\n",
+		((struct listener *)feed)->name, feed->target->name, strerror(-error));
+}
+
+/* News from inkod: which listeners there are, and where their connections go. */
+
+static struct listener *find_listener(struct feeder *feeder, const char *name)
+{
+	struct feed *feed;
+
+	LIST_FOREACH(feed, &feeder->feeds, entries)
+		if (strcmp(((struct listener *)feed)->name, name) == 0)
+			return (struct listener *)feed;
+	return NULL;
+}
+
+static void listener_free(struct listener *listener)
+{
+	inko_message_free(listener->feed.held);
+	(void)close(listener->feed.fd);
+	free(listener);
+}
+
+static void close_listener(struct feeder *feeder, struct listener *listener)
+{
+	feeder_remove(feeder, &listener->feed);
+	listener_free(listener);
+}
+
+/* A blocking listener would block whoever loses a race for a connection. */
+static int make_non_blocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
+		return -errno;
+	return 0;
+}
+
+static int add_listener(
+	struct feeder *feeder, const char *name, int fd, struct feeder_target *target)
+{
+	struct listener *old = find_listener(feeder, name);
+	struct listener *listener = calloc(1, sizeof(*listener));
+	int r = listener ? make_non_blocking(fd) : -ENOMEM;
+
+	if (r < 0) {
+		free(listener);
+		return r;
+	}
+	(void)snprintf(listener->name, sizeof(listener->name), "%s", name);
+	listener->feed.fd = fd;
+	listener->feed.target = target;
+	if (old) {
+		feeder_remove(feeder, &old->feed);
+		listener->feed.held = old->feed.held;
+		old->feed.held = NULL;
+		listener_free(old);
+	}
+	feeder_add(feeder, &listener->feed);
+	return 0;
+}
+
+static int open_listener(
+	struct feeder *feeder, const char *name, const cJSON *news, struct inko_message *message)
+{
+	const char *to = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(news, "to"));
+	const char *balance =
+		cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(news, "balance"));
+	bool pulls = balance && strcmp(balance, "pull") == 0;
+	char target_name[FEEDER_NAME_BYTES];
+	struct feeder_target *target;
+	int fd, r;
+
+	if (!to)
+		return -EBADMSG;
+	(void)snprintf(target_name, sizeof(target_name), "%s%s", to, pulls ? "/*" : "");
+	r = feeder_find_target(feeder, target_name, &target);
+	if (r == 0)
+		r = inko_message_take_fd(message, &fd);
+	if (r < 0)
+		return r;
+	r = add_listener(feeder, name, fd, target);
+	if (r < 0)
+		(void)close(fd);
+	return r;
+}
+
+/* Whoever asked for it may want the address again. */
+static void confirm_closed(const char *name)
+{
+	char line[FEEDER_NAME_BYTES + 16];
+
+	(void)snprintf(line, sizeof(line), "X_INKO_CLOSED=%s", name);
+	(void)inko_actor_notify(line);
+}
+
+static void set_refusing(struct listener *listener, bool refusing)
+{
+	int fd;
+
+	listener->feed.needs_no_room = refusing;
+	if (!refusing || !listener->feed.held)
+		return;
+	if (inko_message_take_fd(listener->feed.held, &fd) == 0)
+		refuse(fd);
+	listener->feed.held = inko_message_free(listener->feed.held);
+}
+
+static int on_news(struct feeder *feeder, struct inko_message *message)
+{
+	const char *name = inko_message_peek_listener(message);
+	cJSON *news = cJSON_Parse(inko_message_peek_bytes(message, NULL));
+	const cJSON *refuses = cJSON_GetObjectItemCaseSensitive(news, "refuse");
+	bool closes = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(news, "close"));
+	bool is_listener = inko_message_get_kind(message) == INKO_LISTENER;
+	struct listener *listener;
+	int r = 0;
+
+	if (is_listener && inko_message_count_sockets(message) > 0)
+		r = open_listener(feeder, name, news, message);
+	if (r < 0 && !feeder_is_shortage(r))
+		(void)fprintf(stderr, "%s: cannot be opened here: %s\n", name, strerror(-r));
+	listener = is_listener ? find_listener(feeder, name) : NULL;
+	if (listener && refuses)
+		set_refusing(listener, cJSON_IsTrue(refuses));
+	if (listener && closes)
+		close_listener(feeder, listener);
+	if (closes)
+		confirm_closed(name);
+	cJSON_Delete(news);
+	return r;
+}
+
+int main(void)
+{
+	static const struct feeder_type type = {
+		.take_one = take_connection,
+		.on_refused = on_refused,
+		.on_news = on_news,
+	};
+	struct feeder feeder;
+	int r = feeder_init(&feeder, &type);
+
+	if (r < 0) {
+		(void)fprintf(stderr, "inko-acceptor: %s; inkod starts it\n", strerror(-r));
+		return EXIT_FAILURE;
+	}
+	feeder_run(&feeder);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,271 @@
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "feeder.h"
+
+#define EVENTS 32
+#define DELAY_USEC 10000
+/* What is held at the end has a second to find a place. */
+#define LAST_TRIES 100
+/* Of a feed that is removed: others come all the time. */
+#define REMOVING_ROUNDS 64
+
+static int watch(struct feeder *feeder, int fd, struct feeder_source *source)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
+
+	return epoll_ctl(feeder->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static void delay(const struct feeder *feeder)
+{
+	const struct itimerspec once = {.it_value.tv_nsec = DELAY_USEC * 1000};
+
+	(void)timerfd_settime(feeder->timer_fd, 0, &once, NULL);
+}
+
+static void watch_own(struct feeder *feeder, bool watched)
+{
+	struct epoll_event event = {.events = watched ? EPOLLIN : 0, .data.ptr = &feeder->news};
+	int fd = inko_mailbox_get_fd(feeder->own);
+
+	(void)epoll_ctl(feeder->epoll_fd, EPOLL_CTL_MOD, fd, &event);
+}
+
+static void set_state(struct feeder *feeder, struct feed *feed, enum feed_state state)
+{
+	if (state == FEED_DELAYED)
+		delay(feeder);
+	if (feed->state == state)
+		return;
+	/* Out of the epoll altogether: a hang-up is told whatever one asks for. */
+	if (feed->state == FEED_OPEN)
+		(void)epoll_ctl(feeder->epoll_fd, EPOLL_CTL_DEL, feed->fd, NULL);
+	feed->state = state;
+	if (state == FEED_OPEN && watch(feeder, feed->fd, &feed->source) < 0)
+		set_state(feeder, feed, FEED_DELAYED);
+}
+
+bool feeder_is_shortage(int error)
+{
+	return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM ||
+	       error == -ETOOMANYREFS;
+}
+
+static bool can_go_on(const struct feed *feed)
+{
+	return feed->needs_no_room || inko_mailbox_room(feed->target->mailbox) > 0;
+}
+
+/* Sends what is held. 0, or why it stays. */
+static int hand_over(struct feeder *feeder, struct feed *feed)
+{
+	int r = inko_mailbox_try_send(feed->target->mailbox, feed->held);
+
+	if (r == 0) {
+		feed->held = NULL;
+	} else if (r != -EAGAIN && !feeder_is_shortage(r)) {
+		/* It would never be taken, and all that come after it would wait for ever. */
+		feeder->type->on_refused(feed, r);
+		feed->held = inko_message_free(feed->held);
+		r = 0;
+	}
+	return r;
+}
+
+/* Takes one thing in and hands it over. 0, or a negative errno and the state that follows. */
+static int bring_one(struct feeder *feeder, struct feed *feed, enum feed_state *ret_state)
+{
+	int r = feed->held || can_go_on(feed) ? 0 : -EAGAIN;
+
+	*ret_state = FEED_FULL;
+	if (r == 0 && !feed->held) {
+		r = feeder->type->take_one(feed);
+		if (r == -EAGAIN)
+			*ret_state = FEED_OPEN;
+	}
+	if (r == 0 && feed->held)
+		r = hand_over(feeder, feed);
+	if (feeder_is_shortage(r))
+		*ret_state = FEED_DELAYED;
+	return r;
+}
+
+/* Returns whether there may be more: the others have their turn first. */
+static bool bring_some(struct feeder *feeder, struct feed *feed)
+{
+	for (int i = 0; i < FEEDER_BUDGET; i++) {
+		enum feed_state state;
+
+		if (bring_one(feeder, feed, &state) < 0) {
+			set_state(feeder, feed, state);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void on_feed(struct feeder *feeder, struct feeder_source *source)
+{
+	(void)bring_some(feeder, (struct feed *)source);
+}
+
+/* Opens the feeds of target (NULL: of all) again that are in this state and can go on. */
+static void reopen(struct feeder *feeder, const struct feeder_target *target, enum feed_state state)
+{
+	struct feed *feed;
+
+	LIST_FOREACH(feed, &feeder->feeds, entries) {
+		if (feed->state != state || (target && feed->target != target) ||
+			(state == FEED_FULL && !can_go_on(feed)))
+			continue;
+		set_state(feeder, feed, FEED_OPEN);
+		(void)bring_some(feeder, feed);
+	}
+}
+
+static void on_room(struct feeder *feeder, struct feeder_source *source)
+{
+	const struct feeder_target *target = (const struct feeder_target *)source;
+
+	/* Asking for the room is what makes its descriptor quiet again. */
+	(void)inko_mailbox_room(target->mailbox);
+	reopen(feeder, target, FEED_FULL);
+}
+
+static void on_timer(struct feeder *feeder, struct feeder_source *source)
+{
+	uint64_t times;
+
+	(void)source;
+	(void)!read(feeder->timer_fd, &times, sizeof(times));
+	watch_own(feeder, true);
+	reopen(feeder, NULL, FEED_DELAYED);
+}
+
+/* 0, or why there are none, or none can be taken in now. */
+static int take_news(struct feeder *feeder)
+{
+	int r = feeder->again ? 0 : inko_mailbox_try_receive(feeder->own, &feeder->again);
+
+	if (r < 0)
+		return r;
+	r = feeder->type->on_news(feeder, feeder->again);
+	if (feeder_is_shortage(r))
+		return r;
+	feeder->again = inko_message_free(feeder->again);
+	return 0;
+}
+
+static void on_news(struct feeder *feeder, struct feeder_source *source)
+{
+	int r = 0;
+
+	(void)source;
+	for (int i = 0; i < FEEDER_BUDGET && r == 0; i++)
+		r = take_news(feeder);
+	feeder->is_stopped = r == -ESHUTDOWN;
+	if (feeder_is_shortage(r)) {
+		/* They stay there, and would be reported without end. */
+		watch_own(feeder, false);
+		delay(feeder);
+	}
+	/* Lanes may have come with the news. */
+	reopen(feeder, NULL, FEED_FULL);
+}
+
+int feeder_find_target(struct feeder *feeder, const char *name, struct feeder_target **ret_target)
+{
+	struct feeder_target *target;
+	int r;
+
+	LIST_FOREACH(target, &feeder->targets, entries)
+		if (strcmp(target->name, name) == 0) {
+			*ret_target = target;
+			return 0;
+		}
+	target = calloc(1, sizeof(*target));
+	if (!target)
+		return -ENOMEM;
+	target->source.on_ready = on_room;
+	(void)snprintf(target->name, sizeof(target->name), "%s", name);
+	r = inko_mailbox_open(feeder->own, name, &target->mailbox);
+	if (r == 0)
+		r = watch(feeder, inko_mailbox_get_fd(target->mailbox), &target->source);
+	if (r < 0) {
+		inko_mailbox_close(target->mailbox);
+		free(target);
+		return r;
+	}
+	LIST_INSERT_HEAD(&feeder->targets, target, entries);
+	*ret_target = target;
+	return 0;
+}
+
+void feeder_add(struct feeder *feeder, struct feed *feed)
+{
+	feed->source.on_ready = on_feed;
+	/* It is opened with the others, when the news are read. */
+	feed->state = FEED_FULL;
+	LIST_INSERT_HEAD(&feeder->feeds, feed, entries);
+}
+
+void feeder_remove(struct feeder *feeder, struct feed *feed)
+{
+	for (int i = 0; i < REMOVING_ROUNDS && bring_some(feeder, feed); i++)
+		;
+	set_state(feeder, feed, FEED_FULL);
+	LIST_REMOVE(feed, entries);
+}
+
+int feeder_init(struct feeder *feeder, const struct feeder_type *type)
+{
+	int r;
+
+	*feeder = (struct feeder){.type = type, .news = {on_news}, .timer = {on_timer}};
+	feeder->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	feeder->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (feeder->epoll_fd < 0 || feeder->timer_fd < 0)
+		return -errno;
+	r = inko_mailbox_open_own(&feeder->own);
+	if (r == 0)
+		r = watch(feeder, inko_mailbox_get_fd(feeder->own), &feeder->news);
+	return r < 0 ? r : watch(feeder, feeder->timer_fd, &feeder->timer);
+}
+
+/* Nothing more is taken in, but what was has to go somewhere: nobody else has it. */
+static void finish(struct feeder *feeder)
+{
+	struct feed *feed;
+	int n_tries = LAST_TRIES;
+
+	LIST_FOREACH(feed, &feeder->feeds, entries)
+		while (feed->held && hand_over(feeder, feed) < 0 && n_tries-- > 0)
+			(void)usleep(DELAY_USEC);
+}
+
+void feeder_run(struct feeder *feeder)
+{
+	struct epoll_event events[EVENTS];
+
+	(void)inko_actor_ready();
+	while (!feeder->is_stopped) {
+		int n = epoll_wait(feeder->epoll_fd, events, EVENTS, -1);
+
+		for (int i = 0; i < n && !feeder->is_stopped; i++) {
+			struct feeder_source *source = events[i].data.ptr;
+
+			source->on_ready(feeder, source);
+			/* News may have ended what other events lead to: ask again. */
+			if (source == &feeder->news)
+				break;
+		}
+	}
+	finish(feeder);
+}

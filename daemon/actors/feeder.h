@@ -1,0 +1,87 @@
+#pragma once
+
+/*
+ * What the acceptor and the gateway have in common: they feed mailboxes with what comes in on
+ * descriptors, and take something in only when there is a place for it, so that nothing waits in
+ * their hands. A feed is one descriptor that things come in on, a target one mailbox.
+ */
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include <inko/inko.h>
+
+/* Of one feed so many in a row, before others have their turn. */
+#define FEEDER_BUDGET 64
+/* The longest name of a target or a listener, with what stands around it. */
+#define FEEDER_NAME_BYTES 72
+
+struct feeder;
+
+/* What an epoll event leads to. */
+struct feeder_source {
+	void (*on_ready)(struct feeder *feeder, struct feeder_source *source);
+};
+
+struct feeder_target {
+	struct feeder_source source;
+	LIST_ENTRY(feeder_target) entries;
+	char name[FEEDER_NAME_BYTES];
+	struct inko_mailbox *mailbox;
+};
+
+enum feed_state {
+	FEED_OPEN,
+	FEED_FULL,    /* nobody has room: what comes waits where it comes from */
+	FEED_DELAYED, /* the kernel is short of something that it has no event for */
+};
+
+/* The first member of what is fed from. */
+struct feed {
+	struct feeder_source source;
+	LIST_ENTRY(feed) entries;
+	int fd;
+	struct feeder_target *target;
+	enum feed_state state;
+	bool needs_no_room; /* what comes goes nowhere */
+	/* What found no place after all. Nothing else is taken before it has one. */
+	struct inko_message *held;
+};
+
+struct feeder_type {
+	/* Takes one thing in, which the feed holds then. 0, or a negative errno: -EAGAIN when there
+	 * is nothing. */
+	int (*take_one)(struct feed *feed);
+	/* The held message is refused for good (not for want of room): why. */
+	void (*on_refused)(struct feed *feed, int error);
+	/* A message from inkod; it stays the caller's. 0, or a negative errno: after a shortage it
+	 * comes again. */
+	int (*on_news)(struct feeder *feeder, struct inko_message *message);
+};
+
+struct feeder {
+	const struct feeder_type *type;
+	struct feeder_source news, timer;
+	int epoll_fd, timer_fd;
+	struct inko_mailbox *own;
+	struct inko_message *again; /* news that come again */
+	LIST_HEAD(, feeder_target) targets;
+	LIST_HEAD(, feed) feeds;
+	bool is_stopped;
+};
+
+/* Is the kernel, or this process, out of something that it will have again? */
+bool feeder_is_shortage(int error);
+
+/* Opens this actor's mailbox; call it before other descriptors are opened. */
+int feeder_init(struct feeder *feeder, const struct feeder_type *type);
+/* Says that the actor is ready and feeds until inkod wants it to end. */
+void feeder_run(struct feeder *feeder);
+
+/* The mailbox of that name, opened at the first call. */
+int feeder_find_target(struct feeder *feeder, const char *name, struct feeder_target **ret_target);
+/* Feeds from feed, whose fd and target are set, when there is room. */
+void feeder_add(struct feeder *feeder, struct feed *feed);
+/* Brings what has come already, as far as there is room and for a bounded time, and feeds from it
+ * no more. What it holds is the caller's then. */
+void feeder_remove(struct feeder *feeder, struct feed *feed);

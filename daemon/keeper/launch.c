@@ -1,0 +1,96 @@
+/*
+ * Starting the supervisor. What it inherits is what is said here: the environment, the standard
+ * descriptors, and its end of the pair.
+ */
+
+#include "daemon/keeper/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "daemon/keeper/log.h"
+#include "proto/descriptor.h"
+#include "proto/keep.h"
+
+#define SUPERVISOR "inko-supervisor"
+
+/* What a shell says of a command that it cannot execute. */
+#define EXIT_CANNOT_EXECUTE 126
+
+static int join(const char *directory, size_t length, char ret_path[static PATH_MAX])
+{
+	int n = snprintf(ret_path, PATH_MAX, "%.*s/" SUPERVISOR, (int)length, directory);
+
+	if (n < 0 || n >= PATH_MAX)
+		return -ENAMETOOLONG;
+	return access(ret_path, X_OK) < 0 ? -errno : 0;
+}
+
+int launch_find(char ret_path[static PATH_MAX])
+{
+	char self[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self));
+	const char *slash = length > 0 ? memrchr(self, '/', (size_t)length) : NULL;
+
+	if (slash && join(self, (size_t)(slash - self), ret_path) == 0)
+		return 0;
+	return join(PKGLIBEXECDIR, strlen(PKGLIBEXECDIR), ret_path) < 0 ? -ENOENT : 0;
+}
+
+static void reset_signals(void)
+{
+	sigset_t none;
+
+	/* Those that have no disposition to change say EINVAL. */
+	for (int number = 1; number < _NSIG; number++)
+		(void)signal(number, SIG_DFL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Out of the way first: either may stand where the other belongs. */
+static int place(int link_fd, int lock_fd)
+{
+	int link = fcntl(link_fd, F_DUPFD_CLOEXEC, KEEP_LOCK_FD + 1);
+	int lock = fcntl(lock_fd, F_DUPFD_CLOEXEC, KEEP_LOCK_FD + 1);
+
+	if (link < 0 || lock < 0 || dup2(link, KEEP_FD) < 0 || dup2(lock, KEEP_LOCK_FD) < 0)
+		return -1;
+	return close_range(KEEP_LOCK_FD + 1, ~0U, 0);
+}
+
+static _Noreturn void execute(const char *path, int link_fd, int lock_fd)
+{
+	reset_signals();
+	/* What a terminal sends to this job is for the keeper alone. */
+	(void)setsid();
+	if (place(link_fd, lock_fd) == 0)
+		(void)execl(path, SUPERVISOR, (char *)NULL);
+	log_line("cannot execute %s: %s", path, strerror(errno));
+	_exit(EXIT_CANNOT_EXECUTE);
+}
+
+int launch_start(const char *path, int lock_fd, pid_t *ret_pid, int *ret_link_fd)
+{
+	_cleanup_close_ int mine = -1, other = -1;
+	int fds[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	mine = fds[0];
+	other = fds[1];
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		execute(path, other, lock_fd);
+	*ret_pid = pid;
+	*ret_link_fd = descriptor_take(&mine);
+	return 0;
+}

@@ -1,0 +1,8 @@
+#pragma once
+
+/*
+ * The keeper's few lines on standard error.
+ */
+
+/* Writes one line, without its newline, in one write(2). */
+void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,163 @@
+/*
+ * inkod, the keeper: holds what the supervisor gives it to hold, starts the supervisor again
+ * when it ends, and reaps what nobody else is the parent of. It knows no actor and decides
+ * nothing, so that it has little to fail at: everything that lives longer than a supervisor leans
+ * on it. Here is its start.
+ */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "daemon/keeper/directory.h"
+#include "daemon/keeper/keeper.h"
+#include "daemon/keeper/launch.h"
+#include "daemon/keeper/log.h"
+
+/* Descriptors that the keeper needs besides those that it holds, and those that a message brings
+ * before it is refused. */
+#define OWN_DESCRIPTORS 32
+
+/* The soft limit that the keeper was started with, which actors get back. */
+#define ENVIRONMENT_NOFILE "INKO_NOFILE"
+
+/* 0, 1 and 2 are there, and nothing else: what the shell left open is not inkod's to keep. */
+static int tidy_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return -errno;
+	return close_range(STDERR_FILENO + 1, ~0U, 0) < 0 ? -errno : 0;
+}
+
+/* Holding takes descriptors, and so does passing them: ETOOMANYREFS counts against the same. */
+static int raise_limit(rlim_t *ret_limit)
+{
+	struct rlimit limit;
+	char original[3 * sizeof(limit.rlim_cur)];
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	(void)snprintf(original, sizeof(original), "%llu", (unsigned long long)limit.rlim_cur);
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	*ret_limit = limit.rlim_cur;
+	return setenv(ENVIRONMENT_NOFILE, original, 1) < 0 ? -errno : 0;
+}
+
+static int set_environment(const struct directory *directory)
+{
+	char pid[3 * sizeof(pid_t)];
+
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	if (setenv("INKO_RUNTIME_DIR", directory->path, 1) < 0 ||
+		setenv("INKO_KEEPER_PID", pid, 1) < 0)
+		return -errno;
+	/* The descriptors of these were closed. */
+	(void)unsetenv("LISTEN_PID");
+	(void)unsetenv("LISTEN_FDS");
+	(void)unsetenv("LISTEN_FDNAMES");
+	return 0;
+}
+
+static int prepare(const struct directory *directory, rlim_t *ret_limit)
+{
+	int r = raise_limit(ret_limit);
+
+	if (r == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		r = -errno;
+	if (r == 0)
+		r = set_environment(directory);
+	if (r < 0)
+		log_line("cannot start: %s", strerror(-r));
+	return r;
+}
+
+/* Said now, since later it would be tried again for ever. */
+static int look_for_supervisor(void)
+{
+	char path[PATH_MAX];
+	int r = launch_find(path);
+
+	if (r < 0)
+		log_line("there is no inko-supervisor beside inkod nor in " PKGLIBEXECDIR
+			 "; install inkod again");
+	return r;
+}
+
+static int keep(const char *runtime_option)
+{
+	struct directory directory;
+	rlim_t limit = 0;
+	int r;
+
+	if (tidy_descriptors() < 0 || look_for_supervisor() < 0)
+		return EXIT_FAILURE;
+	if (directory_open(&directory, runtime_option) < 0)
+		return EXIT_FAILURE;
+	r = prepare(&directory, &limit);
+	if (r == 0)
+		r = keeper_run(
+			limit > OWN_DESCRIPTORS ? limit - OWN_DESCRIPTORS : 0, directory.lock_fd);
+	directory_remove(&directory);
+	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static const char help[] =
+	"Usage: inkod [--runtime-dir DIR]\n"
+	"Supervises actors and hands them connections, until SIGTERM or SIGINT.\n"
+	"\n"
+	"      --runtime-dir DIR  run in DIR; else INKO_RUNTIME_DIR, /run/inko for root, or\n"
+	"                         $XDG_RUNTIME_DIR/inko\n"
+	"      --help             show this text\n"
+	"      --version          show the version\n"
+	"\n"
+	"Use inkoctl to say what to do; see inkod(8).\n";
+
+static int print(const char *text)
+{
+	return write(STDOUT_FILENO, text, strlen(text)) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"runtime-dir", required_argument, NULL, 'r'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'v'},
+		{0},
+	};
+	const char *runtime_option = NULL;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		switch (option) {
+		case 'r':
+			runtime_option = optarg;
+			break;
+		case 'h':
+			return print(help);
+		case 'v':
+			return print("inkod " PACKAGE_VERSION "\n");
+		default:
+			log_line("see inkod --help");
+			return EXIT_FAILURE;
+		}
+	}
+	if (optind < argc) {
+		log_line("takes no argument %s; see inkod --help", argv[optind]);
+		return EXIT_FAILURE;
+	}
+	return keep(runtime_option);
+}

@@ -1,0 +1,344 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/holding.h"
+#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/requests.h"
+#include "daemon/supervisor/routing.h"
+#include "daemon/supervisor/shutdown.h"
+#include "proto/json.h"
+
+/* What is put to the keeper: the spec is an object of its own, by its own table. */
+struct held_actor {
+	cJSON *spec;
+	bool is_builtin, is_wanted, is_removing;
+};
+
+static const struct json_field fields[] = {
+	JSON_FIELD(held_actor, "spec", JSON_OBJECT, spec, true),
+	JSON_FIELD(held_actor, "builtin", JSON_BOOLEAN, is_builtin, true),
+	JSON_FIELD(held_actor, "wanted", JSON_BOOLEAN, is_wanted, true),
+	JSON_FIELD(held_actor, "removing", JSON_BOOLEAN, is_removing, true),
+	JSON_FIELDS_END,
+};
+
+static const char *key_of(const struct actor *actor, char key[static LIMIT_KEY_CHARS])
+{
+	(void)snprintf(key, LIMIT_KEY_CHARS, "actor/%s", actor->spec.name);
+	return key;
+}
+
+static void put(struct actor *actor)
+{
+	struct held_actor held = {.spec = json_encode(spec_fields, &actor->spec),
+		.is_builtin = actor->is_builtin,
+		.is_wanted = actor->is_wanted,
+		.is_removing = actor->is_removing};
+	cJSON *object = json_encode(fields, &held);
+	char key[LIMIT_KEY_CHARS];
+
+	holding_put(actor->supervisor->holding, key_of(actor, key), object, NULL, 0);
+	cJSON_Delete(object);
+	cJSON_Delete(held.spec);
+}
+
+static void release(struct actor *actor)
+{
+	sd_event_source_disable_unref(actor->settle);
+	spec_done(&actor->spec);
+	free(actor);
+}
+
+static int make_missing(struct actor *actor)
+{
+	int64_t n = 0;
+	struct instance *instance;
+
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		n++;
+	for (; n < actor->spec.instances; n++) {
+		int r = instance_new(actor, n, &instance);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static void start_stopped(struct actor *actor)
+{
+	struct instance *instance;
+
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		if (instance->index < actor->spec.instances && instance->state == LIFECYCLE_STOPPED)
+			instance_start(instance);
+}
+
+static void free_surplus(struct actor *actor)
+{
+	struct instance *instance, *next;
+
+	for (instance = TAILQ_FIRST(&actor->instances); instance; instance = next) {
+		next = TAILQ_NEXT(instance, entries);
+		if (instance->state == LIFECYCLE_STOPPED &&
+			(actor->is_removing || instance->index >= actor->spec.instances))
+			instance_free(instance);
+	}
+}
+
+/* What follows from the states that its instances have come to. */
+static int on_settle(sd_event_source *source, void *userdata)
+{
+	struct actor *actor = userdata;
+	struct supervisor *supervisor = actor->supervisor;
+	bool has_failed;
+
+	(void)source;
+	free_surplus(actor);
+	if (actor->is_removing && TAILQ_EMPTY(&actor->instances)) {
+		actor_free(actor);
+		requests_check(supervisor);
+		shutdown_check(supervisor);
+		return 0;
+	}
+	if (actor->is_wanted) {
+		(void)make_missing(actor);
+		start_stopped(actor);
+	}
+	has_failed = strcmp(actor_state(actor), "failed") == 0;
+	if (has_failed != actor->has_failed) {
+		actor->has_failed = has_failed;
+		listener_on_actor_failed(actor, has_failed);
+	}
+	requests_check(supervisor);
+	return 0;
+}
+
+void actor_touch(struct actor *actor)
+{
+	(void)sd_event_source_set_enabled(actor->settle, SD_EVENT_ONESHOT);
+}
+
+static int make(struct supervisor *supervisor, struct actor **ret_actor)
+{
+	struct actor *actor = calloc(1, sizeof(*actor));
+	int r;
+
+	if (!actor)
+		return -ENOMEM;
+	actor->supervisor = supervisor;
+	TAILQ_INIT(&actor->instances);
+	spec_init(&actor->spec);
+	r = sd_event_add_defer(supervisor->event, &actor->settle, on_settle, actor);
+	if (r < 0) {
+		free(actor);
+		return r;
+	}
+	*ret_actor = actor;
+	return 0;
+}
+
+int actor_new(struct supervisor *supervisor, struct spec *take_spec, bool is_builtin,
+	struct actor **ret_actor)
+{
+	struct actor *actor;
+	int r = make(supervisor, &actor);
+
+	if (r < 0)
+		return r;
+	actor->spec = *take_spec;
+	*take_spec = (struct spec){0};
+	actor->is_builtin = is_builtin;
+	TAILQ_INSERT_TAIL(&supervisor->actors, actor, entries);
+	put(actor);
+	*ret_actor = actor;
+	return 0;
+}
+
+struct actor *actor_free(struct actor *actor)
+{
+	char key[LIMIT_KEY_CHARS];
+
+	builtin_close_endpoint(actor);
+	while (!TAILQ_EMPTY(&actor->instances))
+		instance_free(TAILQ_FIRST(&actor->instances));
+	routing_refuse(actor);
+	holding_drop(actor->supervisor->holding, key_of(actor, key));
+	TAILQ_REMOVE(&actor->supervisor->actors, actor, entries);
+	release(actor);
+	return NULL;
+}
+
+int actor_adopt(struct supervisor *supervisor, struct keep_message *message)
+{
+	struct held_actor held = {0};
+	const char *field;
+	enum json_problem problem;
+	cJSON *object = NULL;
+	struct actor *actor = NULL;
+	int r = json_parse(message->bytes, message->n_bytes, &object);
+
+	if (r == 0)
+		r = json_decode(object, fields, &held, &field, &problem);
+	if (r == 0)
+		r = make(supervisor, &actor);
+	if (r == 0)
+		r = json_decode(held.spec, spec_fields, &actor->spec, &field, &problem);
+	if (r == 0) {
+		actor->is_builtin = held.is_builtin;
+		actor->is_wanted = held.is_wanted;
+		actor->is_removing = held.is_removing;
+		TAILQ_INSERT_TAIL(&supervisor->actors, actor, entries);
+	} else if (actor) {
+		release(actor);
+	}
+	json_release(fields, &held);
+	cJSON_Delete(object);
+	return r;
+}
+
+struct actor *actor_find(struct supervisor *supervisor, const char *name)
+{
+	struct actor *actor;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		if (strcmp(actor->spec.name, name) == 0)
+			return actor;
+	return NULL;
+}
+
+struct instance *actor_find_instance(struct supervisor *supervisor, const char *name)
+{
+	struct actor *actor;
+	struct instance *instance;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		TAILQ_FOREACH(instance, &actor->instances, entries)
+			if (strcmp(instance->name, name) == 0)
+				return instance;
+	return NULL;
+}
+
+static int bring_up(struct actor *actor, void (*begin)(struct instance *instance))
+{
+	struct instance *instance;
+	int r = make_missing(actor);
+
+	if (r < 0)
+		return r;
+	actor->is_wanted = true;
+	put(actor);
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		if (instance->index < actor->spec.instances)
+			begin(instance);
+	actor_touch(actor);
+	return 0;
+}
+
+int actor_start(struct actor *actor)
+{
+	return bring_up(actor, instance_start);
+}
+
+int actor_restart(struct actor *actor)
+{
+	return bring_up(actor, instance_restart);
+}
+
+void actor_stop(struct actor *actor)
+{
+	struct instance *instance;
+
+	actor->is_wanted = false;
+	put(actor);
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		instance_stop(instance);
+	actor_touch(actor);
+}
+
+int actor_scale(struct actor *actor, int64_t instances)
+{
+	struct instance *instance;
+	int r;
+
+	actor->spec.instances = instances;
+	put(actor);
+	r = make_missing(actor);
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		if (instance->index >= instances)
+			instance_stop(instance);
+	actor_touch(actor);
+	return r;
+}
+
+void actor_remove(struct actor *actor, bool at_once)
+{
+	struct instance *instance;
+
+	actor->is_removing = true;
+	actor_stop(actor);
+	if (at_once)
+		TAILQ_FOREACH(instance, &actor->instances, entries)
+			instance_kill(instance);
+}
+
+struct census {
+	int64_t n, ready, failed, alive, ending;
+};
+
+static struct census count(const struct actor *actor)
+{
+	struct census census = {0};
+	const struct instance *instance;
+
+	TAILQ_FOREACH(instance, &actor->instances, entries) {
+		census.n++;
+		census.ready += instance->state == LIFECYCLE_READY;
+		census.failed += instance->state == LIFECYCLE_FAILED;
+		census.alive +=
+			lifecycle_is_alive(instance->state) || instance->state == LIFECYCLE_WAITING;
+		census.ending +=
+			lifecycle_is_alive(instance->state) && !instance_is_serving(instance);
+	}
+	return census;
+}
+
+const char *actor_state(const struct actor *actor)
+{
+	struct census census = count(actor);
+
+	if (census.failed > 0 && census.alive == 0)
+		return "failed";
+	if (!actor->is_wanted || actor->spec.instances == 0)
+		return census.alive > 0 ? "stopping" : "stopped";
+	if (census.ready == census.n && census.n == actor->spec.instances)
+		return "ready";
+	return census.ready > 0 ? "degraded" : "starting";
+}
+
+bool actor_is_ready(const struct actor *actor)
+{
+	struct census census = count(actor);
+
+	return census.n == actor->spec.instances && census.ready == census.n;
+}
+
+bool actor_is_stopped(const struct actor *actor)
+{
+	return count(actor).alive == 0;
+}
+
+const struct instance *actor_find_failure(const struct actor *actor)
+{
+	const struct instance *instance;
+
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		if (instance->state == LIFECYCLE_FAILED ||
+			(instance->state == LIFECYCLE_WAITING && !instance->was_ready))
+			return instance;
+	return NULL;
+}

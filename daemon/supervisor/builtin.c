@@ -1,0 +1,166 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/log.h"
+#include "daemon/supervisor/process.h"
+#include "daemon/supervisor/requests.h"
+#include "daemon/supervisor/routing.h"
+#include "proto/descriptor.h"
+
+static const struct builtin {
+	const char *name, *program;
+} builtins[] = {
+	{BUILTIN_ACCEPTOR, "inko-acceptor"},
+	{BUILTIN_GATEWAY, "inko-gateway"},
+};
+
+bool builtin_is_reserved(const char *name)
+{
+	for (size_t i = 0; i < sizeof(builtins) / sizeof(*builtins); i++)
+		if (strcmp(name, builtins[i].name) == 0)
+			return true;
+	return false;
+}
+
+static int make_spec(const struct builtin *builtin, struct spec *ret_spec)
+{
+	int r;
+
+	spec_init(ret_spec);
+	/* Everything depends on it: it is started again for ever, and at once. */
+	ret_spec->intensity = 0;
+	ret_spec->backoff_usec = 10000;
+	ret_spec->name = strdup(builtin->name);
+	ret_spec->command = calloc(2, sizeof(*ret_spec->command));
+	r = ret_spec->name && ret_spec->command
+		    ? process_find_own(builtin->program, &ret_spec->command[0])
+		    : -ENOMEM;
+	if (r < 0)
+		spec_done(ret_spec);
+	return r;
+}
+
+static int ensure(
+	struct supervisor *supervisor, const struct builtin *builtin, struct actor **ret_actor)
+{
+	struct actor *actor = actor_find(supervisor, builtin->name);
+	struct spec spec;
+	int r = 0;
+
+	if (!actor) {
+		r = make_spec(builtin, &spec);
+		if (r == 0)
+			r = actor_new(supervisor, &spec, true, &actor);
+		if (r == 0)
+			r = actor_start(actor);
+		if (r < 0)
+			log_error("%s cannot be started: %s", builtin->program, strerror(-r));
+	}
+	if (r == 0)
+		*ret_actor = actor;
+	return r;
+}
+
+int builtin_ensure_acceptor(struct supervisor *supervisor, struct actor **ret_actor)
+{
+	return ensure(supervisor, &builtins[0], ret_actor);
+}
+
+int builtin_ensure_gateway(struct supervisor *supervisor, struct actor **ret_actor)
+{
+	return ensure(supervisor, &builtins[1], ret_actor);
+}
+
+char *builtin_endpoint(const struct supervisor *supervisor, const struct actor *actor)
+{
+	char *url;
+
+	if (asprintf(&url, "ipc://%s/nng/%s", supervisor->runtime, actor->spec.name) < 0)
+		return NULL;
+	return url;
+}
+
+/* The gateway's instance, while it can be told something. */
+static struct instance *find_gateway(const struct actor *actor)
+{
+	struct actor *gateway = actor_find(actor->supervisor, BUILTIN_GATEWAY);
+	struct instance *instance = gateway ? TAILQ_FIRST(&gateway->instances) : NULL;
+
+	return instance && instance_is_serving(instance) ? instance : NULL;
+}
+
+static void tell(struct instance *gateway, const struct actor *actor, bool close)
+{
+	struct envelope envelope = {.kind = ENVELOPE_MESSAGE};
+	_cleanup_free_ char *url = builtin_endpoint(actor->supervisor, actor);
+	_cleanup_free_ char *text = NULL;
+	cJSON *object = cJSON_CreateObject();
+
+	(void)cJSON_AddStringToObject(object, "endpoint", url);
+	if (close)
+		(void)cJSON_AddTrueToObject(object, "close");
+	else
+		(void)cJSON_AddStringToObject(object, "to", actor->spec.name);
+	text = cJSON_PrintUnformatted(object);
+	cJSON_Delete(object);
+	if (text)
+		(void)instance_tell(gateway, &envelope, text, NULL, 0);
+}
+
+void builtin_open_endpoint(struct actor *actor)
+{
+	struct instance *gateway = find_gateway(actor);
+
+	if (gateway && !actor->is_builtin)
+		tell(gateway, actor, false);
+}
+
+void builtin_close_endpoint(struct actor *actor)
+{
+	struct instance *gateway = find_gateway(actor);
+
+	if (gateway && !actor->is_builtin)
+		tell(gateway, actor, true);
+}
+
+bool builtin_is_opening(const struct actor *actor)
+{
+	return !actor->has_endpoint && find_gateway(actor);
+}
+
+void builtin_tell_endpoints(struct instance *gateway)
+{
+	struct actor *actor;
+
+	if (strcmp(gateway->actor->spec.name, BUILTIN_GATEWAY) != 0)
+		return;
+	TAILQ_FOREACH(actor, &gateway->actor->supervisor->actors, entries)
+		if (!actor->is_builtin && !actor->is_removing)
+			tell(gateway, actor, false);
+}
+
+void builtin_on_notified(struct instance *instance, const char *line)
+{
+	struct supervisor *supervisor = instance->actor->supervisor;
+	bool failed = strncmp(line, "X_INKO_NO_ENDPOINT=", 19) == 0;
+	const char *url = strchr(line, '=');
+	struct actor *actor;
+
+	if (!failed && strncmp(line, "X_INKO_ENDPOINT=", 16) != 0)
+		return;
+	TAILQ_FOREACH(actor, &supervisor->actors, entries) {
+		_cleanup_free_ char *own = builtin_endpoint(supervisor, actor);
+
+		if (!own || strcmp(own, url + 1) != 0)
+			continue;
+		if (failed)
+			log_error("%s has no endpoint: the gateway cannot listen on %s",
+				actor->spec.name, own);
+		actor->has_endpoint = true;
+	}
+	requests_check(supervisor);
+}

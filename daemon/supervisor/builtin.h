@@ -1,0 +1,33 @@
+#pragma once
+
+/*
+ * The actors that inkod brings along: the acceptor and the gateway. They are started when they
+ * are first needed and are actors like all others.
+ */
+
+#include <stdbool.h>
+
+struct actor;
+struct instance;
+struct supervisor;
+
+#define BUILTIN_ACCEPTOR "acceptor"
+#define BUILTIN_GATEWAY "gateway"
+
+bool builtin_is_reserved(const char *name);
+/* The acceptor, started if it is not yet. */
+int builtin_ensure_acceptor(struct supervisor *supervisor, struct actor **ret_actor);
+/* The same for the gateway; -ENOENT where it is not installed. */
+int builtin_ensure_gateway(struct supervisor *supervisor, struct actor **ret_actor);
+
+/* The address of the actor's endpoint, for programs that inkod did not start; the caller's. */
+char *builtin_endpoint(const struct supervisor *supervisor, const struct actor *actor);
+/* Asks the gateway to open or close the endpoint of actor. */
+void builtin_open_endpoint(struct actor *actor);
+void builtin_close_endpoint(struct actor *actor);
+/* Is there a gateway that has not answered for actor's endpoint yet? */
+bool builtin_is_opening(const struct actor *actor);
+/* Tells a starting gateway all endpoints. */
+void builtin_tell_endpoints(struct instance *gateway);
+/* The gateway says (X_INKO_ENDPOINT=URL or X_INKO_NO_ENDPOINT=URL) what became of it. */
+void builtin_on_notified(struct instance *instance, const char *line);

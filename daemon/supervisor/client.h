@@ -1,0 +1,33 @@
+#pragma once
+
+/*
+ * The control socket: Varlink, one call at a time a connection. A call may be answered later; until
+ * then nothing more is read from who made it, which is all the backpressure there has to be.
+ */
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+struct call;
+struct clients;
+
+/* Handles a call; it answers it with call_reply or call_fail, now or later. */
+typedef void (*client_handler)(void *context, struct call *call);
+
+/* Serves the listening socket *take_fd. on_left is called for a call whose client has gone before
+ * it was answered: the call is gone after. */
+int clients_new(sd_event *event, int *take_fd, client_handler handle, client_handler on_left,
+	void *context, struct clients **ret_clients);
+struct clients *clients_free(struct clients *clients);
+
+const char *call_peek_method(const struct call *call);
+/* An object, or NULL. */
+const cJSON *call_peek_parameters(const struct call *call);
+/* Who connected, by the kernel's word. */
+uid_t call_get_uid(const struct call *call);
+
+/* Answer, and end the call. parameters are taken; NULL is an empty object. */
+void call_reply(struct call *call, cJSON *take_parameters);
+void call_fail(struct call *call, const char *error, cJSON *take_parameters);

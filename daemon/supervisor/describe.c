@@ -1,0 +1,159 @@
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/client.h"
+#include "daemon/supervisor/describe.h"
+#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/output.h"
+#include "daemon/supervisor/routing.h"
+#include "proto/descriptor.h"
+#include "proto/json.h"
+
+#define INTERFACE "io.inkod.Supervisor."
+
+static const struct {
+	const char *error, *member;
+} subjects[] = {
+	{"NoSuchActor", "actor"},
+	{"NoSuchListener", "listener"},
+	{"NameInUse", "name"},
+	{"AddressInUse", "address"},
+	{"AddressNotUsable", "address"},
+	{"NoSuchProgram", "program"},
+	{"StartFailed", "actor"},
+	{"StillRouted", "actor"},
+	{"MailboxFull", "mailbox"},
+	{"NobodyReady", "mailbox"},
+	{"InvalidValue", "parameter"},
+};
+
+static cJSON *describe_instance(const struct instance *instance)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	(void)cJSON_AddStringToObject(object, "name", instance->name);
+	(void)cJSON_AddStringToObject(object, "state", lifecycle_name(instance->state));
+	if (instance->pid > 0)
+		(void)cJSON_AddNumberToObject(object, "pid", (double)instance->pid);
+	(void)cJSON_AddNumberToObject(object, "restarts", (double)instance->restarts);
+	(void)cJSON_AddNumberToObject(object, "messages", routing_count_waiting(instance));
+	if (instance->is_stalled)
+		(void)cJSON_AddStringToObject(object, "status", "does not read its mailbox");
+	else if (instance->status && instance->pid > 0)
+		(void)cJSON_AddStringToObject(object, "status", instance->status);
+	if (instance->last_exit)
+		(void)cJSON_AddStringToObject(object, "lastExit", instance->last_exit);
+	return object;
+}
+
+static void ensure_array(cJSON *object, const char *name)
+{
+	if (!cJSON_GetObjectItemCaseSensitive(object, name))
+		(void)cJSON_AddArrayToObject(object, name);
+}
+
+cJSON *describe_actor(const struct actor *actor)
+{
+	cJSON *object = json_encode(spec_fields, &actor->spec), *instances;
+	_cleanup_free_ char *endpoint = NULL;
+	const struct instance *instance;
+
+	ensure_array(object, "environment");
+	ensure_array(object, "opens");
+	(void)cJSON_AddStringToObject(object, "state", actor_state(actor));
+	(void)cJSON_AddBoolToObject(object, "builtin", actor->is_builtin);
+	if (!actor->is_builtin && actor_find(actor->supervisor, BUILTIN_GATEWAY)) {
+		endpoint = builtin_endpoint(actor->supervisor, actor);
+		(void)cJSON_AddStringToObject(object, "endpoint", endpoint);
+	}
+	/* In a spec it is how many, here it is which. */
+	cJSON_DeleteItemFromObjectCaseSensitive(object, "instances");
+	instances = cJSON_AddArrayToObject(object, "instances");
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		(void)cJSON_AddItemToArray(instances, describe_instance(instance));
+	return object;
+}
+
+cJSON *describe_actors(const struct supervisor *supervisor)
+{
+	cJSON *array = cJSON_CreateArray();
+	const struct actor *actor;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		(void)cJSON_AddItemToArray(array, describe_actor(actor));
+	return array;
+}
+
+cJSON *describe_listeners(const struct supervisor *supervisor)
+{
+	cJSON *array = cJSON_CreateArray();
+	const struct listener *listener;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
+		(void)cJSON_AddItemToArray(array, listener_describe(listener));
+	return array;
+}
+
+cJSON *describe_routes(const struct supervisor *supervisor)
+{
+	cJSON *array = cJSON_CreateArray();
+	const struct listener *listener;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries) {
+		cJSON *object = cJSON_CreateObject();
+
+		(void)cJSON_AddStringToObject(object, "listener", listener->name);
+		(void)cJSON_AddStringToObject(object, "address", listener->address);
+		(void)cJSON_AddStringToObject(
+			object, "actor", listener->to ? listener->to : listener->give);
+		(void)cJSON_AddStringToObject(
+			object, "how", listener->to ? listener->balance : "give");
+		(void)cJSON_AddItemToArray(array, object);
+	}
+	return array;
+}
+
+cJSON *describe_logs(const struct actor *actor)
+{
+	const struct output *output = actor->supervisor->output;
+	cJSON *array = cJSON_CreateArray();
+	const struct instance *instance;
+
+	TAILQ_FOREACH(instance, &actor->instances, entries) {
+		cJSON *object = cJSON_CreateObject();
+		_cleanup_free_ char *path = NULL;
+
+		(void)cJSON_AddStringToObject(object, "instance", instance->name);
+		if (output_is_journal(output)) {
+			(void)cJSON_AddStringToObject(object, "journal", instance->name);
+		} else {
+			path = output_path(output, instance->name);
+			(void)cJSON_AddStringToObject(object, "file", path);
+		}
+		(void)cJSON_AddItemToArray(array, object);
+	}
+	return array;
+}
+
+void describe_failure(
+	struct call *call, const char *error, const char *subject, const char *reason, ...)
+{
+	cJSON *parameters = cJSON_CreateObject();
+	char name[64], text[768];
+	va_list arguments;
+
+	va_start(arguments, reason);
+	(void)vsnprintf(text, sizeof(text), reason, arguments);
+	va_end(arguments);
+	json_clean(text);
+	for (size_t i = 0; subject && i < sizeof(subjects) / sizeof(*subjects); i++)
+		if (strcmp(subjects[i].error, error) == 0)
+			(void)cJSON_AddStringToObject(parameters, subjects[i].member, subject);
+	(void)cJSON_AddStringToObject(parameters, "reason", text);
+	(void)snprintf(name, sizeof(name), INTERFACE "%s", error);
+	call_fail(call, name, parameters);
+}

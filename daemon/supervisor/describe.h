@@ -1,0 +1,23 @@
+#pragma once
+
+/*
+ * The objects of the interface (proto/io.inkod.Supervisor.varlink), as JSON.
+ */
+
+#include <cjson/cJSON.h>
+
+struct actor;
+struct call;
+struct supervisor;
+
+cJSON *describe_actor(const struct actor *actor);
+/* Arrays of all of them. */
+cJSON *describe_actors(const struct supervisor *supervisor);
+cJSON *describe_listeners(const struct supervisor *supervisor);
+cJSON *describe_routes(const struct supervisor *supervisor);
+cJSON *describe_logs(const struct actor *actor);
+
+/* Ends call with an error of the interface (its name without the prefix). subject is what the
+ * error's first member names; NULL where it has none but the reason. */
+void describe_failure(struct call *call, const char *error, const char *subject, const char *reason,
+	...) __attribute__((format(printf, 4, 5)));

@@ -1,0 +1,60 @@
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/supervisor/files.h"
+#include "proto/runtime.h"
+
+#define MODE 0700
+
+static const struct {
+	const char *name;
+	bool is_for_logs;
+} directories[] = {{"notify", false}, {"nng", false}, {"log", true}};
+
+#define N_DIRECTORIES (sizeof(directories) / sizeof(*directories))
+
+static void empty(const char *path)
+{
+	DIR *directory = opendir(path);
+	struct dirent *entry;
+
+	if (!directory)
+		return;
+	while ((entry = readdir(directory)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			(void)unlinkat(dirfd(directory), entry->d_name, 0);
+	(void)closedir(directory);
+}
+
+int files_prepare(const char *runtime, bool is_cold_start)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < N_DIRECTORIES; i++) {
+		int r = runtime_path(runtime, directories[i].name, path);
+
+		if (r < 0)
+			return r;
+		if (mkdir(path, MODE) < 0 && errno != EEXIST)
+			return -errno;
+		if (is_cold_start && !directories[i].is_for_logs)
+			empty(path);
+	}
+	return 0;
+}
+
+void files_remove(const char *runtime)
+{
+	char path[PATH_MAX];
+
+	if (runtime_path(runtime, RUNTIME_CONTROL, path) == 0)
+		(void)unlink(path);
+	for (size_t i = 0; i < N_DIRECTORIES; i++)
+		if (runtime_path(runtime, directories[i].name, path) == 0) {
+			empty(path);
+			(void)rmdir(path);
+		}
+}

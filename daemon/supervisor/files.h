@@ -1,0 +1,13 @@
+#pragma once
+
+/*
+ * What the supervisor keeps in the runtime directory besides its control socket.
+ */
+
+#include <stdbool.h>
+
+/* Makes the directories. Where nothing was held a former inkod died with all that it had: the
+ * sockets it left are removed, and its logs stay to be read. */
+int files_prepare(const char *runtime, bool is_cold_start);
+/* Removes everything: the service has ended. */
+void files_remove(const char *runtime);

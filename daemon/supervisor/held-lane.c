@@ -1,0 +1,174 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/supervisor/held-lane.h"
+#include "daemon/supervisor/holding.h"
+#include "daemon/supervisor/supervisor.h"
+#include "proto/descriptor.h"
+#include "proto/json.h"
+#include "proto/lane.h"
+
+static const struct json_field fields[] = {
+	JSON_FIELD_INTEGER(held_lane, "number", number, true, 1, JSON_INTEGER_MAX),
+	JSON_FIELD(held_lane, "from", JSON_STRING, from, true),
+	JSON_FIELD(held_lane, "to", JSON_STRING, to, true),
+	JSON_FIELD(held_lane, "answers", JSON_BOOLEAN, answers, false),
+	JSON_FIELD(held_lane, "revoked", JSON_BOOLEAN, revoked, false),
+	JSON_FIELD(held_lane, "toldFrom", JSON_BOOLEAN, told_from, false),
+	JSON_FIELD(held_lane, "toldTo", JSON_BOOLEAN, told_to, false),
+	JSON_FIELDS_END,
+};
+
+static const char *key_of(const struct held_lane *lane, char key[static LIMIT_KEY_CHARS])
+{
+	(void)snprintf(key, LIMIT_KEY_CHARS, "lane/%" PRIi64, lane->number);
+	return key;
+}
+
+static struct held_lane *allocate(struct supervisor *supervisor)
+{
+	struct held_lane *lane = calloc(1, sizeof(*lane));
+
+	if (!lane)
+		return NULL;
+	lane->supervisor = supervisor;
+	lane->write_fd = lane->read_fd = -1;
+	return lane;
+}
+
+static void release(struct held_lane *lane)
+{
+	sd_event_source_disable_unref(lane->watch);
+	descriptor_close(&lane->write_fd);
+	descriptor_close(&lane->read_fd);
+	json_release(fields, lane);
+	free(lane);
+}
+
+static void put(struct held_lane *lane)
+{
+	char key[LIMIT_KEY_CHARS];
+	cJSON *object = json_encode(fields, lane);
+
+	holding_put(lane->supervisor->holding, key_of(lane, key), object,
+		(int[]){lane->write_fd, lane->read_fd}, 2);
+	cJSON_Delete(object);
+}
+
+static void update(struct held_lane *lane)
+{
+	char key[LIMIT_KEY_CHARS];
+	cJSON *object = json_encode(fields, lane);
+
+	holding_update(lane->supervisor->holding, key_of(lane, key), object);
+	cJSON_Delete(object);
+}
+
+int held_lane_new(struct supervisor *supervisor, const char *from, const char *to, bool answers,
+	unsigned int queue, struct held_lane **ret_lane)
+{
+	struct held_lane *lane = allocate(supervisor);
+	int r;
+
+	if (!lane)
+		return -ENOMEM;
+	lane->number = (int64_t)++supervisor->last_lane;
+	lane->from = strdup(from);
+	lane->to = strdup(to);
+	lane->answers = answers;
+	r = lane->from && lane->to ? lane_open(queue, &lane->write_fd, &lane->read_fd) : -ENOMEM;
+	if (r < 0) {
+		release(lane);
+		return r;
+	}
+	TAILQ_INSERT_TAIL(&supervisor->lanes, lane, entries);
+	put(lane);
+	*ret_lane = lane;
+	return 0;
+}
+
+struct held_lane *held_lane_free(struct held_lane *lane)
+{
+	char key[LIMIT_KEY_CHARS];
+
+	if (!lane)
+		return NULL;
+	holding_drop(lane->supervisor->holding, key_of(lane, key));
+	TAILQ_REMOVE(&lane->supervisor->lanes, lane, entries);
+	release(lane);
+	return NULL;
+}
+
+struct held_lane *held_lane_find(
+	struct supervisor *supervisor, const char *from, const char *to, bool answers)
+{
+	struct held_lane *lane;
+
+	TAILQ_FOREACH(lane, &supervisor->lanes, entries)
+		if (!lane->revoked && lane->answers == answers && strcmp(lane->to, to) == 0 &&
+			strcmp(lane->from, from) == 0)
+			return lane;
+	return NULL;
+}
+
+int held_lane_adopt(struct supervisor *supervisor, struct keep_message *message)
+{
+	struct held_lane *lane = allocate(supervisor);
+	const char *field;
+	enum json_problem problem;
+	cJSON *object = NULL;
+	int r = lane ? json_parse(message->bytes, message->n_bytes, &object) : -ENOMEM;
+
+	if (r == 0)
+		r = json_decode(object, fields, lane, &field, &problem);
+	cJSON_Delete(object);
+	if (r == 0 && message->passed.n_fds != 2)
+		r = -EBADMSG;
+	if (r < 0) {
+		if (lane)
+			release(lane);
+		return r;
+	}
+	lane->write_fd = message->passed.fds[0];
+	lane->read_fd = message->passed.fds[1];
+	message->passed.n_fds = 0;
+	if ((uint64_t)lane->number > supervisor->last_lane)
+		supervisor->last_lane = (uint64_t)lane->number;
+	TAILQ_INSERT_TAIL(&supervisor->lanes, lane, entries);
+	return 0;
+}
+
+void held_lane_revoke(struct held_lane *lane)
+{
+	if (lane->revoked)
+		return;
+	(void)lane_revoke(lane->read_fd);
+	lane->revoked = true;
+	lane->is_waited_on = false;
+	lane->told_to = false;
+	update(lane);
+}
+
+void held_lane_set_told(struct held_lane *lane, bool told_from, bool told_to)
+{
+	if (lane->told_from == told_from && lane->told_to == told_to)
+		return;
+	lane->told_from = told_from;
+	lane->told_to = told_to;
+	update(lane);
+}
+
+bool held_lane_is_shared(const struct held_lane *lane)
+{
+	return lane->revoked || strchr(lane->to, '*');
+}
+
+bool held_lane_is_to_actor(const struct held_lane *lane, const char *actor)
+{
+	size_t length = strlen(actor);
+
+	return strncmp(lane->to, actor, length) == 0 && lane->to[length] == '/';
+}

@@ -1,0 +1,55 @@
+#pragma once
+
+/*
+ * The lanes that the supervisor made: it keeps both ends of each, so that no death of a sender or
+ * a receiver loses what waits. Who gets which is routing.c's concern.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <systemd/sd-event.h>
+
+#include "proto/keep.h"
+
+struct supervisor;
+
+/* Senders that are no instances. */
+#define HELD_LANE_SUPERVISOR ""	  /* lanes, listeners, stop */
+#define HELD_LANE_CONTROL "inkod" /* what clients of the control socket send */
+
+struct held_lane {
+	TAILQ_ENTRY(held_lane) entries;
+	struct supervisor *supervisor;
+	int64_t number;
+	char *from; /* an instance, or one of the above */
+	char *to; /* an instance, or all of an actor, which pull from it: its name, a slash, a star
+		   */
+	bool answers; /* from answers here what to asked */
+	bool revoked; /* nothing comes any more; what waits is for any instance of its actor */
+	bool told_from, told_to; /* was handed its end */
+	int write_fd, read_fd;
+	sd_event_source *watch; /* see routing.c */
+	bool is_waited_on;	/* something waits in it: which message is first, and since when */
+	uint64_t head_usec, head_since_usec;
+};
+
+/* Makes a lane of queue messages and holds it. */
+int held_lane_new(struct supervisor *supervisor, const char *from, const char *to, bool answers,
+	unsigned int queue, struct held_lane **ret_lane);
+/* Forgets the lane: its ends here are closed. Returns NULL. */
+struct held_lane *held_lane_free(struct held_lane *lane);
+/* The lane between the two that is not revoked, or NULL. */
+struct held_lane *held_lane_find(
+	struct supervisor *supervisor, const char *from, const char *to, bool answers);
+/* Takes over what a former supervisor held. */
+int held_lane_adopt(struct supervisor *supervisor, struct keep_message *message);
+
+void held_lane_revoke(struct held_lane *lane);
+/* Notes who was handed its end, so that the next supervisor does not do it again. */
+void held_lane_set_told(struct held_lane *lane, bool told_from, bool told_to);
+
+/* Do several instances read from it? */
+bool held_lane_is_shared(const struct held_lane *lane);
+/* Does it lead to (any instance of) the actor of that name? */
+bool held_lane_is_to_actor(const struct held_lane *lane, const char *actor);

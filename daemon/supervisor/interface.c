@@ -1,0 +1,567 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/client.h"
+#include "daemon/supervisor/describe.h"
+#include "daemon/supervisor/interface.h"
+#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/mail.h"
+#include "daemon/supervisor/requests.h"
+#include "proto/descriptor.h"
+#include "proto/lane.h"
+#include "proto/varlink-text.h"
+
+#define SERVICE "org.varlink.service"
+#define SUPERVISOR "io.inkod.Supervisor"
+#define HOLD_USEC INT64_C(60000000)
+
+struct named {
+	char *name;
+};
+
+struct scale {
+	char *actor;
+	int64_t instances;
+};
+
+struct listen {
+	char *address, *to, *give, *name, *balance;
+	int64_t hold_usec;
+};
+
+struct send {
+	char *mailbox, *text, *base64;
+};
+
+/* What every Varlink service has (https://varlink.org/Service). */
+static const char service_text[] =
+	"# Tells what a service is and which interfaces it has.\n"
+	"interface " SERVICE "\n"
+	"\n"
+	"method GetInfo() -> (\n"
+	"\tvendor: string,\n"
+	"\tproduct: string,\n"
+	"\tversion: string,\n"
+	"\turl: string,\n"
+	"\tinterfaces: []string\n"
+	")\n"
+	"method GetInterfaceDescription(interface: string) -> (description: string)\n"
+	"\n"
+	"error InterfaceNotFound (interface: string)\n"
+	"error MethodNotFound (method: string)\n"
+	"error MethodNotImplemented (method: string)\n"
+	"error InvalidParameter (parameter: string)\n"
+	"error PermissionDenied ()\n"
+	"error ExpectedMore ()\n";
+
+static const struct json_field no_fields[] = {JSON_FIELDS_END};
+
+static const struct json_field actor_fields[] = {
+	JSON_FIELD(named, "actor", JSON_STRING, name, true),
+	JSON_FIELDS_END,
+};
+
+static const struct json_field listener_fields[] = {
+	JSON_FIELD(named, "listener", JSON_STRING, name, true),
+	JSON_FIELDS_END,
+};
+
+static const struct json_field interface_fields[] = {
+	JSON_FIELD(named, "interface", JSON_STRING, name, true),
+	JSON_FIELDS_END,
+};
+
+static const struct json_field scale_fields[] = {
+	JSON_FIELD(scale, "actor", JSON_STRING, actor, true),
+	JSON_FIELD_INTEGER(scale, "instances", instances, true, 0, LIMIT_INSTANCES),
+	JSON_FIELDS_END,
+};
+
+static const struct json_field listen_fields[] = {
+	JSON_FIELD(listen, "address", JSON_STRING, address, true),
+	JSON_FIELD(listen, "to", JSON_STRING, to, false),
+	JSON_FIELD(listen, "give", JSON_STRING, give, false),
+	JSON_FIELD(listen, "name", JSON_STRING, name, false),
+	JSON_FIELD(listen, "balance", JSON_STRING, balance, false),
+	JSON_FIELD_INTEGER(listen, "holdUSec", hold_usec, false, 0, INT64_C(86400000000)),
+	JSON_FIELDS_END,
+};
+
+static const struct json_field send_fields[] = {
+	JSON_FIELD(send, "mailbox", JSON_STRING, mailbox, true),
+	JSON_FIELD(send, "text", JSON_STRING, text, false),
+	JSON_FIELD(send, "base64", JSON_STRING, base64, false),
+	JSON_FIELDS_END,
+};
+
+/* Errors that several methods share. */
+
+static void fail_errno(struct call *call, const char *what, int error)
+{
+	describe_failure(call, "Failed", NULL, "%s: %s", what, strerror(-error));
+}
+
+/* An actor that a person may command; else call is answered. */
+static struct actor *find_actor(struct supervisor *supervisor, struct call *call, const char *name)
+{
+	struct actor *actor = actor_find(supervisor, name);
+
+	if (!actor && strchr(name, '/'))
+		describe_failure(call, "NoSuchActor", name,
+			"%.100s is no actor; name the actor, not one of its instances", name);
+	else if (!actor)
+		describe_failure(call, "NoSuchActor", name,
+			"there is no actor %.100s; 'inkoctl list' shows those that are", name);
+	else if (actor->is_removing) {
+		describe_failure(call, "Failed", NULL, "%s is being removed", name);
+		actor = NULL;
+	}
+	return actor;
+}
+
+static struct actor *find_own_actor(
+	struct supervisor *supervisor, struct call *call, const char *name)
+{
+	struct actor *actor = find_actor(supervisor, call, name);
+
+	if (actor && actor->is_builtin) {
+		describe_failure(call, "Failed", NULL,
+			"%s belongs to inkod, which starts and stops it itself", name);
+		actor = NULL;
+	}
+	return actor;
+}
+
+static void answer_later(
+	struct supervisor *supervisor, struct call *call, enum request_kind kind, const char *actor)
+{
+	int r = requests_add(supervisor, call, kind, actor);
+
+	if (r < 0)
+		fail_errno(call, actor, r);
+}
+
+/* Looking. */
+
+static void reply_one(struct call *call, const char *name, cJSON *value)
+{
+	cJSON *parameters = cJSON_CreateObject();
+
+	(void)cJSON_AddItemToObject(parameters, name, value);
+	call_reply(call, parameters);
+}
+
+static void get_status(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	const char *keeper = getenv("INKO_KEEPER_PID");
+	cJSON *object = cJSON_CreateObject();
+
+	(void)parameters;
+	(void)cJSON_AddStringToObject(object, "version", PACKAGE_VERSION);
+	(void)cJSON_AddStringToObject(object, "runtimeDirectory", supervisor->runtime);
+	(void)cJSON_AddNumberToObject(object, "keeperPid", keeper ? atoi(keeper) : 0);
+	(void)cJSON_AddNumberToObject(object, "supervisorPid", getpid());
+	(void)cJSON_AddItemToObject(object, "actors", describe_actors(supervisor));
+	(void)cJSON_AddItemToObject(object, "listeners", describe_listeners(supervisor));
+	call_reply(call, object);
+}
+
+static void list_actors(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	(void)parameters;
+	reply_one(call, "actors", describe_actors(supervisor));
+}
+
+static void list_listeners(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	(void)parameters;
+	reply_one(call, "listeners", describe_listeners(supervisor));
+}
+
+static void list_routes(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	(void)parameters;
+	reply_one(call, "routes", describe_routes(supervisor));
+}
+
+static void get_logs(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct named *named = parameters;
+	struct actor *actor = find_actor(supervisor, call, named->name);
+
+	if (actor)
+		reply_one(call, "logs", describe_logs(actor));
+}
+
+/* Actors. */
+
+static void init_spec(void *parameters)
+{
+	spec_init(parameters);
+}
+
+static void spawn(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct spec *spec = parameters;
+	struct actor *actor, *gateway;
+	const char *parameter;
+	char reason[512];
+	int r = spec_check(spec, &parameter, reason);
+
+	if (r == -ENOENT) {
+		describe_failure(call, "NoSuchProgram", spec->command[0], "%s", reason);
+		return;
+	}
+	if (r < 0) {
+		describe_failure(call, "InvalidValue", parameter, "%s", reason);
+		return;
+	}
+	if (builtin_is_reserved(spec->name) || actor_find(supervisor, spec->name)) {
+		describe_failure(call, "NameInUse", spec->name,
+			"there is an actor %s already; choose another name%s", spec->name,
+			builtin_is_reserved(spec->name) ? "" : ", or remove it first");
+		return;
+	}
+	(void)builtin_ensure_gateway(supervisor, &gateway);
+	r = actor_new(supervisor, spec, false, &actor);
+	if (r < 0) {
+		fail_errno(call, "the actor cannot be made", r);
+		return;
+	}
+	r = actor_start(actor);
+	if (r < 0) {
+		fail_errno(call, actor->spec.name, r);
+		actor_remove(actor, true);
+		return;
+	}
+	builtin_open_endpoint(actor);
+	answer_later(supervisor, call, REQUEST_SPAWN, actor->spec.name);
+}
+
+static void start(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct named *named = parameters;
+	struct actor *actor = find_own_actor(supervisor, call, named->name);
+	int r = actor ? actor_start(actor) : 0;
+
+	if (actor && actor->spec.instances == 0)
+		describe_failure(call, "Failed", NULL,
+			"%s is to have no instances; 'inkoctl scale %s 1'", named->name,
+			named->name);
+	else if (r < 0)
+		fail_errno(call, named->name, r);
+	else if (actor)
+		answer_later(supervisor, call, REQUEST_READY, named->name);
+}
+
+static void restart(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct named *named = parameters;
+	struct actor *actor = find_own_actor(supervisor, call, named->name);
+	int r = actor ? actor_restart(actor) : 0;
+
+	if (r < 0)
+		fail_errno(call, named->name, r);
+	else if (actor)
+		answer_later(supervisor, call, REQUEST_READY, named->name);
+}
+
+static void stop(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct named *named = parameters;
+	struct actor *actor = find_own_actor(supervisor, call, named->name);
+
+	if (!actor)
+		return;
+	actor_stop(actor);
+	answer_later(supervisor, call, REQUEST_STOPPED, named->name);
+}
+
+static void scale(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct scale *wanted = parameters;
+	struct actor *actor = find_own_actor(supervisor, call, wanted->actor);
+	int r = actor ? actor_scale(actor, wanted->instances) : 0;
+
+	if (r < 0)
+		fail_errno(call, wanted->actor, r);
+	else if (actor)
+		answer_later(supervisor, call, actor->is_wanted ? REQUEST_READY : REQUEST_STOPPED,
+			wanted->actor);
+}
+
+static void remove_actor(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct named *named = parameters;
+	struct actor *actor = find_own_actor(supervisor, call, named->name);
+	struct listener *listener = actor ? listener_find_to(supervisor, named->name) : NULL;
+
+	if (listener)
+		describe_failure(call, "StillRouted", named->name,
+			"the listener %s leads to %s; 'inkoctl close %s' first", listener->name,
+			named->name, listener->name);
+	if (!actor || listener)
+		return;
+	actor_remove(actor, false);
+	answer_later(supervisor, call, REQUEST_REMOVED, named->name);
+}
+
+/* Listeners. */
+
+static void init_listen(void *parameters)
+{
+	((struct listen *)parameters)->hold_usec = -1;
+}
+
+static bool check_listen(struct call *call, const struct listen *wanted)
+{
+	const char *parameter = NULL, *reason = NULL;
+
+	if (!wanted->to == !wanted->give) {
+		parameter = "to";
+		reason = "name the actor that gets the connections (to), or the one that gets the "
+			 "listener itself (give): one of the two";
+	} else if (wanted->balance && strcmp(wanted->balance, "roundRobin") != 0 &&
+		   strcmp(wanted->balance, "pull") != 0) {
+		parameter = "balance";
+		reason = "balance is roundRobin or pull";
+	} else if (wanted->hold_usec >= 0 && wanted->give) {
+		parameter = "holdUSec";
+		reason = "nobody waits at a listener that is given away; leave the hold time out";
+	} else if (wanted->balance && wanted->give) {
+		parameter = "balance";
+		reason = "instances that are given the listener accept for themselves; leave "
+			 "balance out";
+	}
+	if (parameter)
+		describe_failure(call, "InvalidValue", parameter, "%s", reason);
+	return !parameter;
+}
+
+static void open_listener(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct listen *wanted = parameters;
+	const struct listener_request request = {.address = wanted->address,
+		.to = wanted->to,
+		.give = wanted->give,
+		.name = wanted->name,
+		.balance = wanted->balance,
+		.hold_usec = wanted->hold_usec >= 0 ? wanted->hold_usec : HOLD_USEC};
+	struct listener_refusal refusal;
+	struct listener *listener;
+	int r;
+
+	if (!check_listen(call, wanted) ||
+		!find_own_actor(supervisor, call, wanted->to ? wanted->to : wanted->give))
+		return;
+	r = listener_new(supervisor, &request, &listener, &refusal);
+	if (r < 0) {
+		describe_failure(call, refusal.error, refusal.subject, "%s", refusal.reason);
+		return;
+	}
+	r = listener_publish(listener);
+	if (r < 0) {
+		listener_free(listener);
+		fail_errno(call, "the acceptor cannot be started", r);
+		return;
+	}
+	reply_one(call, "listener", listener_describe(listener));
+}
+
+static void close_listener(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct named *named = parameters;
+	struct listener *listener = listener_find(supervisor, named->name);
+
+	if (!listener) {
+		describe_failure(call, "NoSuchListener", named->name,
+			"there is no listener %.100s; 'inkoctl list listeners' shows those that "
+			"are",
+			named->name);
+		return;
+	}
+	if (!listener->is_closing)
+		listener_close(listener);
+	answer_later(supervisor, call, REQUEST_CLOSED, named->name);
+}
+
+/* Messages. */
+
+static void send_message(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct send *wanted = parameters;
+	struct actor *actor = find_own_actor(supervisor, call, wanted->mailbox);
+	_cleanup_free_ void *decoded = NULL;
+	const char *instance;
+	size_t size = wanted->text ? strlen(wanted->text) : 0;
+	int r = 0;
+
+	if (!actor)
+		return;
+	if (!wanted->text == !wanted->base64 ||
+		(wanted->base64 && mail_decode_base64(wanted->base64, &decoded, &size) < 0)) {
+		describe_failure(call, "InvalidValue", "text",
+			"give the message as text, or as base64: one of the two, and valid");
+		return;
+	}
+	r = mail_send(actor, wanted->text ? wanted->text : decoded, size, &instance);
+	if (r == -EHOSTDOWN)
+		describe_failure(call, "NobodyReady", wanted->mailbox,
+			"no instance of %s is ready; 'inkoctl start %s', or send over nng, where "
+			"messages wait",
+			wanted->mailbox, wanted->mailbox);
+	else if (r == -EAGAIN)
+		describe_failure(call, "MailboxFull", wanted->mailbox,
+			"every mailbox of %s is full; send again when it has read some",
+			wanted->mailbox);
+	else if (r < 0)
+		fail_errno(call, "the message cannot be sent", r);
+	else
+		reply_one(call, "instance", cJSON_CreateString(instance));
+}
+
+/* org.varlink.service */
+
+static void get_info(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	static const char *const interfaces[] = {SERVICE, SUPERVISOR};
+	cJSON *object = cJSON_CreateObject();
+
+	(void)supervisor;
+	(void)parameters;
+	(void)cJSON_AddStringToObject(object, "vendor", "inko");
+	(void)cJSON_AddStringToObject(object, "product", "inkod");
+	(void)cJSON_AddStringToObject(object, "version", PACKAGE_VERSION);
+	(void)cJSON_AddStringToObject(object, "url", "");
+	(void)cJSON_AddItemToObject(object, "interfaces", cJSON_CreateStringArray(interfaces, 2));
+	call_reply(call, object);
+}
+
+static void get_description(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	static const struct {
+		const char *name, *text;
+	} descriptions[] = {{SUPERVISOR, varlink_text}, {SERVICE, service_text}};
+	struct named *named = parameters;
+	cJSON *object;
+
+	(void)supervisor;
+	for (size_t i = 0; i < sizeof(descriptions) / sizeof(*descriptions); i++)
+		if (strcmp(named->name, descriptions[i].name) == 0) {
+			reply_one(call, "description", cJSON_CreateString(descriptions[i].text));
+			return;
+		}
+	object = cJSON_CreateObject();
+	(void)cJSON_AddStringToObject(object, "interface", named->name);
+	call_fail(call, SERVICE ".InterfaceNotFound", object);
+}
+
+/* clang-format off */
+const struct interface_method interface_methods[] = {
+	/* method				parameters	    of				may		  defaults	handler */
+	{SUPERVISOR ".GetStatus",		no_fields,	    0,				INTERFACE_LOOK,	  NULL,		get_status},
+	{SUPERVISOR ".ListActors",		no_fields,	    0,				INTERFACE_LOOK,	  NULL,		list_actors},
+	{SUPERVISOR ".ListListeners",		no_fields,	    0,				INTERFACE_LOOK,	  NULL,		list_listeners},
+	{SUPERVISOR ".ListRoutes",		no_fields,	    0,				INTERFACE_LOOK,	  NULL,		list_routes},
+	{SUPERVISOR ".GetLogs",			actor_fields,	    sizeof(struct named),	INTERFACE_LOOK,	  NULL,		get_logs},
+	{SUPERVISOR ".Spawn",			spec_fields,	    sizeof(struct spec),	INTERFACE_CHANGE, init_spec,	spawn},
+	{SUPERVISOR ".Start",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		start},
+	{SUPERVISOR ".Stop",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		stop},
+	{SUPERVISOR ".Restart",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		restart},
+	{SUPERVISOR ".Scale",			scale_fields,	    sizeof(struct scale),	INTERFACE_CHANGE, NULL,		scale},
+	{SUPERVISOR ".Remove",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		remove_actor},
+	{SUPERVISOR ".Listen",			listen_fields,	    sizeof(struct listen),	INTERFACE_CHANGE, init_listen,	open_listener},
+	{SUPERVISOR ".Close",			listener_fields,    sizeof(struct named),	INTERFACE_CHANGE, NULL,		close_listener},
+	{SUPERVISOR ".Send",			send_fields,	    sizeof(struct send),	INTERFACE_CHANGE, NULL,		send_message},
+	{SERVICE ".GetInfo",			no_fields,	    0,				INTERFACE_LOOK,	  NULL,		get_info},
+	{SERVICE ".GetInterfaceDescription",	interface_fields,   sizeof(struct named),	INTERFACE_LOOK,	  NULL,		get_description},
+	{NULL,					NULL,		    0,				INTERFACE_LOOK,	  NULL,		NULL},
+};
+/* clang-format on */
+
+static const struct interface_method *find_method(const char *name)
+{
+	for (const struct interface_method *method = interface_methods; method->name; method++)
+		if (strcmp(method->name, name) == 0)
+			return method;
+	return NULL;
+}
+
+static void fail_service(
+	struct call *call, const char *error, const char *member, const char *value)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	if (member)
+		(void)cJSON_AddStringToObject(object, member, value);
+	call_fail(call, error, object);
+}
+
+static void fail_decoding(struct call *call, const struct json_field *fields, const char *name,
+	enum json_problem problem)
+{
+	if (problem != JSON_OUT_OF_RANGE) {
+		fail_service(call, SERVICE ".InvalidParameter", "parameter", name);
+		return;
+	}
+	while (strcmp(fields->name, name) != 0)
+		fields++;
+	describe_failure(call, "InvalidValue", name,
+		"%s is out of range; it may be %" PRIi64 " to %" PRIi64, name, fields->min,
+		fields->max);
+}
+
+static bool may(const struct call *call, enum interface_access access)
+{
+	uid_t uid = call_get_uid(call);
+
+	return access == INTERFACE_LOOK || uid == 0 || uid == geteuid();
+}
+
+void interface_handle(void *context, struct call *call)
+{
+	struct supervisor *supervisor = context;
+	const struct interface_method *method = find_method(call_peek_method(call));
+	_cleanup_free_ void *parameters = NULL;
+	cJSON *empty = NULL;
+	const cJSON *given = call_peek_parameters(call);
+	const char *field;
+	enum json_problem problem;
+
+	if (!method) {
+		fail_service(call, SERVICE ".MethodNotFound", "method", call_peek_method(call));
+		return;
+	}
+	if (!may(call, method->access)) {
+		fail_service(call, SERVICE ".PermissionDenied", NULL, NULL);
+		return;
+	}
+	if (supervisor->stopping && method->access == INTERFACE_CHANGE) {
+		describe_failure(call, "Failed", NULL, "inkod is stopping");
+		return;
+	}
+	parameters = calloc(1, method->size + 1);
+	if (!parameters)
+		abort();
+	if (method->init)
+		method->init(parameters);
+	if (!given || cJSON_IsNull(given))
+		given = empty = cJSON_CreateObject();
+	if (json_decode(given, method->parameters, parameters, &field, &problem) < 0)
+		fail_decoding(call, method->parameters, field, problem);
+	else
+		method->handle(supervisor, call, parameters);
+	json_release(method->parameters, parameters);
+	cJSON_Delete(empty);
+}
+
+void interface_on_left(void *context, struct call *call)
+{
+	requests_forget(context, call);
+}

@@ -1,0 +1,35 @@
+#pragma once
+
+/*
+ * The control interface as data: one row a method. proto/io.inkod.Supervisor.varlink says the same
+ * to people and programs, and a test holds the two together.
+ */
+
+#include <stddef.h>
+
+#include "proto/json.h"
+
+struct call;
+struct supervisor;
+
+enum interface_access {
+	INTERFACE_LOOK,	  /* whoever may connect */
+	INTERFACE_CHANGE, /* the daemon's own user, and root */
+};
+
+struct interface_method {
+	const char *name;
+	const struct json_field *parameters;
+	size_t size; /* of the struct that parameters fill */
+	enum interface_access access;
+	void (*init)(void *parameters); /* its defaults, if they are not 0 */
+	void (*handle)(struct supervisor *supervisor, struct call *call, void *parameters);
+};
+
+/* Ends with a NULL name. */
+extern const struct interface_method interface_methods[];
+
+/* Answers call, now or later: a client_handler; context is the supervisor. */
+void interface_handle(void *context, struct call *call);
+/* The client of call has gone. */
+void interface_on_left(void *context, struct call *call);

@@ -1,0 +1,66 @@
+#include <errno.h>
+#include <string.h>
+
+#include "daemon/supervisor/lifecycle.h"
+
+/* clang-format off */
+static const char *const names[LIFECYCLE_STATES] = {
+	[LIFECYCLE_STOPPED]	= "stopped",
+	[LIFECYCLE_STARTING]	= "starting",
+	[LIFECYCLE_READY]	= "ready",
+	[LIFECYCLE_DRAINING]	= "draining",
+	[LIFECYCLE_TERMINATING]	= "terminating",
+	[LIFECYCLE_KILLING]	= "killing",
+	[LIFECYCLE_WAITING]	= "waiting",
+	[LIFECYCLE_FAILED]	= "failed",
+};
+
+#define STAY(state) { LIFECYCLE_##state, LIFECYCLE_NOTHING }
+#define TO(state, effect) { LIFECYCLE_##state, LIFECYCLE_##effect }
+
+/* An instance that is not ready has nothing to drain, so that its stop begins with the signal.
+ * A stopped one that exits is one whose spawn failed: it never had a process. */
+static const struct lifecycle_step steps[LIFECYCLE_STATES][LIFECYCLE_EVENTS] = {
+	/*			  START			  STOP				NOTIFIED
+	 *			  EXITED		  EXCEEDED			TIMEOUT */
+	[LIFECYCLE_STOPPED]	= { TO(STARTING, SPAWN),  STAY(STOPPED),		STAY(STOPPED),
+				    STAY(STOPPED),	  STAY(STOPPED),		STAY(STOPPED) },
+	[LIFECYCLE_STARTING]	= { STAY(STARTING),	  TO(TERMINATING, TERMINATE),	TO(READY, JOIN),
+				    TO(WAITING, BURY),	  TO(FAILED, BURY),		TO(STARTING, KILL) },
+	[LIFECYCLE_READY]	= { STAY(READY),	  TO(DRAINING, DRAIN),		STAY(READY),
+				    TO(WAITING, BURY),	  TO(FAILED, BURY),		STAY(READY) },
+	[LIFECYCLE_DRAINING]	= { STAY(DRAINING),	  STAY(DRAINING),		STAY(DRAINING),
+				    TO(STOPPED, BURY),	  TO(STOPPED, BURY),		TO(TERMINATING, TERMINATE) },
+	[LIFECYCLE_TERMINATING]	= { STAY(TERMINATING),	  STAY(TERMINATING),		STAY(TERMINATING),
+				    TO(STOPPED, BURY),	  TO(STOPPED, BURY),		TO(KILLING, KILL) },
+	[LIFECYCLE_KILLING]	= { STAY(KILLING),	  STAY(KILLING),		STAY(KILLING),
+				    TO(STOPPED, BURY),	  TO(STOPPED, BURY),		TO(KILLING, KILL) },
+	[LIFECYCLE_WAITING]	= { TO(STARTING, SPAWN),  TO(STOPPED, NOTHING),		STAY(WAITING),
+				    STAY(WAITING),	  STAY(WAITING),		TO(STARTING, SPAWN) },
+	[LIFECYCLE_FAILED]	= { TO(STARTING, SPAWN),  TO(STOPPED, NOTHING),		STAY(FAILED),
+				    STAY(FAILED),	  STAY(FAILED),			STAY(FAILED) },
+};
+/* clang-format on */
+
+struct lifecycle_step lifecycle_step(enum lifecycle_state state, enum lifecycle_event event)
+{
+	return steps[state][event];
+}
+
+const char *lifecycle_name(enum lifecycle_state state)
+{
+	return names[state];
+}
+
+int lifecycle_find(const char *name)
+{
+	for (int state = 0; state < LIFECYCLE_STATES; state++)
+		if (strcmp(names[state], name) == 0)
+			return state;
+	return -EINVAL;
+}
+
+int lifecycle_is_alive(enum lifecycle_state state)
+{
+	return state >= LIFECYCLE_STARTING && state <= LIFECYCLE_KILLING;
+}

@@ -1,0 +1,507 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/holding.h"
+#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/log.h"
+#include "daemon/supervisor/requests.h"
+#include "daemon/supervisor/routing.h"
+#include "proto/address.h"
+#include "proto/descriptor.h"
+#include "proto/name.h"
+
+/* The kernel cuts it to net.core.somaxconn, which is what the operator allows. */
+#define BACKLOG 65535
+
+/* What the acceptor is told when it shall let go of one. */
+#define CLOSE "{\"close\":true}"
+
+static const struct json_field fields[] = {
+	JSON_FIELD(listener, "name", JSON_STRING, name, true),
+	JSON_FIELD(listener, "address", JSON_STRING, address, true),
+	JSON_FIELD(listener, "to", JSON_STRING, to, false),
+	JSON_FIELD(listener, "give", JSON_STRING, give, false),
+	JSON_FIELD(listener, "balance", JSON_STRING, balance, true),
+	JSON_FIELD_INTEGER(listener, "holdUSec", hold_usec, true, 0, JSON_INTEGER_MAX),
+	JSON_FIELD(listener, "refusing", JSON_BOOLEAN, is_refusing, true),
+	JSON_FIELD(listener, "closing", JSON_BOOLEAN, is_closing, true),
+	JSON_FIELD(listener, "published", JSON_BOOLEAN, is_published, true),
+	JSON_FIELDS_END,
+};
+
+static const char *key_of(const struct listener *listener, char key[static LIMIT_KEY_CHARS])
+{
+	(void)snprintf(key, LIMIT_KEY_CHARS, "listener/%s", listener->name);
+	return key;
+}
+
+static void update(struct listener *listener)
+{
+	char key[LIMIT_KEY_CHARS];
+	cJSON *object = json_encode(fields, listener);
+
+	holding_update(listener->supervisor->holding, key_of(listener, key), object);
+	cJSON_Delete(object);
+}
+
+static void release(struct listener *listener)
+{
+	sd_event_source_disable_unref(listener->hold);
+	descriptor_close(&listener->fd);
+	json_release(fields, listener);
+	free(listener);
+}
+
+/* Opening. */
+
+/* A socket file that nobody listens on any more is in the way of the next listener. Any other file
+ * refuses connections just as well, and is somebody's. */
+static bool is_stale(const struct address *address)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stat st;
+
+	return fd >= 0 && lstat(address->un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       connect(fd, &address->any, address->length) < 0 && errno == ECONNREFUSED;
+}
+
+static int bind_socket(int fd, const struct address *address)
+{
+	if (bind(fd, &address->any, address->length) == 0)
+		return 0;
+	if (errno == EADDRINUSE && address->any.sa_family == AF_UNIX && is_stale(address) &&
+		unlink(address->un.sun_path) == 0 && bind(fd, &address->any, address->length) == 0)
+		return 0;
+	return -errno;
+}
+
+static int open_socket(struct address *address, int *ret_fd)
+{
+	_cleanup_close_ int fd =
+		socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, r;
+
+	if (fd < 0)
+		return -errno;
+	if (address->any.sa_family != AF_UNIX &&
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		return -errno;
+	/* [::] and 0.0.0.0 are two listeners, whatever net.ipv6.bindv6only says. */
+	if (address->any.sa_family == AF_INET6 &&
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
+		return -errno;
+	r = bind_socket(fd, address);
+	if (r < 0)
+		return r;
+	if (listen(fd, BACKLOG) < 0)
+		return -errno;
+	if (address->any.sa_family != AF_UNIX) {
+		address->length = sizeof(address->v6);
+		if (getsockname(fd, &address->any, &address->length) < 0)
+			return -errno;
+	}
+	*ret_fd = descriptor_take(&fd);
+	return 0;
+}
+
+static int fill(struct listener *listener, const struct listener_request *request,
+	const struct address *address)
+{
+	char text[ADDRESS_TEXT_BYTES], name[LIMIT_NAME_CHARS + 1];
+
+	address_format(address, text);
+	address_default_name(address, name);
+	listener->name = strdup(request->name ? request->name : name);
+	listener->address = strdup(text);
+	listener->balance = strdup(request->balance ? request->balance : "roundRobin");
+	listener->hold_usec = request->hold_usec;
+	listener->to = request->to ? strdup(request->to) : NULL;
+	listener->give = request->give ? strdup(request->give) : NULL;
+	return listener->name && listener->address && listener->balance &&
+			       !listener->to == !request->to && !listener->give == !request->give
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int refuse(int result, struct listener_refusal *refusal, const char *error,
+	const char *subject, const char *reason, ...) __attribute__((format(printf, 5, 6)));
+static int refuse(int result, struct listener_refusal *refusal, const char *error,
+	const char *subject, const char *reason, ...)
+{
+	va_list arguments;
+
+	refusal->error = error;
+	refusal->subject = subject;
+	va_start(arguments, reason);
+	(void)vsnprintf(refusal->reason, sizeof(refusal->reason), reason, arguments);
+	va_end(arguments);
+	return result;
+}
+
+static int refuse_address(int result, const char *address, struct listener_refusal *refusal)
+{
+	if (result == -EADDRINUSE)
+		return refuse(result, refusal, "AddressInUse", address,
+			"%.200s is in use; choose another, or stop who listens there", address);
+	if (result == -EACCES)
+		return refuse(result, refusal, "AddressNotUsable", address,
+			"%.200s: permission denied; ports below 1024 and other people's "
+			"directories need root",
+			address);
+	return refuse(result, refusal, "AddressNotUsable", address,
+		"%.200s cannot be listened on: %s", address, strerror(-result));
+}
+
+static int check_name(
+	struct supervisor *supervisor, const char *name, struct listener_refusal *refusal)
+{
+	if (!name_is_valid(name))
+		return refuse(-EINVAL, refusal, "InvalidValue", "name", "'%.100s' %s", name,
+			name_complaint(name));
+	if (listener_find(supervisor, name))
+		return refuse(-EEXIST, refusal, "NameInUse", name,
+			"there is a listener %s already; close it, or choose another name", name);
+	return 0;
+}
+
+static void put(struct listener *listener)
+{
+	char key[LIMIT_KEY_CHARS];
+	cJSON *object = json_encode(fields, listener);
+
+	holding_put(listener->supervisor->holding, key_of(listener, key), object, &listener->fd, 1);
+	cJSON_Delete(object);
+}
+
+/* A name that was given is looked at before anything is bound; else the port makes it. */
+static int check_request(struct supervisor *supervisor, const struct listener_request *request,
+	struct address *ret_address, struct listener_refusal *refusal)
+{
+	const char *complaint;
+	int r = request->name ? check_name(supervisor, request->name, refusal) : 0;
+
+	if (r < 0)
+		return r;
+	r = address_parse(request->address, ret_address, &complaint);
+	return r < 0 ? refuse(r, refusal, "InvalidValue", "address", "'%.200s': %s",
+			       request->address, complaint)
+		     : 0;
+}
+
+int listener_new(struct supervisor *supervisor, const struct listener_request *request,
+	struct listener **ret_listener, struct listener_refusal *ret_refusal)
+{
+	struct listener *listener;
+	struct address address;
+	int r = check_request(supervisor, request, &address, ret_refusal);
+
+	if (r < 0)
+		return r;
+	listener = calloc(1, sizeof(*listener));
+	if (!listener)
+		return refuse(-ENOMEM, ret_refusal, "Failed", NULL, "there is no memory");
+	listener->supervisor = supervisor;
+	listener->fd = -1;
+	r = open_socket(&address, &listener->fd);
+	if (r < 0)
+		(void)refuse_address(r, request->address, ret_refusal);
+	else if ((r = fill(listener, request, &address)) < 0)
+		(void)refuse(r, ret_refusal, "Failed", NULL, "there is no memory");
+	else if (!request->name)
+		r = check_name(supervisor, listener->name, ret_refusal);
+	if (r < 0) {
+		release(listener);
+		return r;
+	}
+	TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entries);
+	put(listener);
+	*ret_listener = listener;
+	return 0;
+}
+
+struct listener *listener_free(struct listener *listener)
+{
+	static const char scheme[] = "unix://";
+	char key[LIMIT_KEY_CHARS];
+
+	if (strncmp(listener->address, scheme, strlen(scheme)) == 0)
+		(void)unlink(listener->address + strlen(scheme));
+	/* Who is told that it is closed may bind its address: the keeper, a child on its way to exec
+	 * and everybody who was given it still have copies, and this ends it in all of them. */
+	(void)shutdown(listener->fd, SHUT_RDWR);
+	holding_drop(listener->supervisor->holding, key_of(listener, key));
+	TAILQ_REMOVE(&listener->supervisor->listeners, listener, entries);
+	release(listener);
+	return NULL;
+}
+
+int listener_adopt(struct supervisor *supervisor, struct keep_message *message)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+	const char *field;
+	enum json_problem problem;
+	cJSON *object = NULL;
+	int r = listener ? json_parse(message->bytes, message->n_bytes, &object) : -ENOMEM;
+
+	if (r == 0) {
+		listener->supervisor = supervisor;
+		listener->fd = -1;
+		r = json_decode(object, fields, listener, &field, &problem);
+	}
+	cJSON_Delete(object);
+	if (r == 0 && message->passed.n_fds != 1)
+		r = -EBADMSG;
+	if (r < 0) {
+		if (listener)
+			release(listener);
+		return r;
+	}
+	listener->fd = message->passed.fds[0];
+	message->passed.n_fds = 0;
+	TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entries);
+	return 0;
+}
+
+struct listener *listener_find(struct supervisor *supervisor, const char *name)
+{
+	struct listener *listener;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
+		if (strcmp(listener->name, name) == 0)
+			return listener;
+	return NULL;
+}
+
+static bool leads_to(const struct listener *listener, const char *actor)
+{
+	return strcmp(listener->to ? listener->to : listener->give, actor) == 0;
+}
+
+struct listener *listener_find_to(struct supervisor *supervisor, const char *actor)
+{
+	struct listener *listener;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
+		if (leads_to(listener, actor))
+			return listener;
+	return NULL;
+}
+
+/* Telling the acceptor, or the actor that it is given to. */
+
+static void tell(struct instance *instance, const struct listener *listener, const char *body,
+	bool with_socket)
+{
+	struct envelope envelope = {.kind = ENVELOPE_LISTENER};
+
+	(void)stpncpy(envelope.listener, listener->name, LIMIT_NAME_CHARS);
+	(void)instance_tell(instance, &envelope, body, &listener->fd, with_socket ? 1 : 0);
+}
+
+/* Another acceptor is told of everything when it starts. */
+static void tell_acceptor(const struct listener *listener, const char *body, bool with_socket)
+{
+	struct actor *acceptor = actor_find(listener->supervisor, BUILTIN_ACCEPTOR);
+	struct instance *instance = acceptor ? TAILQ_FIRST(&acceptor->instances) : NULL;
+
+	if (instance && instance_is_serving(instance))
+		tell(instance, listener, body, with_socket);
+}
+
+/* What the acceptor has to know of it; the caller's. */
+static char *describe_route(const struct listener *listener)
+{
+	cJSON *object = cJSON_CreateObject();
+	char *text;
+
+	(void)cJSON_AddStringToObject(object, "to", listener->to);
+	(void)cJSON_AddStringToObject(object, "balance", listener->balance);
+	(void)cJSON_AddBoolToObject(object, "refuse", listener->is_refusing);
+	text = cJSON_PrintUnformatted(object);
+	cJSON_Delete(object);
+	return text;
+}
+
+void listener_tell_all(struct instance *instance)
+{
+	struct supervisor *supervisor = instance->actor->supervisor;
+	const char *name = instance->actor->spec.name;
+	bool is_acceptor = strcmp(name, BUILTIN_ACCEPTOR) == 0;
+	struct listener *listener;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries) {
+		if (listener->is_closing && is_acceptor) {
+			tell(instance, listener, CLOSE, false);
+		} else if (listener->to && is_acceptor) {
+			_cleanup_free_ char *route = describe_route(listener);
+
+			tell(instance, listener, route, true);
+		} else if (listener->give && strcmp(listener->give, name) == 0) {
+			tell(instance, listener, NULL, true);
+		}
+	}
+}
+
+static void give_to_all(struct listener *listener, struct actor *actor)
+{
+	struct instance *instance;
+
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		if (instance_is_serving(instance))
+			tell(instance, listener, NULL, true);
+}
+
+/* What can fail comes first: the acceptor is told of nothing that has to be taken back. */
+static int hand_to(struct listener *listener, struct actor *actor)
+{
+	_cleanup_free_ char *route = describe_route(listener);
+	struct actor *acceptor;
+	int r = builtin_ensure_acceptor(listener->supervisor, &acceptor);
+
+	if (r == 0)
+		r = routing_open(actor);
+	if (r < 0)
+		return r;
+	tell_acceptor(listener, route, true);
+	if (strcmp(actor_state(actor), "failed") == 0)
+		listener_on_actor_failed(actor, true);
+	return 0;
+}
+
+int listener_publish(struct listener *listener)
+{
+	const char *name = listener->to ? listener->to : listener->give;
+	struct actor *actor = actor_find(listener->supervisor, name);
+	int r = 0;
+
+	if (!actor)
+		return -ENOENT;
+	if (listener->to)
+		r = hand_to(listener, actor);
+	else
+		give_to_all(listener, actor);
+	if (r == 0) {
+		listener->is_published = true;
+		update(listener);
+	}
+	return r;
+}
+
+void listener_resume_all(struct supervisor *supervisor)
+{
+	struct listener *listener;
+	struct actor *acceptor;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries) {
+		if (!listener->is_published && !listener->is_closing)
+			(void)listener_publish(listener);
+		else if (listener->to)
+			(void)builtin_ensure_acceptor(supervisor, &acceptor);
+	}
+}
+
+void listener_close(struct listener *listener)
+{
+	if (listener->to && actor_find(listener->supervisor, BUILTIN_ACCEPTOR)) {
+		/* One that does not run now is told when it starts. */
+		listener->is_closing = true;
+		update(listener);
+		tell_acceptor(listener, CLOSE, false);
+		return;
+	}
+	listener_free(listener);
+}
+
+void listener_close_all(const struct actor *actor)
+{
+	struct listener *listener, *next;
+
+	for (listener = TAILQ_FIRST(&actor->supervisor->listeners); listener; listener = next) {
+		next = TAILQ_NEXT(listener, entries);
+		if (leads_to(listener, actor->spec.name))
+			listener_close(listener);
+	}
+}
+
+void listener_on_notified(struct supervisor *supervisor, const char *line)
+{
+	static const char head[] = "X_INKO_CLOSED=";
+	struct listener *listener = strncmp(line, head, strlen(head)) == 0
+					    ? listener_find(supervisor, line + strlen(head))
+					    : NULL;
+
+	if (listener && listener->is_closing) {
+		listener_free(listener);
+		requests_check(supervisor);
+	}
+}
+
+/* When an actor has failed. */
+
+static void set_refusing(struct listener *listener, bool refuse)
+{
+	if (listener->is_refusing == refuse)
+		return;
+	listener->is_refusing = refuse;
+	update(listener);
+	tell_acceptor(listener, refuse ? "{\"refuse\":true}" : "{\"refuse\":false}", false);
+}
+
+static int on_held(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct listener *listener = userdata;
+	struct actor *actor = actor_find(listener->supervisor, listener->to);
+
+	(void)source;
+	(void)usec;
+	listener->hold = sd_event_source_disable_unref(listener->hold);
+	log_warning(
+		"%s: %s has failed, and clients have waited long enough: they are refused until "
+		"'inkoctl start %s'",
+		listener->name, listener->to, listener->to);
+	set_refusing(listener, true);
+	if (actor)
+		routing_refuse(actor);
+	return 0;
+}
+
+void listener_on_actor_failed(struct actor *actor, bool has_failed)
+{
+	struct supervisor *supervisor = actor->supervisor;
+	struct listener *listener;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries) {
+		if (!listener->to || strcmp(listener->to, actor->spec.name) != 0)
+			continue;
+		listener->hold = sd_event_source_disable_unref(listener->hold);
+		if (has_failed)
+			(void)sd_event_add_time_relative(supervisor->event, &listener->hold,
+				CLOCK_MONOTONIC, (uint64_t)listener->hold_usec, 1, on_held,
+				listener);
+		else
+			set_refusing(listener, false);
+	}
+}
+
+cJSON *listener_describe(const struct listener *listener)
+{
+	static const char *const own[] = {"refusing", "closing", "published"};
+	cJSON *object = json_encode(fields, listener);
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		cJSON_DeleteItemFromObjectCaseSensitive(object, own[i]);
+	(void)cJSON_AddStringToObject(object, "state",
+		listener->is_refusing ? "refusing"
+		: listener->hold      ? "waiting"
+				      : "open");
+	return object;
+}

@@ -1,0 +1,75 @@
+#pragma once
+
+/*
+ * Listeners: bound sockets, and the one route that each has: to an actor's mailboxes through the
+ * acceptor, or given to each instance of an actor.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <systemd/sd-event.h>
+
+#include "proto/json.h"
+#include "proto/keep.h"
+
+struct actor;
+struct instance;
+struct supervisor;
+
+struct listener {
+	TAILQ_ENTRY(listener) entries;
+	struct supervisor *supervisor;
+	char *name;
+	char *address;	   /* as bound: the port is the real one */
+	char *to;	   /* the actor that gets its connections, or NULL */
+	char *give;	   /* the actor that gets it, or NULL */
+	char *balance;	   /* roundRobin or pull */
+	int64_t hold_usec; /* how long clients of an actor that has failed wait */
+	bool is_refusing;
+	bool is_published; /* who is to have it has been told */
+	bool is_closing;   /* the acceptor has been told, and has not confirmed yet */
+	int fd;
+	sd_event_source *hold;
+};
+
+/* What is asked of a new listener; the strings are the caller's. NULL name: by its address. */
+struct listener_request {
+	const char *address, *to, *give, *name, *balance;
+	int64_t hold_usec;
+};
+
+/* Why there is no new listener: the error of the interface, what its first member names (the
+ * request's or static), and one sentence. */
+struct listener_refusal {
+	const char *error, *subject;
+	char reason[512];
+};
+
+/* Binds and holds it; nobody is told of it yet. -EINVAL and others: *ret_refusal is filled. */
+int listener_new(struct supervisor *supervisor, const struct listener_request *request,
+	struct listener **ret_listener, struct listener_refusal *ret_refusal);
+/* Forgets it. When nobody else holds it clients are refused. Returns NULL. */
+struct listener *listener_free(struct listener *listener);
+int listener_adopt(struct supervisor *supervisor, struct keep_message *message);
+struct listener *listener_find(struct supervisor *supervisor, const char *name);
+/* A listener that leads to actor, or NULL. */
+struct listener *listener_find_to(struct supervisor *supervisor, const char *actor);
+
+/* Hands it out: to the acceptor, or to the instances of its actor. */
+int listener_publish(struct listener *listener);
+/* After everything was adopted: finishes what a former supervisor had begun. */
+void listener_resume_all(struct supervisor *supervisor);
+/* Takes it back from who has it, and forgets it: at once, or when the acceptor has closed it. */
+void listener_close(struct listener *listener);
+/* Does so with all that lead to actor. */
+void listener_close_all(const struct actor *actor);
+/* The acceptor says (X_INKO_CLOSED=NAME) that it has. */
+void listener_on_notified(struct supervisor *supervisor, const char *line);
+/* Tells a starting instance of the listeners that are its concern. */
+void listener_tell_all(struct instance *instance);
+/* actor has failed, or runs again. */
+void listener_on_actor_failed(struct actor *actor, bool has_failed);
+
+/* As in the interface (type Listener); the caller's. */
+cJSON *listener_describe(const struct listener *listener);

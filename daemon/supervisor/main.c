@@ -1,0 +1,255 @@
+/*
+ * inko-supervisor: everything of inkod that decides. The keeper starts it, holds what it is told
+ * to hold, and starts it again when it ends; it then goes on from what is held.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/client.h"
+#include "daemon/supervisor/files.h"
+#include "daemon/supervisor/held-lane.h"
+#include "daemon/supervisor/holding.h"
+#include "daemon/supervisor/interface.h"
+#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/log.h"
+#include "daemon/supervisor/output.h"
+#include "daemon/supervisor/routing.h"
+#include "daemon/supervisor/shutdown.h"
+#include "proto/descriptor.h"
+#include "proto/lane.h"
+#include "proto/runtime.h"
+
+#define CONTROL_KEY "control"
+
+/* What the keeper held, until it can be rebuilt in order. */
+struct held {
+	struct keep_message *messages;
+	size_t n;
+};
+
+static void on_held(void *context, struct keep_message *message)
+{
+	struct held *held = context;
+	struct keep_message *grown =
+		realloc(held->messages, (held->n + 1) * sizeof(*held->messages));
+
+	if (!grown)
+		abort();
+	held->messages = grown;
+	held->messages[held->n++] = *message;
+	message->bytes = NULL;
+	message->passed.n_fds = 0;
+}
+
+/* Rebuilding, one kind of object after the other: those that others belong to come first. */
+
+static int adopt_actor(struct supervisor *supervisor, struct keep_message *message)
+{
+	return actor_adopt(supervisor, message);
+}
+
+static int adopt_instance(struct supervisor *supervisor, struct keep_message *message)
+{
+	char name[LIMIT_KEY_CHARS + 1], *slash;
+	struct actor *actor;
+
+	(void)strcpy(name, strchr(message->key, '/') + 1);
+	slash = strchr(name, '/');
+	if (slash)
+		*slash = 0;
+	actor = actor_find(supervisor, name);
+	return actor ? instance_adopt(actor, message) : -ENOENT;
+}
+
+static int adopt_process(struct supervisor *supervisor, struct keep_message *message)
+{
+	struct instance *instance = actor_find_instance(supervisor, strchr(message->key, '/') + 1);
+
+	return instance ? instance_adopt_process(instance, message) : -ENOENT;
+}
+
+static const struct {
+	const char *prefix;
+	int (*adopt)(struct supervisor *supervisor, struct keep_message *message);
+} adoptions[] = {
+	{"actor/", adopt_actor},
+	{"instance/", adopt_instance},
+	{"process/", adopt_process},
+	{"lane/", held_lane_adopt},
+	{"listener/", listener_adopt},
+};
+
+static void adopt_kind(struct supervisor *supervisor, struct held *held, size_t kind)
+{
+	const char *prefix = adoptions[kind].prefix;
+
+	for (size_t i = 0; i < held->n; i++) {
+		struct keep_message *message = &held->messages[i];
+		int r;
+
+		if (strncmp(message->key, prefix, strlen(prefix)) != 0)
+			continue;
+		r = adoptions[kind].adopt(supervisor, message);
+		if (r < 0)
+			log_error("%s stays held, but cannot be taken over: %s", message->key,
+				strerror(-r));
+	}
+}
+
+static void adopt_all(struct supervisor *supervisor, struct held *held)
+{
+	struct actor *actor;
+	struct instance *instance;
+
+	for (size_t i = 0; i < sizeof(adoptions) / sizeof(*adoptions); i++)
+		adopt_kind(supervisor, held, i);
+	TAILQ_FOREACH(actor, &supervisor->actors, entries) {
+		TAILQ_FOREACH(instance, &actor->instances, entries)
+			instance_resume(instance);
+		(void)routing_open(actor);
+		actor_touch(actor);
+	}
+	listener_resume_all(supervisor);
+	routing_resume(supervisor);
+}
+
+/* The control socket is held too: who connects while there is no supervisor waits. */
+
+static int open_control(const char *runtime, int *ret_fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	char path[PATH_MAX];
+	int r = fd < 0 ? -errno : runtime_path(runtime, RUNTIME_CONTROL, path);
+
+	if (r < 0)
+		return r;
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	(void)strcpy(address.sun_path, path);
+	/* The keeper has the lock of this directory: whoever left the file is gone. */
+	(void)unlink(path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0660) < 0 ||
+		listen(fd, SOMAXCONN) < 0)
+		return -errno;
+	*ret_fd = descriptor_take(&fd);
+	return 0;
+}
+
+static int serve_control(struct supervisor *supervisor, struct held *held)
+{
+	_cleanup_close_ int fd = -1;
+	cJSON *object;
+	int r = 0;
+
+	for (size_t i = 0; i < held->n; i++)
+		if (strcmp(held->messages[i].key, CONTROL_KEY) == 0 &&
+			held->messages[i].passed.n_fds == 1) {
+			fd = held->messages[i].passed.fds[0];
+			held->messages[i].passed.n_fds = 0;
+		}
+	if (fd < 0) {
+		r = open_control(supervisor->runtime, &fd);
+		if (r < 0)
+			return r;
+		object = cJSON_CreateObject();
+		holding_put(supervisor->holding, CONTROL_KEY, object, &fd, 1);
+		cJSON_Delete(object);
+	}
+	return clients_new(supervisor->event, &fd, interface_handle, interface_on_left, supervisor,
+		&supervisor->clients);
+}
+
+static int prepare(struct supervisor *supervisor)
+{
+	int r = runtime_directory(NULL, supervisor->runtime);
+
+	TAILQ_INIT(&supervisor->actors);
+	TAILQ_INIT(&supervisor->lanes);
+	TAILQ_INIT(&supervisor->listeners);
+	TAILQ_INIT(&supervisor->requests);
+	if (r == 0)
+		r = lane_measure_charge(&supervisor->charge_bytes);
+	if (r == 0)
+		r = sd_event_new(&supervisor->event);
+	return r < 0 ? r : holding_new(KEEP_FD, &supervisor->holding);
+}
+
+static void on_exited(void *context, const char *key, uint32_t status)
+{
+	struct instance *instance =
+		strncmp(key, "process/", 8) == 0 ? actor_find_instance(context, key + 8) : NULL;
+
+	if (instance)
+		instance_tell_exited(instance, status);
+}
+
+/* Everything stays held, and the next supervisor goes on, unless there is nobody to hold it. */
+static int on_terminate(
+	sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
+{
+	struct supervisor *supervisor = userdata;
+
+	(void)source;
+	(void)info;
+	if (holding_is_attached(supervisor->holding))
+		return sd_event_exit(supervisor->event, 0);
+	shutdown_begin(supervisor);
+	return 0;
+}
+
+static const struct holding_events events = {.on_exited = on_exited, .on_stop = shutdown_begin};
+
+static int run(struct supervisor *supervisor)
+{
+	struct held held = {0};
+	int r = holding_take_all(supervisor->holding, on_held, &held);
+
+	if (r == 0)
+		r = files_prepare(supervisor->runtime, held.n == 0);
+	if (r == 0)
+		r = output_new(supervisor->event, supervisor->runtime, &supervisor->output);
+	if (r == 0)
+		r = holding_attach(supervisor->holding, supervisor->event, &events, supervisor);
+	if (r >= 0)
+		r = sd_event_add_signal(supervisor->event, NULL, SIGTERM, on_terminate, supervisor);
+	if (r >= 0) {
+		adopt_all(supervisor, &held);
+		r = serve_control(supervisor, &held);
+	}
+	for (size_t i = 0; i < held.n; i++)
+		keep_message_done(&held.messages[i]);
+	free(held.messages);
+	if (r >= 0)
+		r = sd_event_loop(supervisor->event);
+	return r;
+}
+
+int main(void)
+{
+	struct supervisor supervisor = {0};
+	sigset_t mask;
+	int r;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &mask, NULL);
+	r = prepare(&supervisor);
+	if (r >= 0)
+		r = run(&supervisor);
+	if (r < 0)
+		log_error("the supervisor cannot go on: %s", strerror(-r));
+	/* The kernel frees the rest: what matters is held, or was ended by shutdown.c. Not by
+	 * returning, so that what looks for leaks still sees who owns it. */
+	exit(r < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+}

@@ -1,0 +1,57 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/supervisor/notify.h"
+#include "proto/descriptor.h"
+#include "proto/runtime.h"
+
+int notify_path(const char *runtime, const char *instance, char ret_path[static PATH_MAX])
+{
+	char name[128];
+	char *slash;
+
+	(void)snprintf(name, sizeof(name), "notify/%s", instance);
+	slash = strrchr(name, '/');
+	if (slash)
+		*slash = '.';
+	return runtime_path(runtime, name, ret_path);
+}
+
+int notify_open(const char *path, int *ret_fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	(void)strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	(void)unlink(path);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	*ret_fd = descriptor_take(&fd);
+	return 0;
+}
+
+int notify_dispatch(int fd, void (*on_line)(void *context, const char *line), void *context)
+{
+	char text[4096];
+	char *rest = text;
+	ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0)
+		return 0;
+	text[n] = 0;
+	for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
+		if (*line)
+			on_line(context, line);
+	/* Without a control buffer, so that descriptors which came along are closed. */
+	(void)recv(fd, text, 1, MSG_DONTWAIT);
+	return 1;
+}

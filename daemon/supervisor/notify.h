@@ -1,0 +1,17 @@
+#pragma once
+
+/*
+ * The notify socket of an instance (sd_notify(3)): one for each, so that who notified is the
+ * socket it came in on. It outlives inkod, bound and held by the keeper.
+ */
+
+#include <limits.h>
+
+/* The path of instance's ("web/0") socket. */
+int notify_path(const char *runtime, const char *instance, char ret_path[static PATH_MAX]);
+/* Binds the socket there, in place of a file that a former inkod left. */
+int notify_open(const char *path, int *ret_fd);
+/* Calls on_line for each line of what waits, then takes it off the socket: a supervisor that dies
+ * in between leaves it for the next, which may see it twice. 1 when there was a notification,
+ * 0 when not. */
+int notify_dispatch(int fd, void (*on_line)(void *context, const char *line), void *context);

@@ -1,0 +1,40 @@
+#pragma once
+
+/*
+ * Starting a process: what it is given is systemd's own contract (sd_listen_fds(3), sd_notify(3)),
+ * a clean environment and nothing else. It waits on a gate before it executes its program, so that
+ * whoever starts it can make sure first that it will not be forgotten.
+ */
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "daemon/supervisor/spec.h"
+
+struct process_plan {
+	const struct spec *spec;
+	const char *instance;	 /* INKO_INSTANCE */
+	const char *runtime;	 /* INKO_RUNTIME_DIR */
+	const char *notify_path; /* NOTIFY_SOCKET */
+	int output_fd;		 /* its standard output and error */
+	const int *fds;		 /* LISTEN_FDS, borrowed */
+	size_t n_fds;
+	const char *fd_names; /* LISTEN_FDNAMES */
+};
+
+/* Forks. *ret_gate_fd is the gate: process_open_gate lets the program be executed, closing it
+ * before ends the process. -errno of fork and pidfd_open. */
+int process_fork(const struct process_plan *plan, pid_t *ret_pid, int *ret_pidfd, int *ret_gate_fd);
+int process_open_gate(int gate_fd);
+
+/* What a process could not do before its program. */
+struct process_failure {
+	int error;						       /* errno */
+	enum { PROCESS_PREPARE, PROCESS_ENTER, PROCESS_EXECUTE } step; /* ENTER: its directory */
+};
+
+/* Once the process has ended: 1 when it failed before its program ran, else 0. */
+int process_read_failure(int gate_fd, struct process_failure *ret_failure);
+
+/* The path of one of inkod's own programs: beside this one, or where it was installed. -ENOENT. */
+int process_find_own(const char *program, char **ret_path);

@@ -1,0 +1,24 @@
+#pragma once
+
+/*
+ * Control calls that are answered later: when the actor they are about has come to a state.
+ */
+
+struct call;
+struct supervisor;
+
+enum request_kind {
+	REQUEST_SPAWN, /* ready, or forget it again */
+	REQUEST_READY,
+	REQUEST_STOPPED,
+	REQUEST_REMOVED,
+	REQUEST_CLOSED, /* a listener */
+};
+
+/* Answers call when the actor, or listener, of that name is there. -ENOMEM. */
+int requests_add(
+	struct supervisor *supervisor, struct call *call, enum request_kind kind, const char *name);
+/* Looks which calls can be answered now. */
+void requests_check(struct supervisor *supervisor);
+/* Lets go of the calls of a client that left: what was asked goes on. */
+void requests_forget(struct supervisor *supervisor, const struct call *call);

@@ -1,0 +1,601 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/held-lane.h"
+#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/log.h"
+#include "daemon/supervisor/routing.h"
+#include "proto/lane.h"
+
+/* An instance that takes nothing out of a lane for so long does not read; with the time to notice
+ * and to hand on what waits nobody waits longer than five seconds. */
+#define STALLED_USEC UINT64_C(4000000)
+#define TICK_USEC UINT64_C(250000)
+
+/* Who opens what. */
+
+static bool has_route(const struct supervisor *supervisor, const char *actor, const char *balance)
+{
+	const struct listener *listener;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
+		if (listener->to && strcmp(listener->to, actor) == 0 &&
+			strcmp(listener->balance, balance) == 0)
+			return true;
+	return false;
+}
+
+static bool opens(const struct actor *sender, const struct actor *target)
+{
+	if (target->is_builtin || target->is_removing)
+		return false;
+	if (sender->is_builtin && strcmp(sender->spec.name, BUILTIN_ACCEPTOR) == 0)
+		return has_route(sender->supervisor, target->spec.name, "roundRobin");
+	if (sender->is_builtin)
+		return strcmp(sender->spec.name, BUILTIN_GATEWAY) == 0;
+	for (char **name = sender->spec.opens; name && *name; name++)
+		if (strcmp(*name, target->spec.name) == 0)
+			return true;
+	return false;
+}
+
+/* The senders that inkod trusts to stamp a message with its real time. */
+static bool is_trusted(const struct held_lane *lane)
+{
+	size_t length = strcspn(lane->from, "/");
+
+	return strcmp(lane->from, HELD_LANE_CONTROL) == 0 ||
+	       (length == strlen(BUILTIN_ACCEPTOR) &&
+		       strncmp(lane->from, BUILTIN_ACCEPTOR, length) == 0) ||
+	       (length == strlen(BUILTIN_GATEWAY) &&
+		       strncmp(lane->from, BUILTIN_GATEWAY, length) == 0);
+}
+
+static struct actor *find_target(struct supervisor *supervisor, const struct held_lane *lane)
+{
+	struct actor *actor;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		if (held_lane_is_to_actor(lane, actor->spec.name))
+			return actor;
+	return NULL;
+}
+
+/* Watching: an empty lane tells when something comes (once, so that traffic is not our load);
+ * a lane in which something waits is looked at now and again. */
+
+static void tick_soon(struct supervisor *supervisor);
+
+static void on_broken(struct held_lane *lane)
+{
+	struct instance *instance = actor_find_instance(lane->supervisor, lane->to);
+
+	if (!instance) {
+		/* All of a group read it, and one of them has shut it down: they get another. */
+		struct actor *actor = find_target(lane->supervisor, lane);
+
+		held_lane_free(lane);
+		if (actor)
+			(void)routing_open(actor);
+		return;
+	}
+	held_lane_revoke(lane);
+	if (instance->pidfd >= 0) {
+		log_warning("%s has shut its mailbox down and is ended", instance->name);
+		instance_kill(instance);
+	}
+}
+
+/* Looks at the head of lane, which may be gone afterwards: does something wait, and for how long
+ * has the same been first? That, not its age, tells that nobody reads. */
+static void look(struct held_lane *lane, bool *ret_waits, uint64_t *ret_unread_usec)
+{
+	struct envelope head;
+	int r = lane_peek(lane->read_fd, &head);
+	uint64_t now = supervisor_now(lane->supervisor);
+
+	*ret_waits = false;
+	*ret_unread_usec = 0;
+	if (r == 0 && lane->revoked) {
+		held_lane_free(lane);
+	} else if (r == 0) {
+		on_broken(lane);
+	} else if (r == 1) {
+		if (!lane->is_waited_on || lane->head_usec != head.time_usec) {
+			lane->head_usec = head.time_usec;
+			lane->head_since_usec = now;
+		}
+		lane->is_waited_on = true;
+		*ret_waits = true;
+		*ret_unread_usec = now - lane->head_since_usec;
+	} else {
+		lane->is_waited_on = false;
+		if (lane->watch)
+			(void)sd_event_source_set_enabled(lane->watch, SD_EVENT_ONESHOT);
+	}
+}
+
+static int on_filled(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct held_lane *lane = userdata;
+	struct supervisor *supervisor = lane->supervisor;
+	bool waits;
+	uint64_t unread;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	look(lane, &waits, &unread);
+	if (waits)
+		tick_soon(supervisor);
+	return 0;
+}
+
+static void watch(struct held_lane *lane)
+{
+	if (lane->watch || lane->revoked || lane->answers || !is_trusted(lane) ||
+		sd_event_add_io(lane->supervisor->event, &lane->watch, lane->read_fd, EPOLLIN,
+			on_filled, lane) < 0)
+		return;
+	(void)sd_event_source_set_priority(lane->watch, SD_EVENT_PRIORITY_IDLE);
+	(void)sd_event_source_set_enabled(lane->watch, SD_EVENT_ONESHOT);
+}
+
+/* A revoked lane needs no looking at while nobody is there to empty it. */
+static bool is_being_emptied(const struct held_lane *lane)
+{
+	const struct actor *actor = find_target(lane->supervisor, lane);
+	const struct instance *instance;
+
+	if (!actor)
+		return false;
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		if (lifecycle_is_alive(instance->state))
+			return true;
+	return false;
+}
+
+static bool reads(const struct instance *instance)
+{
+	return instance->state == LIFECYCLE_READY && !instance->is_stalled;
+}
+
+static bool has_other(
+	const struct instance *instance, bool (*is_such)(const struct instance *instance))
+{
+	const struct instance *other;
+
+	TAILQ_FOREACH(other, &instance->actor->instances, entries)
+		if (other != instance && is_such(other))
+			return true;
+	return false;
+}
+
+/* What waits goes to the siblings; the instance gets new lanes, and its senders hear of them when
+ * it has read its own news again. */
+static void stall(struct instance *instance)
+{
+	log_warning("%s (pid %lld) has not read its mailbox for %d s; its siblings get what waits",
+		instance->name, (long long)instance->pid, (int)(STALLED_USEC / 1000000));
+	instance->is_stalled = true;
+	routing_leave(instance);
+	(void)routing_open(instance->actor);
+}
+
+static bool check_stalled(struct instance *instance)
+{
+	struct held_lane *lane = held_lane_find(
+		instance->actor->supervisor, HELD_LANE_SUPERVISOR, instance->name, false);
+	struct envelope head;
+
+	if (!instance->is_stalled)
+		return false;
+	if (lane && lane_peek(lane->read_fd, &head) == 1)
+		return true;
+	log_info("%s reads its mailbox again", instance->name);
+	instance->is_stalled = false;
+	routing_sync(instance);
+	return false;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct supervisor *supervisor = userdata;
+	struct held_lane *lane, *next;
+	struct actor *actor;
+	struct instance *instance;
+	bool again = false;
+
+	(void)source;
+	(void)usec;
+	for (lane = TAILQ_FIRST(&supervisor->lanes); lane; lane = next) {
+		bool waits, emptied = lane->revoked && is_being_emptied(lane);
+		uint64_t unread;
+
+		next = TAILQ_NEXT(lane, entries);
+		if (!lane->is_waited_on && !emptied)
+			continue;
+		instance = lane->revoked ? NULL : actor_find_instance(supervisor, lane->to);
+		look(lane, &waits, &unread);
+		again |= waits;
+		if (waits && instance && unread >= STALLED_USEC &&
+			instance->state == LIFECYCLE_READY && !instance->is_stalled &&
+			has_other(instance, reads)) {
+			stall(instance);
+			next = TAILQ_FIRST(&supervisor->lanes);
+		}
+	}
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		TAILQ_FOREACH(instance, &actor->instances, entries)
+			again |= check_stalled(instance);
+	supervisor->lane_watch = sd_event_source_disable_unref(supervisor->lane_watch);
+	if (again)
+		tick_soon(supervisor);
+	return 0;
+}
+
+static void tick_soon(struct supervisor *supervisor)
+{
+	if (!supervisor->lane_watch)
+		(void)sd_event_add_time_relative(supervisor->event, &supervisor->lane_watch,
+			CLOCK_MONOTONIC, TICK_USEC, TICK_USEC / 10, on_tick, supervisor);
+}
+
+/* Making lanes. */
+
+static int ensure(struct supervisor *supervisor, const char *from, const char *to, bool answers,
+	int64_t queue, struct held_lane **ret_lane)
+{
+	struct held_lane *lane = held_lane_find(supervisor, from, to, answers);
+	int r = lane ? 0 : held_lane_new(supervisor, from, to, answers, (unsigned int)queue, &lane);
+
+	if (r < 0)
+		return r;
+	watch(lane);
+	*ret_lane = lane;
+	return 0;
+}
+
+int routing_open_control(struct instance *instance, struct held_lane **ret_lane)
+{
+	int r = ensure(instance->actor->supervisor, HELD_LANE_CONTROL, instance->name, false,
+		instance->actor->spec.queue, ret_lane);
+
+	if (r == 0)
+		routing_sync(instance);
+	return r;
+}
+
+/* From sender to receiver, and back for answers unless the sender is inkod's own. */
+static int connect_instances(const struct instance *sender, const struct instance *receiver)
+{
+	struct supervisor *supervisor = receiver->actor->supervisor;
+	struct held_lane *lane;
+	int r = ensure(supervisor, sender->name, receiver->name, false, receiver->actor->spec.queue,
+		&lane);
+
+	if (r == 0 && !sender->actor->is_builtin)
+		r = ensure(supervisor, receiver->name, sender->name, true,
+			sender->actor->spec.queue, &lane);
+	return r;
+}
+
+static int connect_senders(const struct instance *receiver)
+{
+	struct actor *target = receiver->actor, *sender;
+	struct instance *instance;
+	int r = 0;
+
+	TAILQ_FOREACH(sender, &target->supervisor->actors, entries) {
+		if (!opens(sender, target))
+			continue;
+		TAILQ_FOREACH(instance, &sender->instances, entries)
+			if (r == 0 && instance_is_serving(instance))
+				r = connect_instances(instance, receiver);
+	}
+	return r;
+}
+
+static int connect_receivers(const struct instance *sender)
+{
+	struct actor *target;
+	struct instance *instance;
+	int r = 0;
+
+	TAILQ_FOREACH(target, &sender->actor->supervisor->actors, entries) {
+		if (!opens(sender->actor, target))
+			continue;
+		TAILQ_FOREACH(instance, &target->instances, entries)
+			if (r == 0 && instance != sender && instance_is_serving(instance))
+				r = connect_instances(sender, instance);
+	}
+	return r;
+}
+
+/* The lane that all instances of actor pull from. */
+static int connect_group(struct actor *actor)
+{
+	char group[INSTANCE_NAME_BYTES];
+	struct held_lane *lane;
+
+	if (!has_route(actor->supervisor, actor->spec.name, "pull"))
+		return 0;
+	(void)snprintf(group, sizeof(group), "%s/*", actor->spec.name);
+	return ensure(
+		actor->supervisor, BUILTIN_ACCEPTOR "/0", group, false, actor->spec.queue, &lane);
+}
+
+/* Telling. */
+
+static int tell(struct instance *instance, const struct held_lane *lane, uint8_t flags,
+	const char *peer, const int *fds, size_t n_fds)
+{
+	struct envelope envelope = {
+		.kind = ENVELOPE_LANE, .flags = flags, .correlation = (uint64_t)lane->number};
+
+	return instance_tell(instance, &envelope, peer, fds, n_fds);
+}
+
+/* Gives the read end to every instance that may read it. */
+static void tell_shared(struct held_lane *lane)
+{
+	struct actor *actor = find_target(lane->supervisor, lane);
+	struct instance *instance;
+	bool all = true;
+
+	if (lane->told_to || !actor)
+		return;
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		if (instance_is_serving(instance) && strcmp(instance->name, lane->to) != 0)
+			all &= tell(instance, lane, ENVELOPE_LANE_IN | ENVELOPE_LANE_SHARED,
+				       lane->from, &lane->read_fd, 1) != -EAGAIN;
+	held_lane_set_told(lane, lane->told_from, all);
+}
+
+static bool can_receive(const struct held_lane *lane, const struct instance *to)
+{
+	const struct actor *actor;
+
+	if (to)
+		return reads(to);
+	actor = find_target(lane->supervisor, lane);
+	return actor && strchr(lane->to, '*') && !actor_is_stopped(actor);
+}
+
+static void tell_sender(struct held_lane *lane, struct instance *to)
+{
+	struct instance *from = actor_find_instance(lane->supervisor, lane->from);
+
+	if (lane->told_from || lane->answers || !from || !instance_is_serving(from) ||
+		!can_receive(lane, to))
+		return;
+	if (tell(from, lane, ENVELOPE_LANE_OUT, lane->to, &lane->write_fd, 1) == 0)
+		held_lane_set_told(lane, true, lane->told_to);
+}
+
+static void tell_receiver(struct held_lane *lane, struct instance *to)
+{
+	struct held_lane *back;
+	int fds[2] = {lane->read_fd, -1};
+	uint8_t flags = ENVELOPE_LANE_IN;
+
+	if (lane->told_to || !to || !instance_is_serving(to))
+		return;
+	back = lane->answers ? NULL : held_lane_find(lane->supervisor, lane->to, lane->from, true);
+	if (back) {
+		fds[1] = back->write_fd;
+		flags |= ENVELOPE_LANE_OUT;
+	}
+	if (tell(to, lane, flags, lane->from, fds, back ? 2 : 1) == 0)
+		held_lane_set_told(lane, lane->told_from, true);
+}
+
+static void tell_lane(struct held_lane *lane)
+{
+	struct instance *to;
+
+	if (strcmp(lane->from, HELD_LANE_SUPERVISOR) == 0)
+		return;
+	to = actor_find_instance(lane->supervisor, lane->to);
+	if (held_lane_is_shared(lane))
+		tell_shared(lane);
+	else
+		tell_receiver(lane, to);
+	if (!lane->revoked)
+		tell_sender(lane, to);
+}
+
+void routing_sync(struct instance *instance)
+{
+	struct supervisor *supervisor = instance->actor->supervisor;
+	struct held_lane *lane;
+
+	TAILQ_FOREACH(lane, &supervisor->lanes, entries)
+		if (strcmp(lane->from, instance->name) == 0 ||
+			held_lane_is_to_actor(lane, instance->actor->spec.name))
+			tell_lane(lane);
+	tick_soon(supervisor);
+}
+
+int routing_open(struct actor *actor)
+{
+	struct instance *instance;
+	int r = connect_group(actor);
+
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		if (r == 0 && instance_is_serving(instance)) {
+			r = connect_senders(instance);
+			routing_sync(instance);
+		}
+	return r;
+}
+
+/* The course of an instance's life. */
+
+static int add(struct routing_start *start, const struct held_lane *lane)
+{
+	bool shared = held_lane_is_shared(lane);
+
+	if (start->n_fds == ROUTING_LANES_MAX)
+		return -ENOBUFS;
+	if (start->n_fds > 0)
+		(void)strcat(start->names, ":");
+	(void)strcat(start->names, shared ? "mailbox-shared" : "mailbox");
+	start->fds[start->n_fds++] = lane->read_fd;
+	return 0;
+}
+
+static int prepare_supervisor_lane(struct instance *instance, struct routing_start *start)
+{
+	struct supervisor *supervisor = instance->actor->supervisor;
+	struct held_lane *lane =
+		held_lane_find(supervisor, HELD_LANE_SUPERVISOR, instance->name, false);
+	int r;
+
+	held_lane_free(lane);
+	r = held_lane_new(
+		supervisor, HELD_LANE_SUPERVISOR, instance->name, false, LIMIT_QUEUE_MAX, &lane);
+	if (r == -ERANGE)
+		r = held_lane_new(supervisor, HELD_LANE_SUPERVISOR, instance->name, false,
+			LIMIT_QUEUE_DEFAULT, &lane);
+	return r < 0 ? r : add(start, lane);
+}
+
+/* A lane whose receiver may answer comes in a message, with the way back. */
+static bool is_for_start(const struct held_lane *lane, const struct instance *instance)
+{
+	if (held_lane_is_shared(lane))
+		return held_lane_is_to_actor(lane, instance->actor->spec.name);
+	return is_trusted(lane) && strcmp(lane->to, instance->name) == 0;
+}
+
+int routing_prepare(struct instance *instance, struct routing_start *ret_start)
+{
+	struct supervisor *supervisor = instance->actor->supervisor;
+	/* Then there is nobody else to be told of a shared one. */
+	bool is_first = !has_other(instance, instance_is_serving);
+	struct held_lane *lane;
+	int r;
+
+	ret_start->n_fds = 0;
+	ret_start->names[0] = 0;
+	r = prepare_supervisor_lane(instance, ret_start);
+	if (r == 0)
+		r = connect_senders(instance);
+	if (r == 0)
+		r = connect_group(instance->actor);
+	if (r == 0)
+		r = connect_receivers(instance);
+	if (r < 0)
+		return r;
+	TAILQ_FOREACH(lane, &supervisor->lanes, entries) {
+		if (!is_for_start(lane, instance))
+			continue;
+		/* What does not fit is told in messages. */
+		if (add(ret_start, lane) == 0 && (is_first || !held_lane_is_shared(lane)))
+			held_lane_set_told(lane, lane->told_from, true);
+	}
+	return 0;
+}
+
+/* Revokes what others send to instance on; nothing that waits is lost by it. */
+void routing_leave(struct instance *instance)
+{
+	struct supervisor *supervisor = instance->actor->supervisor;
+	struct held_lane *lane;
+
+	TAILQ_FOREACH(lane, &supervisor->lanes, entries) {
+		if (lane->answers || lane->revoked || strcmp(lane->to, instance->name) != 0 ||
+			strcmp(lane->from, HELD_LANE_SUPERVISOR) == 0)
+			continue;
+		held_lane_revoke(lane);
+		tell_shared(lane);
+	}
+	tick_soon(supervisor);
+}
+
+static void bury_lane(struct held_lane *lane, const struct instance *instance)
+{
+	struct envelope head;
+	bool to = strcmp(lane->to, instance->name) == 0;
+	bool from = strcmp(lane->from, instance->name) == 0;
+
+	if (lane->revoked) {
+		if (to && lane_peek(lane->read_fd, &head) == 0)
+			held_lane_free(lane);
+	} else if ((to && strcmp(lane->from, HELD_LANE_SUPERVISOR) == 0) ||
+		   (lane->answers && (to || from))) {
+		held_lane_free(lane);
+	} else if (from && instance->actor->is_builtin) {
+		held_lane_set_told(lane, false, lane->told_to);
+	} else if (from) {
+		held_lane_revoke(lane);
+		tell_shared(lane);
+	}
+}
+
+void routing_bury(struct instance *instance)
+{
+	struct supervisor *supervisor = instance->actor->supervisor;
+	struct held_lane *lane, *next;
+
+	routing_leave(instance);
+	for (lane = TAILQ_FIRST(&supervisor->lanes); lane; lane = next) {
+		next = TAILQ_NEXT(lane, entries);
+		bury_lane(lane, instance);
+	}
+}
+
+void routing_refuse(struct actor *actor)
+{
+	struct held_lane *lane, *next;
+
+	for (lane = TAILQ_FIRST(&actor->supervisor->lanes); lane; lane = next) {
+		next = TAILQ_NEXT(lane, entries);
+		if (held_lane_is_shared(lane) && held_lane_is_to_actor(lane, actor->spec.name))
+			held_lane_free(lane);
+	}
+}
+
+void routing_forget(struct instance *instance)
+{
+	struct held_lane *lane, *next;
+
+	for (lane = TAILQ_FIRST(&instance->actor->supervisor->lanes); lane; lane = next) {
+		next = TAILQ_NEXT(lane, entries);
+		if (strcmp(lane->from, instance->name) == 0 ||
+			(!lane->revoked && strcmp(lane->to, instance->name) == 0))
+			held_lane_free(lane);
+	}
+}
+
+void routing_resume(struct supervisor *supervisor)
+{
+	struct held_lane *lane;
+
+	TAILQ_FOREACH(lane, &supervisor->lanes, entries)
+		watch(lane);
+	tick_soon(supervisor);
+}
+
+unsigned int routing_count_waiting(const struct instance *instance)
+{
+	const struct supervisor *supervisor = instance->actor->supervisor;
+	const struct held_lane *lane;
+	unsigned int sum = 0;
+
+	TAILQ_FOREACH(lane, &supervisor->lanes, entries) {
+		unsigned int waiting;
+
+		if (strcmp(lane->to, instance->name) == 0 &&
+			strcmp(lane->from, HELD_LANE_SUPERVISOR) != 0 &&
+			lane_waiting(lane->write_fd, supervisor->charge_bytes, &waiting) == 0)
+			sum += waiting;
+	}
+	return sum;
+}

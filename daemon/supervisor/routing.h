@@ -1,0 +1,48 @@
+#pragma once
+
+/*
+ * Who is handed which lane: the lanes of routes, endpoints and `opens`, and what becomes of them
+ * when an instance starts, is ready, stalls or ends. What waits in a lane is never moved by hand:
+ * the lane is revoked, which the kernel does at once for all senders, and its read end is given
+ * to the siblings.
+ */
+
+#include <stddef.h>
+
+#include "proto/limits.h"
+
+struct actor;
+struct held_lane;
+struct instance;
+struct listener;
+struct supervisor;
+
+#define ROUTING_LANES_MAX 240
+
+/* Lanes that an instance is given at its start, as descriptors (borrowed) and LISTEN_FDNAMES. */
+struct routing_start {
+	int fds[ROUTING_LANES_MAX];
+	size_t n_fds;
+	char names[ROUTING_LANES_MAX * sizeof("mailbox-shared:")];
+};
+
+/* Makes the lanes that a starting instance needs. */
+int routing_prepare(struct instance *instance, struct routing_start *ret_start);
+/* Tells instance, and others of it, what they were not told yet. */
+void routing_sync(struct instance *instance);
+/* The instance no longer takes part: its lanes are revoked. */
+void routing_leave(struct instance *instance);
+/* Its process has ended: siblings get what waits. */
+void routing_bury(struct instance *instance);
+/* A new listener or a new opener: makes and tells the lanes to the instances of actor. */
+int routing_open(struct actor *actor);
+/* The lane that clients of the control socket send to instance on, made if there is none. */
+int routing_open_control(struct instance *instance, struct held_lane **ret_lane);
+/* Closes whatever waits for actor (it has failed, or is forgotten). */
+void routing_refuse(struct actor *actor);
+/* Lets go of all lanes that instance, which is forgotten, sends on. */
+void routing_forget(struct instance *instance);
+/* After everything was adopted: watches the lanes again. */
+void routing_resume(struct supervisor *supervisor);
+/* How many messages wait in the mailbox of instance. */
+unsigned int routing_count_waiting(const struct instance *instance);

@@ -1,0 +1,45 @@
+#pragma once
+
+/*
+ * What the parts of the supervisor share: its loop, its keeper, and the lists of its objects.
+ * Each object belongs to the module of its name; the lists stand here so that one can find
+ * another.
+ */
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <systemd/sd-event.h>
+
+struct actor;
+struct clients;
+struct holding;
+struct held_lane;
+struct listener;
+struct output;
+struct request;
+
+struct supervisor {
+	sd_event *event;
+	struct holding *holding;
+	struct output *output;
+	struct clients *clients;
+	char runtime[PATH_MAX];
+	size_t charge_bytes; /* of an envelope without a body, see proto/lane.h */
+	uint64_t last_lane;  /* the highest number that a lane ever had */
+	bool stopping;
+	TAILQ_HEAD(, actor) actors;
+	TAILQ_HEAD(, held_lane) lanes;
+	TAILQ_HEAD(, listener) listeners;
+	TAILQ_HEAD(, request) requests; /* calls that are answered later */
+	sd_event_source *lane_watch;	/* see routing.c */
+};
+
+static inline uint64_t supervisor_now(const struct supervisor *supervisor)
+{
+	uint64_t now = 0;
+
+	(void)sd_event_now(supervisor->event, CLOCK_MONOTONIC, &now);
+	return now;
+}

@@ -1,0 +1,104 @@
+/*
+ * The notify socket: what is read is taken off it only after it was told.
+ */
+
+#include "tests/unit/leaks.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/supervisor/notify.h"
+#include "proto/descriptor.h"
+
+struct heard {
+	char lines[8][64];
+	size_t n;
+	int fd; /* is looked at while a line is told */
+	bool was_there;
+};
+
+static void on_line(void *context, const char *line)
+{
+	struct heard *heard = context;
+	char byte;
+
+	(void)snprintf(heard->lines[heard->n++], sizeof(heard->lines[0]), "%s", line);
+	heard->was_there = recv(heard->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	(void)strcpy(address.sun_path, path);
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void tells_lines(void **state)
+{
+	char directory[] = "/tmp/inko-notify-XXXXXX", path[PATH_MAX];
+	_cleanup_close_ int fd = -1, sender = -1;
+	struct heard heard = {0};
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/socket", directory);
+	assert_int_equal(notify_open(path, &fd), 0);
+	sender = connect_to(path);
+	heard.fd = fd;
+	assert_int_equal(notify_dispatch(fd, on_line, &heard), 0);
+	assert_int_equal(send(sender, "READY=1\n\nSTATUS=a b\n", 20, 0), 20);
+	assert_int_equal(notify_dispatch(fd, on_line, &heard), 1);
+	assert_int_equal(heard.n, 2);
+	assert_string_equal(heard.lines[0], "READY=1");
+	assert_string_equal(heard.lines[1], "STATUS=a b");
+	/* A supervisor that died in between would have left it for the next. */
+	assert_true(heard.was_there);
+	assert_int_equal(notify_dispatch(fd, on_line, &heard), 0);
+	(void)unlink(path);
+	(void)rmdir(directory);
+}
+
+/* A file that a former inkod left is no hindrance. */
+static void binds_over_a_file(void **state)
+{
+	char directory[] = "/tmp/inko-notify-XXXXXX", path[PATH_MAX];
+	_cleanup_close_ int first = -1, second = -1;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/socket", directory);
+	assert_int_equal(notify_open(path, &first), 0);
+	assert_int_equal(notify_open(path, &second), 0);
+	(void)unlink(path);
+	(void)rmdir(directory);
+}
+
+static void names_the_socket_of_an_instance(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	assert_int_equal(notify_path("/run/inko", "web.x/12", path), 0);
+	assert_string_equal(path, "/run/inko/notify/web.x.12");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		leaks_test(tells_lines),
+		leaks_test(binds_over_a_file),
+		leaks_test(names_the_socket_of_an_instance),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
