@@ -47,6 +47,7 @@ struct inlet {
 	int fd;
 	uint64_t number; /* 0 until it is known */
 	bool shared;	 /* siblings read it too */
+	bool single;	 /* each message brings one descriptor at most */
 	struct answer_way *way;
 };
 
@@ -317,6 +318,7 @@ static int own_add_inlet(
 	r = inlet_new(take_fd, envelope->flags & ENVELOPE_LANE_SHARED, &inlet);
 	if (r < 0)
 		return r;
+	inlet->single = envelope->flags & ENVELOPE_LANE_SINGLE;
 	inlet->number = envelope->correlation;
 	if (*take_way_fd >= 0)
 		r = answer_way_new(take_way_fd, &inlet->way);
@@ -390,7 +392,7 @@ static void own_end_inlet(struct own *own, struct inlet *inlet)
 static int own_receive_from(struct own *own, struct inlet *inlet, struct inko_message **ret_message)
 {
 	struct lane_message message;
-	int r = lane_receive(inlet->fd, &message);
+	int r = lane_receive(inlet->fd, inlet->single, &message);
 
 	switch (r) {
 	case 1:
@@ -562,6 +564,8 @@ static int own_add_passed(struct own *own, int fd, bool shared)
 		own_watch_supervisor(own);
 		return own->supervisor_events ? 0 : -ENOMEM;
 	}
+	/* Those that inkod's own actors send on alone. */
+	inlet->single = !shared;
 	r = own_append(own, inlet);
 	if (r < 0)
 		inlet_free(inlet);

@@ -25,10 +25,11 @@ enum envelope_kind {
 enum envelope_flag {
 	ENVELOPE_BODY_MEMFD = 1, /* the last descriptor is a sealed memfd with the body */
 	/* Of a lane message, in the order of its sockets: */
-	ENVELOPE_LANE_IN = 2,	  /* a read end: receive from it as well */
-	ENVELOPE_LANE_OUT = 4,	  /* a write end to the peer that the body names, or, together with
-				   * LANE_IN, the way back for answers to what comes in there */
-	ENVELOPE_LANE_SHARED = 8, /* other instances read from it too: stop reading at `stop` */
+	ENVELOPE_LANE_IN = 2,	   /* a read end: receive from it as well */
+	ENVELOPE_LANE_OUT = 4,	   /* a write end to the peer that the body names, or, together with
+				    * LANE_IN, the way back for answers to what comes in there */
+	ENVELOPE_LANE_SHARED = 8,  /* other instances read from it too: stop reading at `stop` */
+	ENVELOPE_LANE_SINGLE = 16, /* no message on it brings more than one descriptor */
 };
 
 /* 112 bytes: the kernel charges the same for anything up to 192. */

@@ -35,8 +35,9 @@ int lane_send(int write_fd, struct envelope *envelope, const void *body, size_t 
 
 /* Receives one message: 1, 0 at the end (revoked and empty), -EAGAIN (nothing there), -EMFILE
  * (no room for its descriptors: it stays where it is), -EBADMSG (what came was no valid
- * message, or was truncated; it is gone and what it carried is closed). */
-int lane_receive(int read_fd, struct lane_message *ret_message);
+ * message, or was truncated; it is gone and what it carried is closed). A single lane is one whose
+ * messages bring one descriptor at most: how many come need not be looked up then. */
+int lane_receive(int read_fd, bool single, struct lane_message *ret_message);
 void lane_message_done(struct lane_message *message);
 
 /* The head of what waits, which stays there: 1, 0 at the end, -EAGAIN (empty), -EBADMSG (what waits

@@ -338,6 +338,9 @@ static int tell(struct instance *instance, const struct held_lane *lane, uint8_t
 	struct envelope envelope = {
 		.kind = ENVELOPE_LANE, .flags = flags, .correlation = (uint64_t)lane->number};
 
+	/* What inkod's own send is a connection, or bytes. */
+	if (is_trusted(lane))
+		envelope.flags |= ENVELOPE_LANE_SINGLE;
 	return instance_tell(instance, &envelope, peer, fds, n_fds);
 }
 

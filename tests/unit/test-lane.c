@@ -45,7 +45,7 @@ static void assert_next_is(const struct lane *lane, uint64_t number)
 {
 	struct lane_message message;
 
-	assert_int_equal(lane_receive(lane->read_fd, &message), 1);
+	assert_int_equal(lane_receive(lane->read_fd, false, &message), 1);
 	assert_int_equal(message.envelope.correlation, number);
 	lane_message_done(&message);
 }
@@ -54,7 +54,7 @@ static void assert_receive(const struct lane *lane, int result)
 {
 	struct lane_message message;
 
-	assert_int_equal(lane_receive(lane->read_fd, &message), result);
+	assert_int_equal(lane_receive(lane->read_fd, false, &message), result);
 }
 
 static void holds_exactly_its_queue(void **state)
@@ -116,7 +116,7 @@ static void says_what_is_no_socket(void **state)
 	assert_int_equal(lane_waiting(-1, 768, &room), -EBADF);
 	assert_int_equal(lane_revoke(-1), -EBADF);
 	assert_int_equal(lane_peek(-1, &envelope), -EBADF);
-	assert_int_equal(lane_receive(-1, &message), -EBADF);
+	assert_int_equal(lane_receive(-1, false, &message), -EBADF);
 	assert_int_equal(lane_send(-1, &envelope, NULL, 0, NULL, 0), -EBADF);
 	assert_int_equal(lane_send(-1, &envelope, "", 4096, NULL, 0), -EBADF);
 }
@@ -147,7 +147,7 @@ static void fills_in_the_envelope(void **state)
 
 	(void)state;
 	assert_int_equal(lane_send(lane.write_fd, &envelope, "body", 4, &lane.read_fd, 1), 0);
-	assert_int_equal(lane_receive(lane.read_fd, &message), 1);
+	assert_int_equal(lane_receive(lane.read_fd, false, &message), 1);
 	assert_int_equal(message.envelope.version, ENVELOPE_VERSION);
 	assert_int_equal(message.envelope.flags, 0);
 	assert_int_equal(message.envelope.length, 4);
@@ -161,7 +161,7 @@ static void fills_in_the_envelope(void **state)
 
 	envelope.time_usec = 42;
 	assert_int_equal(lane_send(lane.write_fd, &envelope, NULL, 0, NULL, 0), 0);
-	assert_int_equal(lane_receive(lane.read_fd, &message), 1);
+	assert_int_equal(lane_receive(lane.read_fd, false, &message), 1);
 	assert_int_equal(message.envelope.time_usec, 42);
 	assert_null(message.body);
 	lane_message_done(&message);
@@ -189,7 +189,7 @@ static void carry(unsigned int queue, size_t size, size_t n_sockets)
 	for (size_t i = 0; i < n_sockets; i++)
 		sockets[i] = lane.read_fd;
 	assert_int_equal(lane_send(lane.write_fd, &envelope, body, size, sockets, n_sockets), 0);
-	assert_int_equal(lane_receive(lane.read_fd, &message), 1);
+	assert_int_equal(lane_receive(lane.read_fd, false, &message), 1);
 	assert_int_equal(message.envelope.length, size);
 	assert_int_equal(message.passed.n_fds, n_sockets);
 	if (size > 0) {
@@ -265,7 +265,7 @@ static void peeks_without_taking(void **state)
 		assert_int_equal(head.correlation, 3);
 		assert_int_equal(head.sockets, 1);
 	}
-	assert_int_equal(lane_receive(lane.read_fd, &message), 1);
+	assert_int_equal(lane_receive(lane.read_fd, false, &message), 1);
 	assert_int_equal(message.passed.n_fds, 1);
 	lane_message_done(&message);
 	close_lane(&lane);
@@ -330,9 +330,9 @@ static void outlives_a_reader_when_somebody_holds_it(void **state)
 	assert_int_equal(send_numbered(&lane, 1), 0);
 	descriptor_close(&lane.read_fd);
 	assert_int_equal(send_numbered(&lane, 2), 0);
-	assert_int_equal(lane_receive(held, &message), 1);
+	assert_int_equal(lane_receive(held, false, &message), 1);
 	lane_message_done(&message);
-	assert_int_equal(lane_receive(held, &message), 1);
+	assert_int_equal(lane_receive(held, false, &message), 1);
 	assert_int_equal(message.envelope.correlation, 2);
 	lane_message_done(&message);
 	descriptor_close(&held);
@@ -369,9 +369,34 @@ static void leaves_what_it_has_no_room_for(void **state)
 	assert_receive(&lane, -EMFILE);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	before = leave_room(2);
-	assert_int_equal(lane_receive(lane.read_fd, &message), 1);
+	assert_int_equal(lane_receive(lane.read_fd, false, &message), 1);
 	assert_int_equal(message.passed.n_fds, 2);
 	lane_message_done(&message);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	close_lane(&lane);
+}
+
+static void single_lane_leaves_what_it_has_no_room_for(void **state)
+{
+	struct lane lane = open_lane(8);
+	struct envelope envelope = {.kind = ENVELOPE_CONNECTION};
+	struct lane_message message;
+	struct rlimit before;
+
+	(void)state;
+	assert_int_equal(send_numbered(&lane, 1), 0);
+	assert_int_equal(lane_send(lane.write_fd, &envelope, NULL, 0, &lane.read_fd, 1), 0);
+	before = leave_room(0);
+	/* What needs no room comes without. */
+	assert_int_equal(lane_receive(lane.read_fd, true, &message), 1);
+	lane_message_done(&message);
+	assert_int_equal(lane_receive(lane.read_fd, true, &message), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	before = leave_room(1);
+	assert_int_equal(lane_receive(lane.read_fd, true, &message), 1);
+	assert_int_equal(message.passed.n_fds, 1);
+	lane_message_done(&message);
+	assert_int_equal(lane_receive(lane.read_fd, true, &message), -EAGAIN);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	close_lane(&lane);
 }
@@ -457,7 +482,7 @@ static void refuses_bodies_that_could_change(void **state)
 
 	fd = make_memfd(100, all);
 	send_body_fd(&lane, &fd, 100);
-	assert_int_equal(lane_receive(lane.read_fd, &message), 1);
+	assert_int_equal(lane_receive(lane.read_fd, false, &message), 1);
 	assert_int_equal(message.passed.n_fds, 0);
 	lane_message_done(&message);
 	close_lane(&lane);
@@ -496,6 +521,7 @@ int main(void)
 		leaks_test(ends_with_its_last_sender),
 		leaks_test(outlives_a_reader_when_somebody_holds_it),
 		leaks_test(leaves_what_it_has_no_room_for),
+		leaks_test(single_lane_leaves_what_it_has_no_room_for),
 		leaks_test(drops_only_what_is_invalid),
 		leaks_test(refuses_bodies_that_could_change),
 		leaks_test(never_waits_whatever_o_nonblock_says),

@@ -498,7 +498,7 @@ static void test_stop_delivers_own_lanes(void **state)
 	/* What comes to the shared lane now stays for the siblings. */
 	send_text(&lanes, 2, "sibling");
 	assert_int_equal(try_receive(&lanes), -ESHUTDOWN);
-	while (lane_receive(lanes.ends[2].read_fd, &left) == 1)
+	while (lane_receive(lanes.ends[2].read_fd, false, &left) == 1)
 		lane_message_done(&left);
 	lanes_close(&lanes);
 }
@@ -514,7 +514,7 @@ static void test_stop_leaves_shared_lanes(void **state)
 	assert_int_equal(try_receive(&lanes), -ESHUTDOWN);
 	send_text(&lanes, 1, "sibling");
 	assert_int_equal(try_receive(&lanes), -ESHUTDOWN);
-	assert_int_equal(lane_receive(lanes.ends[1].read_fd, &left), 1);
+	assert_int_equal(lane_receive(lanes.ends[1].read_fd, false, &left), 1);
 	assert_string_equal(left.body, "sibling");
 	lane_message_done(&left);
 	lanes_close(&lanes);
@@ -701,7 +701,7 @@ static void test_no_room_leaves_messages_queued(void **state)
 	int peer, fd = lanes_connection(&peer), fds[20];
 
 	(void)state;
-	lanes_open(&lanes, "mailbox:mailbox:mailbox");
+	lanes_open(&lanes, "mailbox:mailbox-shared:mailbox");
 	for (size_t i = 0; i < 20; i++)
 		fds[i] = fd;
 	assert_int_equal(lanes_send(&lanes, 1, ENVELOPE_MESSAGE, "many", fds, 20), 0);
@@ -744,7 +744,7 @@ static void test_as_many_sockets_as_there_can_be(void **state)
 	big[BIG] = '\0';
 	for (size_t i = 0; i < LIMIT_SOCKETS; i++)
 		fds[i] = fd;
-	lanes_open(&lanes, "mailbox:mailbox");
+	lanes_open(&lanes, "mailbox:mailbox-shared");
 	assert_int_equal(lanes_send(&lanes, 1, ENVELOPE_MESSAGE, big, fds, 252), 0);
 	assert_int_equal(lanes_send(&lanes, 1, ENVELOPE_MESSAGE, "", fds, 253), 0);
 	close(fd);
@@ -800,7 +800,7 @@ static void test_reply(void **state)
 	assert_int_equal(inko_message_push_socket(answer, socket), 0);
 	assert_int_equal(inko_message_reply(message, answer), 0);
 	inko_message_free(message);
-	assert_int_equal(lane_receive(back.read_fd, &got), 1);
+	assert_int_equal(lane_receive(back.read_fd, false, &got), 1);
 	assert_int_equal(got.envelope.kind, ENVELOPE_ANSWER);
 	assert_int_equal(got.envelope.correlation, 77);
 	assert_string_equal(got.body, "that");
@@ -815,7 +815,7 @@ static void test_reply(void **state)
 
 		usleep(SOON_USEC);
 		for (int i = 0; i < 20;)
-			if (lane_receive(back.read_fd, &got) == 1)
+			if (lane_receive(back.read_fd, false, &got) == 1)
 				i++;
 			else
 				(void)poll(&readable, 1, -1);

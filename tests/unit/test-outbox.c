@@ -76,7 +76,7 @@ static unsigned int drain(struct opener *opener, size_t i)
 	struct lane_message message;
 	unsigned int n = 0;
 
-	while (lane_receive(opener->out[i].read_fd, &message) == 1) {
+	while (lane_receive(opener->out[i].read_fd, false, &message) == 1) {
 		lane_message_done(&message);
 		n++;
 	}
@@ -87,7 +87,7 @@ static void expect(struct opener *opener, size_t i, const char *text)
 {
 	struct lane_message message;
 
-	assert_int_equal(lane_receive(opener->out[i].read_fd, &message), 1);
+	assert_int_equal(lane_receive(opener->out[i].read_fd, false, &message), 1);
 	assert_int_equal(message.envelope.kind, ENVELOPE_MESSAGE);
 	assert_string_equal(message.body ? message.body : "", text);
 	lane_message_done(&message);
@@ -271,7 +271,7 @@ static void test_room(void **state)
 	assert_int_equal(try_send(&opener, ""), -EAGAIN);
 	assert_false(lanes_is_readable(opener.to));
 	/* One place is found when asked for, though the kernel tells only of more. */
-	assert_int_equal(lane_receive(opener.out[0].read_fd, &(struct lane_message){0}), 1);
+	assert_int_equal(lane_receive(opener.out[0].read_fd, false, &(struct lane_message){0}), 1);
 	assert_false(lanes_is_readable(opener.to));
 	assert_int_equal(inko_mailbox_room(opener.to), 1);
 	assert_int_equal(try_send(&opener, ""), 0);
@@ -469,7 +469,7 @@ static void test_sends_connections(void **state)
 	opener_tell(&opener, "web/0");
 	assert_int_equal(inko_mailbox_try_send(opener.to, message), 0);
 
-	assert_int_equal(lane_receive(opener.out[0].read_fd, &got), 1);
+	assert_int_equal(lane_receive(opener.out[0].read_fd, false, &got), 1);
 	assert_int_equal(got.envelope.kind, ENVELOPE_CONNECTION);
 	assert_string_equal(got.envelope.listener, "tcp-80");
 	assert_int_equal(got.envelope.peer_family, AF_INET);
@@ -503,7 +503,7 @@ static void test_sends_on(void **state)
 	expect(&opener, 0, "listener");
 	assert_int_equal(inko_mailbox_receive(opener.lanes.own, &message), 0);
 	assert_int_equal(inko_mailbox_send(opener.to, message), 0);
-	assert_int_equal(lane_receive(opener.out[0].read_fd, &got), 1);
+	assert_int_equal(lane_receive(opener.out[0].read_fd, false, &got), 1);
 	assert_int_equal(got.envelope.kind, ENVELOPE_CONNECTION);
 	assert_int_equal(got.envelope.time_usec, 4711);
 	lane_message_done(&got);
@@ -569,8 +569,8 @@ static void test_lane_that_takes_no_descriptors(void **state)
 		print_message("SO_PASSRIGHTS is not known here\n");
 	assert_int_equal(inko_message_new_connection(&fd, "l", NULL, 0, &message), 0);
 	assert_int_equal(inko_mailbox_send(opener.to, message), 0);
-	assert_int_equal(lane_receive(opener.out[1].read_fd, &got) == 1 ||
-				 lane_receive(opener.out[0].read_fd, &got) == 1,
+	assert_int_equal(lane_receive(opener.out[1].read_fd, false, &got) == 1 ||
+				 lane_receive(opener.out[0].read_fd, false, &got) == 1,
 		1);
 	lane_message_done(&got);
 	close(peer);
