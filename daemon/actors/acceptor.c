@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +222,7 @@ static int on_news(struct feeder *feeder, struct inko_message *message)
 int main(void)
 {
 	static const struct feeder_type type = {
+		.budget = 1, /* accept4 makes a socket before it looks whether there is need */
 		.take_one = take_connection,
 		.on_refused = on_refused,
 		.on_news = on_news,
@@ -232,6 +234,9 @@ int main(void)
 		(void)fprintf(stderr, "inko-acceptor: %s; inkod starts it\n", strerror(-r));
 		return EXIT_FAILURE;
 	}
+	/* Woken for each connection it would push aside whoever is at work, to hand over one; what
+	 * comes while they finish is handed over at once. */
+	(void)sched_setscheduler(0, SCHED_BATCH, &(const struct sched_param){0});
 	feeder_run(&feeder);
 	return EXIT_SUCCESS;
 }

@@ -14,7 +14,8 @@
 /* What is held at the end has a second to find a place. */
 #define LAST_TRIES 100
 /* Of a feed that is removed: others come all the time. */
-#define REMOVING_ROUNDS 64
+#define REMOVING_BUDGET 4096
+#define NEWS_BUDGET 64
 
 static int watch(struct feeder *feeder, int fd, struct feeder_source *source)
 {
@@ -97,23 +98,21 @@ static int bring_one(struct feeder *feeder, struct feed *feed, enum feed_state *
 	return r;
 }
 
-/* Returns whether there may be more: the others have their turn first. */
-static bool bring_some(struct feeder *feeder, struct feed *feed)
+static void bring_some(struct feeder *feeder, struct feed *feed, unsigned int budget)
 {
-	for (int i = 0; i < FEEDER_BUDGET; i++) {
+	for (unsigned int i = 0; i < budget; i++) {
 		enum feed_state state;
 
 		if (bring_one(feeder, feed, &state) < 0) {
 			set_state(feeder, feed, state);
-			return false;
+			return;
 		}
 	}
-	return true;
 }
 
 static void on_feed(struct feeder *feeder, struct feeder_source *source)
 {
-	(void)bring_some(feeder, (struct feed *)source);
+	bring_some(feeder, (struct feed *)source, feeder->type->budget);
 }
 
 /* Opens the feeds of target (NULL: of all) again that are in this state and can go on. */
@@ -126,7 +125,7 @@ static void reopen(struct feeder *feeder, const struct feeder_target *target, en
 			(state == FEED_FULL && !can_go_on(feed)))
 			continue;
 		set_state(feeder, feed, FEED_OPEN);
-		(void)bring_some(feeder, feed);
+		bring_some(feeder, feed, feeder->type->budget);
 	}
 }
 
@@ -168,7 +167,7 @@ static void on_news(struct feeder *feeder, struct feeder_source *source)
 	int r = 0;
 
 	(void)source;
-	for (int i = 0; i < FEEDER_BUDGET && r == 0; i++)
+	for (int i = 0; i < NEWS_BUDGET && r == 0; i++)
 		r = take_news(feeder);
 	feeder->is_stopped = r == -ESHUTDOWN;
 	if (feeder_is_shortage(r)) {
@@ -218,8 +217,7 @@ void feeder_add(struct feeder *feeder, struct feed *feed)
 
 void feeder_remove(struct feeder *feeder, struct feed *feed)
 {
-	for (int i = 0; i < REMOVING_ROUNDS && bring_some(feeder, feed); i++)
-		;
+	bring_some(feeder, feed, REMOVING_BUDGET);
 	set_state(feeder, feed, FEED_FULL);
 	LIST_REMOVE(feed, entries);
 }

@@ -11,8 +11,6 @@
 
 #include <inko/inko.h>
 
-/* Of one feed so many in a row, before others have their turn. */
-#define FEEDER_BUDGET 64
 /* The longest name of a target or a listener, with what stands around it. */
 #define FEEDER_NAME_BYTES 72
 
@@ -49,6 +47,9 @@ struct feed {
 };
 
 struct feeder_type {
+	/* So many things of one feed are taken in a row, before others have their turn. 1 where to
+	 * look in vain costs more than to ask epoll again. */
+	unsigned int budget;
 	/* Takes one thing in, which the feed holds then. 0, or a negative errno: -EAGAIN when there
 	 * is nothing. */
 	int (*take_one)(struct feed *feed);

@@ -129,6 +129,7 @@ static void block_signals(void)
 int main(void)
 {
 	static const struct feeder_type type = {
+		.budget = 64,
 		.take_one = take_message,
 		.on_refused = on_refused,
 		.on_news = on_news,
