@@ -38,11 +38,9 @@ static void put(struct actor *actor)
 		.is_builtin = actor->is_builtin,
 		.is_wanted = actor->is_wanted,
 		.is_removing = actor->is_removing};
-	cJSON *object = json_encode(fields, &held);
 	char key[LIMIT_KEY_CHARS];
 
-	holding_put(actor->supervisor->holding, key_of(actor, key), object, NULL, 0);
-	cJSON_Delete(object);
+	holding_put(actor->supervisor->holding, key_of(actor, key), fields, &held, NULL, 0);
 	cJSON_Delete(held.spec);
 }
 
@@ -178,12 +176,9 @@ int actor_adopt(struct supervisor *supervisor, struct keep_message *message)
 	struct held_actor held = {0};
 	const char *field;
 	enum json_problem problem;
-	cJSON *object = NULL;
 	struct actor *actor = NULL;
-	int r = json_parse(message->bytes, message->n_bytes, &object);
+	int r = holding_decode(message, fields, 0, &held);
 
-	if (r == 0)
-		r = json_decode(object, fields, &held, &field, &problem);
 	if (r == 0)
 		r = make(supervisor, &actor);
 	if (r == 0)
@@ -197,7 +192,6 @@ int actor_adopt(struct supervisor *supervisor, struct keep_message *message)
 		release(actor);
 	}
 	json_release(fields, &held);
-	cJSON_Delete(object);
 	return r;
 }
 
@@ -283,7 +277,7 @@ void actor_remove(struct actor *actor, bool at_once)
 	actor_stop(actor);
 	if (at_once)
 		TAILQ_FOREACH(instance, &actor->instances, entries)
-			instance_kill(instance);
+			instance_process_kill(instance);
 }
 
 struct census {
@@ -301,8 +295,7 @@ static struct census count(const struct actor *actor)
 		census.failed += instance->state == LIFECYCLE_FAILED;
 		census.alive +=
 			lifecycle_is_alive(instance->state) || instance->state == LIFECYCLE_WAITING;
-		census.ending +=
-			lifecycle_is_alive(instance->state) && !instance_is_serving(instance);
+		census.ending += instance_is_ending(instance);
 	}
 	return census;
 }

@@ -26,19 +26,32 @@ struct actor {
 	sd_event_source *settle;
 };
 
-/* Takes spec. Its instances are made and started by actor_start. */
+/* A new actor, held; *ret_actor belongs to the supervisor's list. Takes spec. Its instances are
+ * made and started by actor_start. Errors of sd_event, -ENOMEM. */
 int actor_new(struct supervisor *supervisor, struct spec *take_spec, bool is_builtin,
 	struct actor **ret_actor);
-/* Forgets it and its instances, which are stopped; the supervisor itself does not stop them. */
+/* Forgets it and its instances, which have stopped: nobody is stopped by it. Returns NULL. */
 struct actor *actor_free(struct actor *actor);
+/* Takes over what a former supervisor held: the actor without its instances, which come after.
+ * -EBADMSG, -EINVAL, -ENOMEM. */
 int actor_adopt(struct supervisor *supervisor, struct keep_message *message);
+/* The actor of that name, inkod's own too, or NULL. */
 struct actor *actor_find(struct supervisor *supervisor, const char *name);
 /* The instance of that name ("web/0"), or NULL. */
 struct instance *actor_find_instance(struct supervisor *supervisor, const char *name);
 
+/* What somebody wants of it. Each is held, and begun when it returns: actor_state tells how far it
+ * has come. An instance that cannot be made is the error (those of instance_new). */
+
+/* Makes the instances that are missing, and starts all that do not run. On failure none is. */
 int actor_start(struct actor *actor);
+/* Lets its instances end, and starts none until somebody wants it again. */
 void actor_stop(struct actor *actor);
+/* Lets its instances end and starts them again; those that do not run are started. On failure none
+ * is. */
 int actor_restart(struct actor *actor);
+/* From now on it has so many instances: surplus ones end, missing ones are started if it is wanted.
+ * On failure the number stands, and they are made when something about it changes. */
 int actor_scale(struct actor *actor, int64_t instances);
 /* Stops it and forgets it then; at_once kills. */
 void actor_remove(struct actor *actor, bool at_once);
@@ -48,7 +61,10 @@ void actor_touch(struct actor *actor);
 
 /* stopped, starting, ready, degraded, stopping or failed: what its instances' states add up to. */
 const char *actor_state(const struct actor *actor);
+/* Are all instances ready that it shall have (it may be none), and no others there? */
 bool actor_is_ready(const struct actor *actor);
+/* Does no instance run, or wait for its next start? */
 bool actor_is_stopped(const struct actor *actor);
-/* An instance that ended before it was ready, or has failed: the actor will not be ready. */
+/* An instance that ended before it was ready, or has failed, so that the actor will not be ready;
+ * or NULL. */
 const struct instance *actor_find_failure(const struct actor *actor);

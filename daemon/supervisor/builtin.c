@@ -6,6 +6,7 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/log.h"
+#include "daemon/supervisor/news.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/routing.h"
@@ -108,7 +109,7 @@ static void tell(struct instance *gateway, const struct actor *actor, bool close
 	text = cJSON_PrintUnformatted(object);
 	cJSON_Delete(object);
 	if (text)
-		(void)instance_tell(gateway, &envelope, text, NULL, 0);
+		(void)news_tell(gateway, &envelope, text, NULL, 0);
 }
 
 void builtin_open_endpoint(struct actor *actor)

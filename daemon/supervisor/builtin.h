@@ -14,15 +14,18 @@ struct supervisor;
 #define BUILTIN_ACCEPTOR "acceptor"
 #define BUILTIN_GATEWAY "gateway"
 
+/* Does name belong to one of them, so that no other actor may have it? */
 bool builtin_is_reserved(const char *name);
-/* The acceptor, started if it is not yet. */
+/* The acceptor, started if it is not yet. Errors of process_find_own and actor_start, which were
+ * logged. */
 int builtin_ensure_acceptor(struct supervisor *supervisor, struct actor **ret_actor);
 /* The same for the gateway; -ENOENT where it is not installed. */
 int builtin_ensure_gateway(struct supervisor *supervisor, struct actor **ret_actor);
 
-/* The address of the actor's endpoint, for programs that inkod did not start; the caller's. */
+/* The address of the actor's endpoint, for programs that inkod did not start; the caller's. NULL
+ * without memory. */
 char *builtin_endpoint(const struct supervisor *supervisor, const struct actor *actor);
-/* Asks the gateway to open or close the endpoint of actor. */
+/* Asks the gateway, if it runs, to open or close the endpoint of actor. */
 void builtin_open_endpoint(struct actor *actor);
 void builtin_close_endpoint(struct actor *actor);
 /* Is there a gateway that has not answered for actor's endpoint yet? */

@@ -20,10 +20,12 @@ typedef void (*client_handler)(void *context, struct call *call);
  * it was answered: the call is gone after. */
 int clients_new(sd_event *event, int *take_fd, client_handler handle, client_handler on_left,
 	void *context, struct clients **ret_clients);
+/* Hangs up on all, and stops listening. Returns NULL. */
 struct clients *clients_free(struct clients *clients);
 
+/* The full name (io.inkod.Supervisor.Spawn), borrowed. */
 const char *call_peek_method(const struct call *call);
-/* An object, or NULL. */
+/* An object, or NULL; borrowed. */
 const cJSON *call_peek_parameters(const struct call *call);
 /* Who connected, by the kernel's word. */
 uid_t call_get_uid(const struct call *call);

@@ -37,13 +37,13 @@ static cJSON *describe_instance(const struct instance *instance)
 
 	(void)cJSON_AddStringToObject(object, "name", instance->name);
 	(void)cJSON_AddStringToObject(object, "state", lifecycle_name(instance->state));
-	if (instance->pid > 0)
-		(void)cJSON_AddNumberToObject(object, "pid", (double)instance->pid);
+	if (instance->process.pid > 0)
+		(void)cJSON_AddNumberToObject(object, "pid", (double)instance->process.pid);
 	(void)cJSON_AddNumberToObject(object, "restarts", (double)instance->restarts);
 	(void)cJSON_AddNumberToObject(object, "messages", routing_count_waiting(instance));
 	if (instance->is_stalled)
 		(void)cJSON_AddStringToObject(object, "status", "does not read its mailbox");
-	else if (instance->status && instance->pid > 0)
+	else if (instance->status && instance->process.pid > 0)
 		(void)cJSON_AddStringToObject(object, "status", instance->status);
 	if (instance->last_exit)
 		(void)cJSON_AddStringToObject(object, "lastExit", instance->last_exit);

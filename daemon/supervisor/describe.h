@@ -10,11 +10,14 @@ struct actor;
 struct call;
 struct supervisor;
 
+/* What is returned is the caller's; without memory it lacks something. */
+
 cJSON *describe_actor(const struct actor *actor);
 /* Arrays of all of them. */
 cJSON *describe_actors(const struct supervisor *supervisor);
 cJSON *describe_listeners(const struct supervisor *supervisor);
 cJSON *describe_routes(const struct supervisor *supervisor);
+/* Where each instance of actor prints to. */
 cJSON *describe_logs(const struct actor *actor);
 
 /* Ends call with an error of the interface (its name without the prefix). subject is what the

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /* Makes the directories. Where nothing was held a former inkod died with all that it had: the
- * sockets it left are removed, and its logs stay to be read. */
+ * sockets it left are removed, and its logs stay to be read. Errors of runtime_path and mkdir. */
 int files_prepare(const char *runtime, bool is_cold_start);
 /* Removes everything: the service has ended. */
 void files_remove(const char *runtime);

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/holding.h"
-#include "daemon/supervisor/supervisor.h"
 #include "proto/descriptor.h"
 #include "proto/json.h"
 #include "proto/lane.h"
@@ -51,20 +52,16 @@ static void release(struct held_lane *lane)
 static void put(struct held_lane *lane)
 {
 	char key[LIMIT_KEY_CHARS];
-	cJSON *object = json_encode(fields, lane);
 
-	holding_put(lane->supervisor->holding, key_of(lane, key), object,
+	holding_put(lane->supervisor->holding, key_of(lane, key), fields, lane,
 		(int[]){lane->write_fd, lane->read_fd}, 2);
-	cJSON_Delete(object);
 }
 
 static void update(struct held_lane *lane)
 {
 	char key[LIMIT_KEY_CHARS];
-	cJSON *object = json_encode(fields, lane);
 
-	holding_update(lane->supervisor->holding, key_of(lane, key), object);
-	cJSON_Delete(object);
+	holding_update(lane->supervisor->holding, key_of(lane, key), fields, lane);
 }
 
 int held_lane_new(struct supervisor *supervisor, const char *from, const char *to, bool answers,
@@ -117,19 +114,13 @@ struct held_lane *held_lane_find(
 int held_lane_adopt(struct supervisor *supervisor, struct keep_message *message)
 {
 	struct held_lane *lane = allocate(supervisor);
-	const char *field;
-	enum json_problem problem;
-	cJSON *object = NULL;
-	int r = lane ? json_parse(message->bytes, message->n_bytes, &object) : -ENOMEM;
+	int r;
 
-	if (r == 0)
-		r = json_decode(object, fields, lane, &field, &problem);
-	cJSON_Delete(object);
-	if (r == 0 && message->passed.n_fds != 2)
-		r = -EBADMSG;
+	if (!lane)
+		return -ENOMEM;
+	r = holding_decode(message, fields, 2, lane);
 	if (r < 0) {
-		if (lane)
-			release(lane);
+		release(lane);
 		return r;
 	}
 	lane->write_fd = message->passed.fds[0];
@@ -171,4 +162,25 @@ bool held_lane_is_to_actor(const struct held_lane *lane, const char *actor)
 	size_t length = strlen(actor);
 
 	return strncmp(lane->to, actor, length) == 0 && lane->to[length] == '/';
+}
+
+struct actor *held_lane_find_target(const struct held_lane *lane)
+{
+	struct actor *actor;
+
+	TAILQ_FOREACH(actor, &lane->supervisor->actors, entries)
+		if (held_lane_is_to_actor(lane, actor->spec.name))
+			return actor;
+	return NULL;
+}
+
+bool held_lane_is_trusted(const struct held_lane *lane)
+{
+	size_t length = strcspn(lane->from, "/");
+
+	return strcmp(lane->from, HELD_LANE_CONTROL) == 0 ||
+	       (length == strlen(BUILTIN_ACCEPTOR) &&
+		       strncmp(lane->from, BUILTIN_ACCEPTOR, length) == 0) ||
+	       (length == strlen(BUILTIN_GATEWAY) &&
+		       strncmp(lane->from, BUILTIN_GATEWAY, length) == 0);
 }

@@ -12,6 +12,7 @@
 
 #include "proto/keep.h"
 
+struct actor;
 struct supervisor;
 
 /* Senders that are no instances. */
@@ -29,22 +30,24 @@ struct held_lane {
 	bool revoked; /* nothing comes any more; what waits is for any instance of its actor */
 	bool told_from, told_to; /* was handed its end */
 	int write_fd, read_fd;
-	sd_event_source *watch; /* see routing.c */
+	sd_event_source *watch; /* see lane-watch.h */
 	bool is_waited_on;	/* something waits in it: which message is first, and since when */
 	uint64_t head_usec, head_since_usec;
 };
 
-/* Makes a lane of queue messages and holds it. */
+/* Makes a lane of queue messages and holds it. *ret_lane belongs to the list of lanes. Errors of
+ * lane_open, -ENOMEM. */
 int held_lane_new(struct supervisor *supervisor, const char *from, const char *to, bool answers,
 	unsigned int queue, struct held_lane **ret_lane);
-/* Forgets the lane: its ends here are closed. Returns NULL. */
+/* Forgets the lane: its ends here are closed. Nothing is done for NULL. Returns NULL. */
 struct held_lane *held_lane_free(struct held_lane *lane);
 /* The lane between the two that is not revoked, or NULL. */
 struct held_lane *held_lane_find(
 	struct supervisor *supervisor, const char *from, const char *to, bool answers);
-/* Takes over what a former supervisor held. */
+/* Takes over what a former supervisor held: message's two ends. -EBADMSG, -EINVAL, -ENOMEM. */
 int held_lane_adopt(struct supervisor *supervisor, struct keep_message *message);
 
+/* Ends sending on it for good; what waits is still received. It is told anew to who may. */
 void held_lane_revoke(struct held_lane *lane);
 /* Notes who was handed its end, so that the next supervisor does not do it again. */
 void held_lane_set_told(struct held_lane *lane, bool told_from, bool told_to);
@@ -53,3 +56,7 @@ void held_lane_set_told(struct held_lane *lane, bool told_from, bool told_to);
 bool held_lane_is_shared(const struct held_lane *lane);
 /* Does it lead to (any instance of) the actor of that name? */
 bool held_lane_is_to_actor(const struct held_lane *lane, const char *actor);
+/* The actor that it leads to, or NULL when that is gone. */
+struct actor *held_lane_find_target(const struct held_lane *lane);
+/* Is its sender one that inkod trusts to stamp a message with its real time? */
+bool held_lane_is_trusted(const struct held_lane *lane);

@@ -45,8 +45,8 @@ static void lose_keeper(struct holding *holding)
 	descriptor_close(&holding->fd);
 }
 
-static void holding_say(struct holding *holding, enum keep_verb verb, const char *key,
-	const cJSON *object, const int *fds, size_t n_fds)
+static void say(struct holding *holding, enum keep_verb verb, const char *key, const cJSON *object,
+	const int *fds, size_t n_fds)
 {
 	struct keep_message message = {.verb = verb};
 	_cleanup_free_ char *text = NULL;
@@ -74,20 +74,27 @@ static void holding_say(struct holding *holding, enum keep_verb verb, const char
 		lose_keeper(holding);
 }
 
-void holding_put(
-	struct holding *holding, const char *key, const cJSON *object, const int *fds, size_t n_fds)
+void holding_put(struct holding *holding, const char *key, const struct json_field *fields,
+	const void *object, const int *fds, size_t n_fds)
 {
-	holding_say(holding, KEEP_PUT, key, object, fds, n_fds);
+	cJSON *json = json_encode(fields, object);
+
+	say(holding, KEEP_PUT, key, json, fds, n_fds);
+	cJSON_Delete(json);
 }
 
-void holding_update(struct holding *holding, const char *key, const cJSON *object)
+void holding_update(struct holding *holding, const char *key, const struct json_field *fields,
+	const void *object)
 {
-	holding_say(holding, KEEP_UPDATE, key, object, NULL, 0);
+	cJSON *json = json_encode(fields, object);
+
+	say(holding, KEEP_UPDATE, key, json, NULL, 0);
+	cJSON_Delete(json);
 }
 
 void holding_drop(struct holding *holding, const char *key)
 {
-	holding_say(holding, KEEP_DROP, key, NULL, NULL, 0);
+	say(holding, KEEP_DROP, key, NULL, NULL, 0);
 }
 
 bool holding_is_attached(const struct holding *holding)
@@ -97,7 +104,7 @@ bool holding_is_attached(const struct holding *holding)
 
 void holding_finish(struct holding *holding)
 {
-	holding_say(holding, KEEP_FINISH, NULL, NULL, NULL, 0);
+	say(holding, KEEP_FINISH, NULL, NULL, NULL, 0);
 }
 
 int holding_take_all(struct holding *holding,
@@ -105,7 +112,7 @@ int holding_take_all(struct holding *holding,
 {
 	struct pollfd waits = {.fd = holding->fd, .events = POLLIN};
 
-	holding_say(holding, KEEP_TAKE, NULL, NULL, NULL, 0);
+	say(holding, KEEP_TAKE, NULL, NULL, NULL, 0);
 	for (;;) {
 		struct keep_message message;
 		enum keep_verb verb;
@@ -128,6 +135,20 @@ int holding_take_all(struct holding *holding,
 		if (verb == KEEP_END)
 			return 0;
 	}
+}
+
+int holding_decode(const struct keep_message *message, const struct json_field *fields,
+	size_t n_fds, void *object)
+{
+	const char *field;
+	enum json_problem problem;
+	cJSON *json = NULL;
+	int r = json_parse(message->bytes, message->n_bytes, &json);
+
+	if (r == 0)
+		r = json_decode(json, fields, object, &field, &problem);
+	cJSON_Delete(json);
+	return r == 0 && message->passed.n_fds != n_fds ? -EBADMSG : r;
 }
 
 static int on_message(sd_event_source *source, int fd, uint32_t events, void *userdata)

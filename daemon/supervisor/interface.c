@@ -13,12 +13,13 @@
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/mail.h"
 #include "daemon/supervisor/requests.h"
+#include "daemon/supervisor/service.h"
 #include "proto/descriptor.h"
 #include "proto/lane.h"
-#include "proto/varlink-text.h"
 
-#define SERVICE "org.varlink.service"
-#define SUPERVISOR "io.inkod.Supervisor"
+/* So that a row of the table is a line. */
+#define SERVICE SERVICE_INTERFACE
+#define SUPERVISOR SERVICE_SUPERVISOR
 #define HOLD_USEC INT64_C(60000000)
 
 struct named {
@@ -39,27 +40,6 @@ struct send {
 	char *mailbox, *text, *base64;
 };
 
-/* What every Varlink service has (https://varlink.org/Service). */
-static const char service_text[] =
-	"# Tells what a service is and which interfaces it has.\n"
-	"interface " SERVICE "\n"
-	"\n"
-	"method GetInfo() -> (\n"
-	"\tvendor: string,\n"
-	"\tproduct: string,\n"
-	"\tversion: string,\n"
-	"\turl: string,\n"
-	"\tinterfaces: []string\n"
-	")\n"
-	"method GetInterfaceDescription(interface: string) -> (description: string)\n"
-	"\n"
-	"error InterfaceNotFound (interface: string)\n"
-	"error MethodNotFound (method: string)\n"
-	"error MethodNotImplemented (method: string)\n"
-	"error InvalidParameter (parameter: string)\n"
-	"error PermissionDenied ()\n"
-	"error ExpectedMore ()\n";
-
 static const struct json_field no_fields[] = {JSON_FIELDS_END};
 
 static const struct json_field actor_fields[] = {
@@ -73,7 +53,7 @@ static const struct json_field listener_fields[] = {
 };
 
 static const struct json_field interface_fields[] = {
-	JSON_FIELD(named, "interface", JSON_STRING, name, true),
+	JSON_FIELD(service_description, "interface", JSON_STRING, interface, true),
 	JSON_FIELDS_END,
 };
 
@@ -426,42 +406,6 @@ static void send_message(struct supervisor *supervisor, struct call *call, void 
 		reply_one(call, "instance", cJSON_CreateString(instance));
 }
 
-/* org.varlink.service */
-
-static void get_info(struct supervisor *supervisor, struct call *call, void *parameters)
-{
-	static const char *const interfaces[] = {SERVICE, SUPERVISOR};
-	cJSON *object = cJSON_CreateObject();
-
-	(void)supervisor;
-	(void)parameters;
-	(void)cJSON_AddStringToObject(object, "vendor", "inko");
-	(void)cJSON_AddStringToObject(object, "product", "inkod");
-	(void)cJSON_AddStringToObject(object, "version", PACKAGE_VERSION);
-	(void)cJSON_AddStringToObject(object, "url", "");
-	(void)cJSON_AddItemToObject(object, "interfaces", cJSON_CreateStringArray(interfaces, 2));
-	call_reply(call, object);
-}
-
-static void get_description(struct supervisor *supervisor, struct call *call, void *parameters)
-{
-	static const struct {
-		const char *name, *text;
-	} descriptions[] = {{SUPERVISOR, varlink_text}, {SERVICE, service_text}};
-	struct named *named = parameters;
-	cJSON *object;
-
-	(void)supervisor;
-	for (size_t i = 0; i < sizeof(descriptions) / sizeof(*descriptions); i++)
-		if (strcmp(named->name, descriptions[i].name) == 0) {
-			reply_one(call, "description", cJSON_CreateString(descriptions[i].text));
-			return;
-		}
-	object = cJSON_CreateObject();
-	(void)cJSON_AddStringToObject(object, "interface", named->name);
-	call_fail(call, SERVICE ".InterfaceNotFound", object);
-}
-
 /* clang-format off */
 const struct interface_method interface_methods[] = {
 	/* method				parameters	    of				may		  defaults	handler */
@@ -479,8 +423,8 @@ const struct interface_method interface_methods[] = {
 	{SUPERVISOR ".Listen",			listen_fields,	    sizeof(struct listen),	INTERFACE_CHANGE, init_listen,	open_listener},
 	{SUPERVISOR ".Close",			listener_fields,    sizeof(struct named),	INTERFACE_CHANGE, NULL,		close_listener},
 	{SUPERVISOR ".Send",			send_fields,	    sizeof(struct send),	INTERFACE_CHANGE, NULL,		send_message},
-	{SERVICE ".GetInfo",			no_fields,	    0,				INTERFACE_LOOK,	  NULL,		get_info},
-	{SERVICE ".GetInterfaceDescription",	interface_fields,   sizeof(struct named),	INTERFACE_LOOK,	  NULL,		get_description},
+	{SERVICE ".GetInfo",			no_fields,	    0,				INTERFACE_LOOK,	  NULL,		service_get_info},
+	{SERVICE ".GetInterfaceDescription",	interface_fields,   sizeof(struct service_description), INTERFACE_LOOK, NULL,	service_get_description},
 	{NULL,					NULL,		    0,				INTERFACE_LOOK,	  NULL,		NULL},
 };
 /* clang-format on */
@@ -493,21 +437,11 @@ static const struct interface_method *find_method(const char *name)
 	return NULL;
 }
 
-static void fail_service(
-	struct call *call, const char *error, const char *member, const char *value)
-{
-	cJSON *object = cJSON_CreateObject();
-
-	if (member)
-		(void)cJSON_AddStringToObject(object, member, value);
-	call_fail(call, error, object);
-}
-
 static void fail_decoding(struct call *call, const struct json_field *fields, const char *name,
 	enum json_problem problem)
 {
 	if (problem != JSON_OUT_OF_RANGE) {
-		fail_service(call, SERVICE ".InvalidParameter", "parameter", name);
+		service_fail(call, "InvalidParameter", "parameter", name);
 		return;
 	}
 	while (strcmp(fields->name, name) != 0)
@@ -535,11 +469,11 @@ void interface_handle(void *context, struct call *call)
 	enum json_problem problem;
 
 	if (!method) {
-		fail_service(call, SERVICE ".MethodNotFound", "method", call_peek_method(call));
+		service_fail(call, "MethodNotFound", "method", call_peek_method(call));
 		return;
 	}
 	if (!may(call, method->access)) {
-		fail_service(call, SERVICE ".PermissionDenied", NULL, NULL);
+		service_fail(call, "PermissionDenied", NULL, NULL);
 		return;
 	}
 	if (supervisor->stopping && method->access == INTERFACE_CHANGE) {

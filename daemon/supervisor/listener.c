@@ -1,26 +1,23 @@
 #include <errno.h>
 #include <stdarg.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/log.h"
+#include "daemon/supervisor/news.h"
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/routing.h"
 #include "proto/address.h"
 #include "proto/descriptor.h"
 #include "proto/name.h"
-
-/* The kernel cuts it to net.core.somaxconn, which is what the operator allows. */
-#define BACKLOG 65535
 
 /* What the acceptor is told when it shall let go of one. */
 #define CLOSE "{\"close\":true}"
@@ -44,13 +41,30 @@ static const char *key_of(const struct listener *listener, char key[static LIMIT
 	return key;
 }
 
+static void put(struct listener *listener)
+{
+	char key[LIMIT_KEY_CHARS];
+
+	holding_put(listener->supervisor->holding, key_of(listener, key), fields, listener,
+		&listener->fd, 1);
+}
+
 static void update(struct listener *listener)
 {
 	char key[LIMIT_KEY_CHARS];
-	cJSON *object = json_encode(fields, listener);
 
-	holding_update(listener->supervisor->holding, key_of(listener, key), object);
-	cJSON_Delete(object);
+	holding_update(listener->supervisor->holding, key_of(listener, key), fields, listener);
+}
+
+static struct listener *allocate(struct supervisor *supervisor)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+
+	if (!listener)
+		return NULL;
+	listener->supervisor = supervisor;
+	listener->fd = -1;
+	return listener;
 }
 
 static void release(struct listener *listener)
@@ -62,56 +76,6 @@ static void release(struct listener *listener)
 }
 
 /* Opening. */
-
-/* A socket file that nobody listens on any more is in the way of the next listener. Any other file
- * refuses connections just as well, and is somebody's. */
-static bool is_stale(const struct address *address)
-{
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct stat st;
-
-	return fd >= 0 && lstat(address->un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	       connect(fd, &address->any, address->length) < 0 && errno == ECONNREFUSED;
-}
-
-static int bind_socket(int fd, const struct address *address)
-{
-	if (bind(fd, &address->any, address->length) == 0)
-		return 0;
-	if (errno == EADDRINUSE && address->any.sa_family == AF_UNIX && is_stale(address) &&
-		unlink(address->un.sun_path) == 0 && bind(fd, &address->any, address->length) == 0)
-		return 0;
-	return -errno;
-}
-
-static int open_socket(struct address *address, int *ret_fd)
-{
-	_cleanup_close_ int fd =
-		socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int on = 1, r;
-
-	if (fd < 0)
-		return -errno;
-	if (address->any.sa_family != AF_UNIX &&
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
-		return -errno;
-	/* [::] and 0.0.0.0 are two listeners, whatever net.ipv6.bindv6only says. */
-	if (address->any.sa_family == AF_INET6 &&
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
-		return -errno;
-	r = bind_socket(fd, address);
-	if (r < 0)
-		return r;
-	if (listen(fd, BACKLOG) < 0)
-		return -errno;
-	if (address->any.sa_family != AF_UNIX) {
-		address->length = sizeof(address->v6);
-		if (getsockname(fd, &address->any, &address->length) < 0)
-			return -errno;
-	}
-	*ret_fd = descriptor_take(&fd);
-	return 0;
-}
 
 static int fill(struct listener *listener, const struct listener_request *request,
 	const struct address *address)
@@ -173,15 +137,6 @@ static int check_name(
 	return 0;
 }
 
-static void put(struct listener *listener)
-{
-	char key[LIMIT_KEY_CHARS];
-	cJSON *object = json_encode(fields, listener);
-
-	holding_put(listener->supervisor->holding, key_of(listener, key), object, &listener->fd, 1);
-	cJSON_Delete(object);
-}
-
 /* A name that was given is looked at before anything is bound; else the port makes it. */
 static int check_request(struct supervisor *supervisor, const struct listener_request *request,
 	struct address *ret_address, struct listener_refusal *refusal)
@@ -206,12 +161,10 @@ int listener_new(struct supervisor *supervisor, const struct listener_request *r
 
 	if (r < 0)
 		return r;
-	listener = calloc(1, sizeof(*listener));
+	listener = allocate(supervisor);
 	if (!listener)
 		return refuse(-ENOMEM, ret_refusal, "Failed", NULL, "there is no memory");
-	listener->supervisor = supervisor;
-	listener->fd = -1;
-	r = open_socket(&address, &listener->fd);
+	r = listening_socket_open(&address, &listener->fd);
 	if (r < 0)
 		(void)refuse_address(r, request->address, ret_refusal);
 	else if ((r = fill(listener, request, &address)) < 0)
@@ -235,8 +188,9 @@ struct listener *listener_free(struct listener *listener)
 
 	if (strncmp(listener->address, scheme, strlen(scheme)) == 0)
 		(void)unlink(listener->address + strlen(scheme));
-	/* Who is told that it is closed may bind its address: the keeper, a child on its way to exec
-	 * and everybody who was given it still have copies, and this ends it in all of them. */
+	/* Who is told that it is closed may bind its address: the keeper, a child on its way to
+	 * exec and everybody who was given it still have copies, and this ends it in all of them.
+	 */
 	(void)shutdown(listener->fd, SHUT_RDWR);
 	holding_drop(listener->supervisor->holding, key_of(listener, key));
 	TAILQ_REMOVE(&listener->supervisor->listeners, listener, entries);
@@ -246,23 +200,14 @@ struct listener *listener_free(struct listener *listener)
 
 int listener_adopt(struct supervisor *supervisor, struct keep_message *message)
 {
-	struct listener *listener = calloc(1, sizeof(*listener));
-	const char *field;
-	enum json_problem problem;
-	cJSON *object = NULL;
-	int r = listener ? json_parse(message->bytes, message->n_bytes, &object) : -ENOMEM;
+	struct listener *listener = allocate(supervisor);
+	int r;
 
-	if (r == 0) {
-		listener->supervisor = supervisor;
-		listener->fd = -1;
-		r = json_decode(object, fields, listener, &field, &problem);
-	}
-	cJSON_Delete(object);
-	if (r == 0 && message->passed.n_fds != 1)
-		r = -EBADMSG;
+	if (!listener)
+		return -ENOMEM;
+	r = holding_decode(message, fields, 1, listener);
 	if (r < 0) {
-		if (listener)
-			release(listener);
+		release(listener);
 		return r;
 	}
 	listener->fd = message->passed.fds[0];
@@ -304,7 +249,7 @@ static void tell(struct instance *instance, const struct listener *listener, con
 	struct envelope envelope = {.kind = ENVELOPE_LISTENER};
 
 	(void)stpncpy(envelope.listener, listener->name, LIMIT_NAME_CHARS);
-	(void)instance_tell(instance, &envelope, body, &listener->fd, with_socket ? 1 : 0);
+	(void)news_tell(instance, &envelope, body, &listener->fd, with_socket ? 1 : 0);
 }
 
 /* Another acceptor is told of everything when it starts. */

@@ -46,17 +46,21 @@ struct listener_refusal {
 	char reason[512];
 };
 
-/* Binds and holds it; nobody is told of it yet. -EINVAL and others: *ret_refusal is filled. */
+/* Binds and holds it; nobody is told of it yet. *ret_listener belongs to the supervisor's list. On
+ * failure (-EINVAL, -EEXIST, -ENOMEM, and errors of bind and listen) *ret_refusal is filled. */
 int listener_new(struct supervisor *supervisor, const struct listener_request *request,
 	struct listener **ret_listener, struct listener_refusal *ret_refusal);
 /* Forgets it. When nobody else holds it clients are refused. Returns NULL. */
 struct listener *listener_free(struct listener *listener);
+/* Takes over what a former supervisor held: message's socket. -EBADMSG, -EINVAL, -ENOMEM. */
 int listener_adopt(struct supervisor *supervisor, struct keep_message *message);
+/* The listener of that name, or NULL. */
 struct listener *listener_find(struct supervisor *supervisor, const char *name);
 /* A listener that leads to actor, or NULL. */
 struct listener *listener_find_to(struct supervisor *supervisor, const char *actor);
 
-/* Hands it out: to the acceptor, or to the instances of its actor. */
+/* Hands it out: to the acceptor, or to the instances of its actor. -ENOENT when that is gone;
+ * errors of builtin_ensure_acceptor and routing_open: the acceptor was told nothing then. */
 int listener_publish(struct listener *listener);
 /* After everything was adopted: finishes what a former supervisor had begun. */
 void listener_resume_all(struct supervisor *supervisor);

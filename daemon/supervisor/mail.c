@@ -20,11 +20,6 @@ static int send_to(struct instance *instance, const void *bytes, size_t size)
 	return r < 0 ? r : lane_send(lane->write_fd, &envelope, bytes, size, NULL, 0);
 }
 
-static bool can_take(const struct instance *instance)
-{
-	return instance->state == LIFECYCLE_READY && !instance->is_stalled;
-}
-
 int mail_send(struct actor *actor, const void *bytes, size_t size, const char **ret_instance)
 {
 	struct instance *instance;
@@ -39,7 +34,7 @@ int mail_send(struct actor *actor, const void *bytes, size_t size, const char **
 	for (int round = 0; round < 2; round++)
 		TAILQ_FOREACH(instance, &actor->instances, entries) {
 			if (index++ < actor->next_mail || index > actor->next_mail + n ||
-				!can_take(instance))
+				!instance_reads(instance))
 				continue;
 			r = send_to(instance, bytes, size);
 			if (r == -EAGAIN || r == -EPIPE)

@@ -19,6 +19,7 @@
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/interface.h"
+#include "daemon/supervisor/lane-watch.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/output.h"
@@ -29,6 +30,9 @@
 #include "proto/runtime.h"
 
 #define CONTROL_KEY "control"
+
+/* The control socket has no state but itself. */
+static const struct json_field control_fields[] = {JSON_FIELDS_END};
 
 /* What the keeper held, until it can be rebuilt in order. */
 struct held {
@@ -74,7 +78,7 @@ static int adopt_process(struct supervisor *supervisor, struct keep_message *mes
 {
 	struct instance *instance = actor_find_instance(supervisor, strchr(message->key, '/') + 1);
 
-	return instance ? instance_adopt_process(instance, message) : -ENOENT;
+	return instance ? instance_process_adopt(instance, message) : -ENOENT;
 }
 
 static const struct {
@@ -119,7 +123,7 @@ static void adopt_all(struct supervisor *supervisor, struct held *held)
 		actor_touch(actor);
 	}
 	listener_resume_all(supervisor);
-	routing_resume(supervisor);
+	lane_watch_resume(supervisor);
 }
 
 /* The control socket is held too: who connects while there is no supervisor waits. */
@@ -148,7 +152,6 @@ static int open_control(const char *runtime, int *ret_fd)
 static int serve_control(struct supervisor *supervisor, struct held *held)
 {
 	_cleanup_close_ int fd = -1;
-	cJSON *object;
 	int r = 0;
 
 	for (size_t i = 0; i < held->n; i++)
@@ -161,9 +164,7 @@ static int serve_control(struct supervisor *supervisor, struct held *held)
 		r = open_control(supervisor->runtime, &fd);
 		if (r < 0)
 			return r;
-		object = cJSON_CreateObject();
-		holding_put(supervisor->holding, CONTROL_KEY, object, &fd, 1);
-		cJSON_Delete(object);
+		holding_put(supervisor->holding, CONTROL_KEY, control_fields, NULL, &fd, 1);
 	}
 	return clients_new(supervisor->event, &fd, interface_handle, interface_on_left, supervisor,
 		&supervisor->clients);
@@ -190,7 +191,7 @@ static void on_exited(void *context, const char *key, uint32_t status)
 		strncmp(key, "process/", 8) == 0 ? actor_find_instance(context, key + 8) : NULL;
 
 	if (instance)
-		instance_tell_exited(instance, status);
+		instance_process_tell_exited(instance, status);
 }
 
 /* Everything stays held, and the next supervisor goes on, unless there is nobody to hold it. */

@@ -23,8 +23,11 @@ struct process_plan {
 };
 
 /* Forks. *ret_gate_fd is the gate: process_open_gate lets the program be executed, closing it
- * before ends the process. -errno of fork and pidfd_open. */
+ * before ends the process. Both descriptors are the caller's. -errno of socketpair, fork and
+ * pidfd_open. */
 int process_fork(const struct process_plan *plan, pid_t *ret_pid, int *ret_pidfd, int *ret_gate_fd);
+/* Lets the program be executed, once. The gate stays open, and the caller's, for
+ * process_read_failure. -EPIPE when the process has ended already, and other errors of send(2). */
 int process_open_gate(int gate_fd);
 
 /* What a process could not do before its program. */
@@ -33,8 +36,10 @@ struct process_failure {
 	enum { PROCESS_PREPARE, PROCESS_ENTER, PROCESS_EXECUTE } step; /* ENTER: its directory */
 };
 
-/* Once the process has ended: 1 when it failed before its program ran, else 0. */
+/* Once the process has ended: 1 when it failed before its program ran, else 0 (so for a gate_fd of
+ * -1, which is one that was closed since). */
 int process_read_failure(int gate_fd, struct process_failure *ret_failure);
 
-/* The path of one of inkod's own programs: beside this one, or where it was installed. -ENOENT. */
+/* The path of one of inkod's own programs, the caller's: beside this one, or where it was
+ * installed. -ENOENT, -ENOMEM. */
 int process_find_own(const char *program, char **ret_path);

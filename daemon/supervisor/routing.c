@@ -1,21 +1,15 @@
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/held-lane.h"
+#include "daemon/supervisor/lane-watch.h"
 #include "daemon/supervisor/listener.h"
-#include "daemon/supervisor/log.h"
+#include "daemon/supervisor/news.h"
 #include "daemon/supervisor/routing.h"
 #include "proto/lane.h"
-
-/* An instance that takes nothing out of a lane for so long does not read; with the time to notice
- * and to hand on what waits nobody waits longer than five seconds. */
-#define STALLED_USEC UINT64_C(4000000)
-#define TICK_USEC UINT64_C(250000)
 
 /* Who opens what. */
 
@@ -44,208 +38,6 @@ static bool opens(const struct actor *sender, const struct actor *target)
 	return false;
 }
 
-/* The senders that inkod trusts to stamp a message with its real time. */
-static bool is_trusted(const struct held_lane *lane)
-{
-	size_t length = strcspn(lane->from, "/");
-
-	return strcmp(lane->from, HELD_LANE_CONTROL) == 0 ||
-	       (length == strlen(BUILTIN_ACCEPTOR) &&
-		       strncmp(lane->from, BUILTIN_ACCEPTOR, length) == 0) ||
-	       (length == strlen(BUILTIN_GATEWAY) &&
-		       strncmp(lane->from, BUILTIN_GATEWAY, length) == 0);
-}
-
-static struct actor *find_target(struct supervisor *supervisor, const struct held_lane *lane)
-{
-	struct actor *actor;
-
-	TAILQ_FOREACH(actor, &supervisor->actors, entries)
-		if (held_lane_is_to_actor(lane, actor->spec.name))
-			return actor;
-	return NULL;
-}
-
-/* Watching: an empty lane tells when something comes (once, so that traffic is not our load);
- * a lane in which something waits is looked at now and again. */
-
-static void tick_soon(struct supervisor *supervisor);
-
-static void on_broken(struct held_lane *lane)
-{
-	struct instance *instance = actor_find_instance(lane->supervisor, lane->to);
-
-	if (!instance) {
-		/* All of a group read it, and one of them has shut it down: they get another. */
-		struct actor *actor = find_target(lane->supervisor, lane);
-
-		held_lane_free(lane);
-		if (actor)
-			(void)routing_open(actor);
-		return;
-	}
-	held_lane_revoke(lane);
-	if (instance->pidfd >= 0) {
-		log_warning("%s has shut its mailbox down and is ended", instance->name);
-		instance_kill(instance);
-	}
-}
-
-/* Looks at the head of lane, which may be gone afterwards: does something wait, and for how long
- * has the same been first? That, not its age, tells that nobody reads. */
-static void look(struct held_lane *lane, bool *ret_waits, uint64_t *ret_unread_usec)
-{
-	struct envelope head;
-	int r = lane_peek(lane->read_fd, &head);
-	uint64_t now = supervisor_now(lane->supervisor);
-
-	*ret_waits = false;
-	*ret_unread_usec = 0;
-	if (r == 0 && lane->revoked) {
-		held_lane_free(lane);
-	} else if (r == 0) {
-		on_broken(lane);
-	} else if (r == 1) {
-		if (!lane->is_waited_on || lane->head_usec != head.time_usec) {
-			lane->head_usec = head.time_usec;
-			lane->head_since_usec = now;
-		}
-		lane->is_waited_on = true;
-		*ret_waits = true;
-		*ret_unread_usec = now - lane->head_since_usec;
-	} else {
-		lane->is_waited_on = false;
-		if (lane->watch)
-			(void)sd_event_source_set_enabled(lane->watch, SD_EVENT_ONESHOT);
-	}
-}
-
-static int on_filled(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-	struct held_lane *lane = userdata;
-	struct supervisor *supervisor = lane->supervisor;
-	bool waits;
-	uint64_t unread;
-
-	(void)source;
-	(void)fd;
-	(void)events;
-	look(lane, &waits, &unread);
-	if (waits)
-		tick_soon(supervisor);
-	return 0;
-}
-
-static void watch(struct held_lane *lane)
-{
-	if (lane->watch || lane->revoked || lane->answers || !is_trusted(lane) ||
-		sd_event_add_io(lane->supervisor->event, &lane->watch, lane->read_fd, EPOLLIN,
-			on_filled, lane) < 0)
-		return;
-	(void)sd_event_source_set_priority(lane->watch, SD_EVENT_PRIORITY_IDLE);
-	(void)sd_event_source_set_enabled(lane->watch, SD_EVENT_ONESHOT);
-}
-
-/* A revoked lane needs no looking at while nobody is there to empty it. */
-static bool is_being_emptied(const struct held_lane *lane)
-{
-	const struct actor *actor = find_target(lane->supervisor, lane);
-	const struct instance *instance;
-
-	if (!actor)
-		return false;
-	TAILQ_FOREACH(instance, &actor->instances, entries)
-		if (lifecycle_is_alive(instance->state))
-			return true;
-	return false;
-}
-
-static bool reads(const struct instance *instance)
-{
-	return instance->state == LIFECYCLE_READY && !instance->is_stalled;
-}
-
-static bool has_other(
-	const struct instance *instance, bool (*is_such)(const struct instance *instance))
-{
-	const struct instance *other;
-
-	TAILQ_FOREACH(other, &instance->actor->instances, entries)
-		if (other != instance && is_such(other))
-			return true;
-	return false;
-}
-
-/* What waits goes to the siblings; the instance gets new lanes, and its senders hear of them when
- * it has read its own news again. */
-static void stall(struct instance *instance)
-{
-	log_warning("%s (pid %lld) has not read its mailbox for %d s; its siblings get what waits",
-		instance->name, (long long)instance->pid, (int)(STALLED_USEC / 1000000));
-	instance->is_stalled = true;
-	routing_leave(instance);
-	(void)routing_open(instance->actor);
-}
-
-static bool check_stalled(struct instance *instance)
-{
-	struct held_lane *lane = held_lane_find(
-		instance->actor->supervisor, HELD_LANE_SUPERVISOR, instance->name, false);
-	struct envelope head;
-
-	if (!instance->is_stalled)
-		return false;
-	if (lane && lane_peek(lane->read_fd, &head) == 1)
-		return true;
-	log_info("%s reads its mailbox again", instance->name);
-	instance->is_stalled = false;
-	routing_sync(instance);
-	return false;
-}
-
-static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
-{
-	struct supervisor *supervisor = userdata;
-	struct held_lane *lane, *next;
-	struct actor *actor;
-	struct instance *instance;
-	bool again = false;
-
-	(void)source;
-	(void)usec;
-	for (lane = TAILQ_FIRST(&supervisor->lanes); lane; lane = next) {
-		bool waits, emptied = lane->revoked && is_being_emptied(lane);
-		uint64_t unread;
-
-		next = TAILQ_NEXT(lane, entries);
-		if (!lane->is_waited_on && !emptied)
-			continue;
-		instance = lane->revoked ? NULL : actor_find_instance(supervisor, lane->to);
-		look(lane, &waits, &unread);
-		again |= waits;
-		if (waits && instance && unread >= STALLED_USEC &&
-			instance->state == LIFECYCLE_READY && !instance->is_stalled &&
-			has_other(instance, reads)) {
-			stall(instance);
-			next = TAILQ_FIRST(&supervisor->lanes);
-		}
-	}
-	TAILQ_FOREACH(actor, &supervisor->actors, entries)
-		TAILQ_FOREACH(instance, &actor->instances, entries)
-			again |= check_stalled(instance);
-	supervisor->lane_watch = sd_event_source_disable_unref(supervisor->lane_watch);
-	if (again)
-		tick_soon(supervisor);
-	return 0;
-}
-
-static void tick_soon(struct supervisor *supervisor)
-{
-	if (!supervisor->lane_watch)
-		(void)sd_event_add_time_relative(supervisor->event, &supervisor->lane_watch,
-			CLOCK_MONOTONIC, TICK_USEC, TICK_USEC / 10, on_tick, supervisor);
-}
-
 /* Making lanes. */
 
 static int ensure(struct supervisor *supervisor, const char *from, const char *to, bool answers,
@@ -256,7 +48,7 @@ static int ensure(struct supervisor *supervisor, const char *from, const char *t
 
 	if (r < 0)
 		return r;
-	watch(lane);
+	lane_watch_add(lane);
 	*ret_lane = lane;
 	return 0;
 }
@@ -339,15 +131,15 @@ static int tell(struct instance *instance, const struct held_lane *lane, uint8_t
 		.kind = ENVELOPE_LANE, .flags = flags, .correlation = (uint64_t)lane->number};
 
 	/* What inkod's own send is a connection, or bytes. */
-	if (is_trusted(lane))
+	if (held_lane_is_trusted(lane))
 		envelope.flags |= ENVELOPE_LANE_SINGLE;
-	return instance_tell(instance, &envelope, peer, fds, n_fds);
+	return news_tell(instance, &envelope, peer, fds, n_fds);
 }
 
 /* Gives the read end to every instance that may read it. */
 static void tell_shared(struct held_lane *lane)
 {
-	struct actor *actor = find_target(lane->supervisor, lane);
+	struct actor *actor = held_lane_find_target(lane);
 	struct instance *instance;
 	bool all = true;
 
@@ -365,8 +157,8 @@ static bool can_receive(const struct held_lane *lane, const struct instance *to)
 	const struct actor *actor;
 
 	if (to)
-		return reads(to);
-	actor = find_target(lane->supervisor, lane);
+		return instance_reads(to);
+	actor = held_lane_find_target(lane);
 	return actor && strchr(lane->to, '*') && !actor_is_stopped(actor);
 }
 
@@ -422,7 +214,7 @@ void routing_sync(struct instance *instance)
 		if (strcmp(lane->from, instance->name) == 0 ||
 			held_lane_is_to_actor(lane, instance->actor->spec.name))
 			tell_lane(lane);
-	tick_soon(supervisor);
+	lane_watch_look_soon(supervisor);
 }
 
 int routing_open(struct actor *actor)
@@ -474,14 +266,14 @@ static bool is_for_start(const struct held_lane *lane, const struct instance *in
 {
 	if (held_lane_is_shared(lane))
 		return held_lane_is_to_actor(lane, instance->actor->spec.name);
-	return is_trusted(lane) && strcmp(lane->to, instance->name) == 0;
+	return held_lane_is_trusted(lane) && strcmp(lane->to, instance->name) == 0;
 }
 
 int routing_prepare(struct instance *instance, struct routing_start *ret_start)
 {
 	struct supervisor *supervisor = instance->actor->supervisor;
 	/* Then there is nobody else to be told of a shared one. */
-	bool is_first = !has_other(instance, instance_is_serving);
+	bool is_first = !instance_has_sibling(instance, instance_is_serving);
 	struct held_lane *lane;
 	int r;
 
@@ -519,7 +311,7 @@ void routing_leave(struct instance *instance)
 		held_lane_revoke(lane);
 		tell_shared(lane);
 	}
-	tick_soon(supervisor);
+	lane_watch_look_soon(supervisor);
 }
 
 static void bury_lane(struct held_lane *lane, const struct instance *instance)
@@ -575,15 +367,6 @@ void routing_forget(struct instance *instance)
 			(!lane->revoked && strcmp(lane->to, instance->name) == 0))
 			held_lane_free(lane);
 	}
-}
-
-void routing_resume(struct supervisor *supervisor)
-{
-	struct held_lane *lane;
-
-	TAILQ_FOREACH(lane, &supervisor->lanes, entries)
-		watch(lane);
-	tick_soon(supervisor);
 }
 
 unsigned int routing_count_waiting(const struct instance *instance)

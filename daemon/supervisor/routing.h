@@ -14,8 +14,6 @@
 struct actor;
 struct held_lane;
 struct instance;
-struct listener;
-struct supervisor;
 
 #define ROUTING_LANES_MAX 240
 
@@ -26,7 +24,8 @@ struct routing_start {
 	char names[ROUTING_LANES_MAX * sizeof("mailbox-shared:")];
 };
 
-/* Makes the lanes that a starting instance needs. */
+/* Makes the lanes that a starting instance needs, and says which it is given. Errors of
+ * held_lane_new; what was made until then stays, and is used by the next start. */
 int routing_prepare(struct instance *instance, struct routing_start *ret_start);
 /* Tells instance, and others of it, what they were not told yet. */
 void routing_sync(struct instance *instance);
@@ -34,15 +33,15 @@ void routing_sync(struct instance *instance);
 void routing_leave(struct instance *instance);
 /* Its process has ended: siblings get what waits. */
 void routing_bury(struct instance *instance);
-/* A new listener or a new opener: makes and tells the lanes to the instances of actor. */
+/* A new listener or a new opener: makes and tells the lanes to the instances of actor. Errors of
+ * held_lane_new. */
 int routing_open(struct actor *actor);
-/* The lane that clients of the control socket send to instance on, made if there is none. */
+/* The lane that clients of the control socket send to instance on, made if there is none; borrowed.
+ * Errors of held_lane_new. */
 int routing_open_control(struct instance *instance, struct held_lane **ret_lane);
 /* Closes whatever waits for actor (it has failed, or is forgotten). */
 void routing_refuse(struct actor *actor);
 /* Lets go of all lanes that instance, which is forgotten, sends on. */
 void routing_forget(struct instance *instance);
-/* After everything was adopted: watches the lanes again. */
-void routing_resume(struct supervisor *supervisor);
 /* How many messages wait in the mailbox of instance. */
 unsigned int routing_count_waiting(const struct instance *instance);

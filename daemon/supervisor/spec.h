@@ -27,6 +27,7 @@ extern const struct json_field spec_fields[];
 
 /* The defaults; members that are pointers are NULL. */
 void spec_init(struct spec *spec);
+/* Frees what spec owns, not spec itself. */
 void spec_done(struct spec *spec);
 
 /* Is spec one that could be spawned? If not: -EINVAL, the member's name, and one sentence in

@@ -33,7 +33,7 @@ struct supervisor {
 	TAILQ_HEAD(, held_lane) lanes;
 	TAILQ_HEAD(, listener) listeners;
 	TAILQ_HEAD(, request) requests; /* calls that are answered later */
-	sd_event_source *lane_watch;	/* see routing.c */
+	sd_event_source *lane_watch;	/* see lane-watch.h */
 };
 
 static inline uint64_t supervisor_now(const struct supervisor *supervisor)

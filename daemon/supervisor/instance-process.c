@@ -1,0 +1,215 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+
+#include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/holding.h"
+#include "daemon/supervisor/instance-process.h"
+#include "daemon/supervisor/log.h"
+#include "daemon/supervisor/notify.h"
+#include "daemon/supervisor/output.h"
+#include "daemon/supervisor/process.h"
+#include "daemon/supervisor/routing.h"
+#include "proto/descriptor.h"
+
+/* How long the keeper may take to tell how a process ended that is not our child. */
+#define KEEPER_USEC UINT64_C(1000000)
+
+static const struct json_field fields[] = {
+	JSON_FIELD_INTEGER(instance_process, "pid", pid, true, 1, INT32_MAX),
+	JSON_FIELDS_END,
+};
+
+static const char *key_of(const struct instance *instance, char key[static LIMIT_KEY_CHARS])
+{
+	(void)snprintf(key, LIMIT_KEY_CHARS, "process/%s", instance->name);
+	return key;
+}
+
+void instance_process_init(struct instance_process *process)
+{
+	process->pidfd = process->gate_fd = -1;
+}
+
+void instance_process_done(struct instance_process *process)
+{
+	process->on_exit = sd_event_source_disable_unref(process->on_exit);
+	descriptor_close(&process->pidfd);
+	descriptor_close(&process->gate_fd);
+}
+
+/* How it ended, for a person. */
+
+static void note_failure(struct instance *instance, const struct process_failure *failure)
+{
+	const struct spec *spec = &instance->actor->spec;
+	const char *why = strerror(failure->error);
+
+	switch (failure->step) {
+	case PROCESS_PREPARE:
+		instance_set_last_exit(instance, "could not be given its descriptors: %s", why);
+		return;
+	case PROCESS_ENTER:
+		instance_set_last_exit(instance, "could not enter the directory %s: %s",
+			spec->directory ? spec->directory : "/", why);
+		return;
+	case PROCESS_EXECUTE:
+		instance_set_last_exit(instance, "could not execute %s: %s", spec->command[0], why);
+		return;
+	}
+}
+
+static void note_exit(struct instance *instance, int code, int status)
+{
+	struct process_failure failure;
+	const char *name = sigabbrev_np(status);
+
+	if (process_read_failure(instance->process.gate_fd, &failure))
+		note_failure(instance, &failure);
+	else if (instance->is_late)
+		instance_set_last_exit(instance,
+			"was not ready within %" PRIi64 " s, and was killed",
+			instance->actor->spec.start_usec / 1000000);
+	else if (code == CLD_EXITED)
+		instance_set_last_exit(instance, "exited with status %d", status);
+	else if (code == CLD_KILLED || code == CLD_DUMPED)
+		instance_set_last_exit(instance, "killed by SIG%s", name ? name : "?");
+	else
+		instance_set_last_exit(instance, "ended, nobody saw how");
+}
+
+/* Its end. */
+
+static void on_ended(struct instance *instance, int code, int status)
+{
+	char key[LIMIT_KEY_CHARS];
+
+	note_exit(instance, code, status);
+	instance_process_done(&instance->process);
+	holding_drop(instance->actor->supervisor->holding, key_of(instance, key));
+	if (!instance_is_ending(instance))
+		log_warning("%s (pid %" PRIi64 ") %s", instance->name, instance->process.pid,
+			instance->last_exit ? instance->last_exit : "ended");
+	instance->process.pid = 0;
+	instance_on_ended(instance);
+}
+
+static int on_keeper_silent(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	on_ended(userdata, 0, 0);
+	return 0;
+}
+
+static int on_exit_event(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct instance *instance = userdata;
+	siginfo_t info = {0};
+
+	(void)events;
+	/* What it started and left behind may hold its lanes. */
+	instance_process_kill(instance);
+	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) == 0) {
+		on_ended(instance, info.si_code, info.si_status);
+		return 0;
+	}
+	/* A former supervisor's child: the keeper tells. */
+	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	instance->process.on_exit = sd_event_source_disable_unref(instance->process.on_exit);
+	(void)sd_event_add_time_relative(instance->actor->supervisor->event,
+		&instance->process.on_exit, CLOCK_MONOTONIC, KEEPER_USEC, 1, on_keeper_silent,
+		instance);
+	return 0;
+}
+
+void instance_process_tell_exited(struct instance *instance, uint32_t status)
+{
+	if (instance->process.pidfd >= 0)
+		on_ended(instance, (int)(status >> 8 & 0xff), (int)(status & 0xff));
+}
+
+/* The group's number is nobody else's as long as its leader can be signalled, be it a zombie. */
+void instance_process_kill(struct instance *instance)
+{
+	const struct instance_process *process = &instance->process;
+
+	if (process->pidfd >= 0 && pidfd_send_signal(process->pidfd, SIGKILL, NULL, 0) == 0)
+		(void)kill(-(pid_t)process->pid, SIGKILL);
+}
+
+/* Its start. */
+
+static int watch_exit(struct instance *instance)
+{
+	return sd_event_add_io(instance->actor->supervisor->event, &instance->process.on_exit,
+		instance->process.pidfd, EPOLLIN, on_exit_event, instance);
+}
+
+int instance_process_start(struct instance *instance)
+{
+	struct supervisor *supervisor = instance->actor->supervisor;
+	struct instance_process *process = &instance->process;
+	_cleanup_free_ struct routing_start *start = malloc(sizeof(*start));
+	_cleanup_close_ int output_fd = -1;
+	char path[PATH_MAX], key[LIMIT_KEY_CHARS];
+	struct process_plan plan = {.spec = &instance->actor->spec,
+		.instance = instance->name,
+		.runtime = supervisor->runtime,
+		.notify_path = path};
+	pid_t pid;
+	int r = start ? routing_prepare(instance, start) : -ENOMEM;
+
+	if (r == 0)
+		r = notify_path(supervisor->runtime, instance->name, path);
+	if (r == 0)
+		r = output_open(supervisor->output, instance->name, &output_fd);
+	if (r < 0)
+		return r;
+	plan.output_fd = output_fd;
+	plan.fds = start->fds;
+	plan.n_fds = start->n_fds;
+	plan.fd_names = start->names;
+	r = process_fork(&plan, &pid, &process->pidfd, &process->gate_fd);
+	if (r < 0)
+		return r;
+	process->pid = pid;
+	holding_put(
+		supervisor->holding, key_of(instance, key), fields, process, &process->pidfd, 1);
+	r = watch_exit(instance);
+	return r < 0 ? r : process_open_gate(process->gate_fd);
+}
+
+/* After a former supervisor. */
+
+int instance_process_adopt(struct instance *instance, struct keep_message *message)
+{
+	int r = holding_decode(message, fields, 1, &instance->process);
+
+	if (r < 0)
+		return r;
+	instance->process.pidfd = message->passed.fds[0];
+	message->passed.n_fds = 0;
+	instance->process.held_exit = message->number;
+	return 0;
+}
+
+bool instance_process_resume(struct instance *instance)
+{
+	const struct instance_process *process = &instance->process;
+
+	if (process->held_exit) {
+		instance_process_tell_exited(instance, process->held_exit);
+		return false;
+	}
+	if (process->pidfd >= 0 && watch_exit(instance) < 0)
+		log_error("%s: cannot watch its process", instance->name);
+	return true;
+}

@@ -1,0 +1,63 @@
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/supervisor/listening-socket.h"
+#include "proto/address.h"
+#include "proto/descriptor.h"
+
+/* The kernel cuts it to net.core.somaxconn, which is what the operator allows. */
+#define BACKLOG 65535
+
+/* A socket file that nobody listens on any more is in the way of the next listener. Any other file
+ * refuses connections just as well, and is somebody's. */
+static bool is_stale(const struct address *address)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stat st;
+
+	return fd >= 0 && lstat(address->un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       connect(fd, &address->any, address->length) < 0 && errno == ECONNREFUSED;
+}
+
+static int bind_socket(int fd, const struct address *address)
+{
+	if (bind(fd, &address->any, address->length) == 0)
+		return 0;
+	if (errno == EADDRINUSE && address->any.sa_family == AF_UNIX && is_stale(address) &&
+		unlink(address->un.sun_path) == 0 && bind(fd, &address->any, address->length) == 0)
+		return 0;
+	return -errno;
+}
+
+int listening_socket_open(struct address *address, int *ret_fd)
+{
+	_cleanup_close_ int fd =
+		socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int on = 1, r;
+
+	if (fd < 0)
+		return -errno;
+	if (address->any.sa_family != AF_UNIX &&
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		return -errno;
+	/* [::] and 0.0.0.0 are two listeners, whatever net.ipv6.bindv6only says. */
+	if (address->any.sa_family == AF_INET6 &&
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
+		return -errno;
+	r = bind_socket(fd, address);
+	if (r < 0)
+		return r;
+	if (listen(fd, BACKLOG) < 0)
+		return -errno;
+	if (address->any.sa_family != AF_UNIX) {
+		address->length = sizeof(address->v6);
+		if (getsockname(fd, &address->any, &address->length) < 0)
+			return -errno;
+	}
+	*ret_fd = descriptor_take(&fd);
+	return 0;
+}

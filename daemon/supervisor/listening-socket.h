@@ -1,0 +1,13 @@
+#pragma once
+
+/*
+ * The socket of a listener: bound to an address and listening, with all that has to be said to the
+ * kernel for it.
+ */
+
+struct address;
+
+/* Listens on address, which becomes the one that was bound: port 0 is then a real one. A socket
+ * file that nobody listens on is replaced. *ret_fd does not block, for all who will hold it. -errno
+ * of socket, bind and listen. */
+int listening_socket_open(struct address *address, int *ret_fd);
