@@ -153,6 +153,20 @@ static int watch_exit(struct instance *instance)
 		instance->process.pidfd, EPOLLIN, on_exit_event, instance);
 }
 
+/* Behind its closed gate it ends at once, and nobody would be told. */
+static void abandon(struct instance *instance)
+{
+	struct instance_process *process = &instance->process;
+	char key[LIMIT_KEY_CHARS];
+	siginfo_t info;
+
+	descriptor_close(&process->gate_fd);
+	(void)waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED);
+	instance_process_done(process);
+	process->pid = 0;
+	holding_drop(instance->actor->supervisor->holding, key_of(instance, key));
+}
+
 int instance_process_start(struct instance *instance)
 {
 	struct supervisor *supervisor = instance->actor->supervisor;
@@ -184,7 +198,9 @@ int instance_process_start(struct instance *instance)
 	holding_put(
 		supervisor->holding, key_of(instance, key), fields, process, &process->pidfd, 1);
 	r = watch_exit(instance);
-	return r < 0 ? r : process_open_gate(process->gate_fd);
+	if (r < 0)
+		return abandon(instance), r;
+	return process_open_gate(process->gate_fd);
 }
 
 /* After a former supervisor. */

@@ -251,15 +251,8 @@ static void effect_nothing(struct instance *instance)
 
 static void effect_spawn(struct instance *instance)
 {
-	int r;
+	int r = instance_process_start(instance);
 
-	instance->was_ready = false;
-	instance->is_late = false;
-	instance->is_stalled = false;
-	restart_policy_note_start(&instance->policy);
-	free(instance->status);
-	instance->status = NULL;
-	r = instance_process_start(instance);
 	if (r == 0) {
 		news_tell_all(instance);
 		return;
@@ -275,8 +268,6 @@ static void effect_spawn(struct instance *instance)
 
 static void effect_join(struct instance *instance)
 {
-	instance->was_ready = true;
-	restart_policy_note_ready(&instance->policy, supervisor_now(supervisor_of(instance)));
 	descriptor_close(&instance->process.gate_fd);
 	routing_sync(instance);
 }
@@ -317,6 +308,33 @@ static void (*const effects[])(struct instance *) = {
 	[LIFECYCLE_BURY] = effect_bury,
 };
 
+/* What is remembered of it: before it is held, and before anything is done. */
+static void enter(struct instance *instance, enum lifecycle_state state)
+{
+	instance->state = state;
+	switch (state) {
+	case LIFECYCLE_STARTING:
+		instance->was_ready = false;
+		instance->is_late = false;
+		instance->is_stalled = false;
+		instance->has_missed_news = false;
+		free(instance->status);
+		instance->status = NULL;
+		restart_policy_note_start(&instance->policy);
+		return;
+	case LIFECYCLE_READY:
+		instance->was_ready = true;
+		restart_policy_note_ready(
+			&instance->policy, supervisor_now(supervisor_of(instance)));
+		return;
+	case LIFECYCLE_WAITING:
+		instance->restarts++;
+		return;
+	default:
+		return;
+	}
+}
+
 static void handle(struct instance *instance, enum lifecycle_event event)
 {
 	struct lifecycle_step step = lifecycle_step(instance->state, event);
@@ -324,10 +342,9 @@ static void handle(struct instance *instance, enum lifecycle_event event)
 
 	if (!changes && step.effect == LIFECYCLE_NOTHING)
 		return;
-	instance->state = step.next;
-	if (changes && step.next == LIFECYCLE_WAITING)
-		instance->restarts++;
-	if (instance->state == LIFECYCLE_STARTING && event == LIFECYCLE_TIMEOUT)
+	if (changes)
+		enter(instance, step.next);
+	else if (instance->state == LIFECYCLE_STARTING && event == LIFECYCLE_TIMEOUT)
 		instance->is_late = true;
 	if (changes)
 		arm_state(instance);

@@ -27,11 +27,12 @@ struct instance {
 	enum lifecycle_state state;
 	char *state_name; /* of state, while it is read and as it was held last */
 	int64_t restarts;
-	char *status;	 /* STATUS= */
-	char *last_exit; /* how its last process ended, for a person */
-	bool was_ready;	 /* did this process, or the last, ever say READY=1? */
-	bool is_late;	 /* was killed because it did not become ready */
-	bool is_stalled; /* has not read its mailbox for long: not in its routes */
+	char *status;	      /* STATUS= */
+	char *last_exit;      /* how its last process ended, for a person */
+	bool was_ready;	      /* did this process, or the last, ever say READY=1? */
+	bool is_late;	      /* was killed because it did not become ready */
+	bool is_stalled;      /* has not read its mailbox for long: not in its routes */
+	bool has_missed_news; /* see news.h */
 
 	struct instance_process process;
 	struct restart_policy policy;

@@ -28,9 +28,11 @@ static int on_room(sd_event_source *source, int fd, uint32_t events, void *userd
 	if (instance->state == LIFECYCLE_DRAINING) {
 		news_tell_stop(instance);
 	} else {
-		/* Lanes know what was told; what is said to inkod's own may be said again. */
-		if (instance->actor->is_builtin)
+		/* Lanes know what was told; all else may be said again. */
+		if (instance->has_missed_news) {
+			instance->has_missed_news = false;
 			news_tell_all(instance);
+		}
 		routing_sync(instance);
 	}
 	return 0;
@@ -47,6 +49,8 @@ int news_tell(struct instance *instance, struct envelope *envelope, const char *
 	if (!lane)
 		return -ENOTCONN;
 	r = lane_send(lane->write_fd, envelope, body, body ? strlen(body) : 0, fds, n_fds);
+	if (r == -EAGAIN && envelope->kind != ENVELOPE_LANE)
+		instance->has_missed_news = true;
 	if (r == -EAGAIN && !instance->on_room)
 		(void)sd_event_add_io(supervisor->event, &instance->on_room, lane->write_fd,
 			EPOLLOUT, on_room, instance);

@@ -2,8 +2,8 @@
 
 /*
  * What the supervisor itself tells an instance, on the lane that it has to each: lanes, listeners,
- * endpoints, and that it shall stop. When that was full, and has room again, lanes and the stop are
- * told again, and inkod's own actors all that is their concern.
+ * endpoints, and that it shall stop. When that was full, and has room again, all that is its
+ * concern is told again: a listener may come twice.
  */
 
 #include <stddef.h>
