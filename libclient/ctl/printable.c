@@ -69,15 +69,15 @@ static bool is_control(const unsigned char *bytes)
 	return bytes[0] < 0x20 || bytes[0] == 0x7f || (bytes[0] == 0xc2 && bytes[1] < 0xa0);
 }
 
-static char *clean(const char *text, bool keep_lines)
+static char *clean(const char *bytes, size_t size, bool keep_lines)
 {
-	char *copy = malloc(strlen(text) + 1), *to = copy;
-	const unsigned char *from = (const unsigned char *)text;
+	char *copy = malloc(size + 1), *to = copy;
+	const unsigned char *from = (const unsigned char *)bytes;
 	size_t length;
 
 	if (!copy)
 		return NULL;
-	for (size_t left = strlen(text); left > 0; from += length, left -= length) {
+	for (size_t left = size; left > 0; from += length, left -= length) {
 		bool blank = *from == '\n' || *from == '\t';
 
 		length = sequence_length(from, left);
@@ -97,12 +97,17 @@ static char *clean(const char *text, bool keep_lines)
 
 char *printable_text(const char *text)
 {
-	return clean(text, true);
+	return clean(text, strlen(text), true);
+}
+
+char *printable_bytes(const char *bytes, size_t size)
+{
+	return clean(bytes, size, true);
 }
 
 char *printable_line(const char *text)
 {
-	return clean(text, false);
+	return clean(text, strlen(text), false);
 }
 
 size_t printable_width(const char *text)

@@ -14,6 +14,9 @@ bool printable_is_utf8(const char *bytes, size_t size);
  * and tabs stay. malloc'd; NULL without memory. */
 char *printable_text(const char *text);
 
+/* The same of size bytes, of which none need be a NUL. */
+char *printable_bytes(const char *bytes, size_t size);
+
 /* The same for one line: line ends and tabs become blanks. */
 char *printable_line(const char *text);
 

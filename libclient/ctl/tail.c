@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #include "errors.h"
+#include "printable.h"
 #include "tail.h"
+#include "terminal.h"
 
 /* A line that is longer is printed as several. */
 #define LINE_MAX_BYTES (64u << 10)
@@ -99,12 +101,20 @@ static void restart_line(struct tail *tail, off_t offset, bool cut)
 	tail->length = 0;
 }
 
+/* A file or a pipe gets what the program printed, byte by byte. */
 static void emit_line(struct tail *tail, bool named)
 {
+	bool shown = terminal_is_there();
+	char *clean = shown ? printable_bytes(tail->line, tail->length) : NULL;
+
 	if (named)
 		printf("%s | ", tail->instance);
-	fwrite(tail->line, 1, tail->length, stdout);
+	if (shown)
+		fputs(clean ? clean : "?", stdout);
+	else
+		fwrite(tail->line, 1, tail->length, stdout);
 	putchar('\n');
+	free(clean);
 	tail->length = 0;
 }
 

@@ -26,13 +26,18 @@ unsigned int terminal_width(void)
 	return size.ws_col;
 }
 
+bool terminal_is_there(void)
+{
+	return isatty(STDOUT_FILENO);
+}
+
 bool terminal_has_colour(void)
 {
 	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
 
 	if (no_colour && *no_colour)
 		return false;
-	return term && strcmp(term, "dumb") != 0 && isatty(STDOUT_FILENO);
+	return term && strcmp(term, "dumb") != 0 && terminal_is_there();
 }
 
 bool terminal_is_gone(int wait_msec)

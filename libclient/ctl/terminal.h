@@ -9,6 +9,9 @@
 /* Columns of a line: COLUMNS, else the terminal's; 0 when output goes elsewhere: no limit. */
 unsigned int terminal_width(void);
 
+/* Is it one? What programs printed may drive it (see printable.h). */
+bool terminal_is_there(void);
+
 /* May the output have colours? On a terminal that has them, unless NO_COLOR is set. */
 bool terminal_has_colour(void);
 

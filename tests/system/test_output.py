@@ -1,6 +1,7 @@
 """Where actors print to: a file that is bounded, or the journal's stream."""
 
 import os
+import pty
 import shutil
 import subprocess
 from pathlib import Path
@@ -40,6 +41,24 @@ until {build}/inkoctl logs web | grep -q to-the-journal; do sleep 0.1; done
 kill $keeper && wait $keeper; echo inkod ended with $?
 kill $journal
 """
+
+
+def test_output_does_not_drive_the_terminal(inko):
+    """What anybody may have an actor print reaches a terminal without its control characters, and a
+    pipe as it was."""
+    printed = "a\x1b]0;owned\x07b\x9b\tc"
+    inko.spawn("web", BUILD / "http-hello")
+    inko.ctl("send", "web", printed)
+    wait_until(lambda: printed in inko.ctl("logs", "web").stdout)
+    screen, terminal = pty.openpty()
+    try:
+        subprocess.run([BUILD / "inkoctl", "logs", "web"], env=inko.environment, stdout=terminal,
+                       stdin=subprocess.DEVNULL, check=True, timeout=60)
+        shown = os.read(screen, 4096).decode()
+    finally:
+        os.close(screen)
+        os.close(terminal)
+    assert "a?]0;owned?b?\tc" in shown and "\x1b" not in shown
 
 
 def test_file_is_bounded(inko):
