@@ -12,6 +12,10 @@
 #include "proto/envelope.h"
 #include "proto/passing.h"
 
+/* What the lanes that a process is started with are called in LISTEN_FDNAMES. */
+#define LANE_FD_NAME "mailbox"
+#define LANE_FD_NAME_SHARED "mailbox-shared"
+
 /* A message off a lane. The body is one byte longer than its length says, and that byte is 0. */
 struct lane_message {
 	struct envelope envelope;

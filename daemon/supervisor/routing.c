@@ -240,7 +240,7 @@ static int add(struct routing_start *start, const struct held_lane *lane)
 		return -ENOBUFS;
 	if (start->n_fds > 0)
 		(void)strcat(start->names, ":");
-	(void)strcat(start->names, shared ? "mailbox-shared" : "mailbox");
+	(void)strcat(start->names, shared ? LANE_FD_NAME_SHARED : LANE_FD_NAME);
 	start->fds[start->n_fds++] = lane->read_fd;
 	return 0;
 }

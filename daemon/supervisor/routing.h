@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-#include "proto/limits.h"
+#include "proto/lane.h"
 
 struct actor;
 struct held_lane;
@@ -21,7 +21,7 @@ struct instance;
 struct routing_start {
 	int fds[ROUTING_LANES_MAX];
 	size_t n_fds;
-	char names[ROUTING_LANES_MAX * sizeof("mailbox-shared:")];
+	char names[ROUTING_LANES_MAX * sizeof(LANE_FD_NAME_SHARED ":")];
 };
 
 /* Makes the lanes that a starting instance needs, and says which it is given. Errors of

@@ -1,5 +1,5 @@
 /*
- * The mailbox that a process receives from, over real lanes.
+ * The mailbox that a process receives from (inbox.c), over real lanes, and the type.
  */
 
 #include "tests/unit/lanes.h"
@@ -53,51 +53,52 @@ static int try_receive(struct lanes *lanes)
 
 /* Opening */
 
-static void test_no_mailbox(void **state)
+/* What was passed as fd, which must be 3, makes no mailbox. */
+static void expect_no_mailbox(int fd, size_t n_fds, const char *names, int error)
 {
 	struct inko_mailbox *mailbox = NULL;
+
+	assert_int_equal(fd, 3);
+	lanes_set_environment(getpid(), n_fds, names);
+	assert_int_equal(inko_mailbox_open_own(&mailbox), error);
+	assert_null(mailbox);
+	unsetenv("LISTEN_PID");
+}
+
+static void test_no_mailbox(void **state)
+{
+	struct lane_ends ends = lane_ends_open(LANES_QUEUE);
+	int fd = dup2(ends.read_fd, 3);
+
+	(void)state;
+	expect_no_mailbox(fd, 0, "", -ENOENT);
+	expect_no_mailbox(fd, 1, "", -ENOENT);
+	expect_no_mailbox(fd, 1, "web", -ENOENT);
+	expect_no_mailbox(fd, 2, "mailbox:mailbox", -EBADF); /* the second is not there */
+	close(fd);
+	lane_ends_close(&ends);
+}
+
+/* inkod has a lane of its own to each instance. */
+static void test_no_lane_of_inkod(void **state)
+{
 	struct lane_ends ends = lane_ends_open(LANES_QUEUE);
 
 	(void)state;
-	assert_int_equal(dup2(ends.read_fd, 3), 3);
-	unsetenv("LISTEN_PID");
-	assert_int_equal(inko_mailbox_open_own(&mailbox), -ENOENT);
-	lanes_set_environment(getppid(), 1, "mailbox");
-	assert_int_equal(inko_mailbox_open_own(&mailbox), -ENOENT);
-	lanes_set_environment(getpid(), 0, "");
-	assert_int_equal(inko_mailbox_open_own(&mailbox), -ENOENT);
-	lanes_set_environment(getpid(), 1, "web");
-	assert_int_equal(inko_mailbox_open_own(&mailbox), -ENOENT);
-	lanes_set_environment(getpid(), 1, "");
-	assert_int_equal(inko_mailbox_open_own(&mailbox), -ENOENT);
-	unsetenv("LISTEN_FDNAMES");
-	assert_int_equal(inko_mailbox_open_own(&mailbox), -ENOENT);
-	lanes_set_environment(getpid(), 1, "mailbox");
-	setenv("LISTEN_FDS", "1x", 1);
-	assert_int_equal(inko_mailbox_open_own(&mailbox), -ENOENT);
-	setenv("LISTEN_FDS", "99999999999999999999", 1);
-	assert_int_equal(inko_mailbox_open_own(&mailbox), -ENOENT);
-	lanes_set_environment(getpid(), 2, "mailbox:mailbox"); /* the second is not there */
-	assert_int_equal(inko_mailbox_open_own(&mailbox), -EBADF);
-	assert_null(mailbox);
-	close(3);
+	expect_no_mailbox(dup2(ends.read_fd, 3), 1, "mailbox-shared", -ENOENT);
+	assert_int_equal(fcntl(3, F_GETFD), -1); /* it was taken */
 	lane_ends_close(&ends);
-	unsetenv("LISTEN_PID");
 }
 
 static void test_mailbox_that_is_no_lane(void **state)
 {
-	struct inko_mailbox *mailbox = NULL;
 	int fds[2];
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
-	assert_int_equal(fds[0], 3);
-	lanes_set_environment(getpid(), 1, "mailbox");
-	assert_int_equal(inko_mailbox_open_own(&mailbox), -EPROTOTYPE);
+	expect_no_mailbox(fds[0], 1, "mailbox", -EPROTOTYPE);
 	close(fds[0]);
 	close(fds[1]);
-	unsetenv("LISTEN_PID");
 }
 
 static void test_open_keeps_environment_and_closes_on_exec(void **state)
@@ -163,21 +164,33 @@ static void test_receives(void **state)
 	lanes_close(&lanes);
 }
 
-static void test_waits_for_a_message(void **state)
+/* Another process sends when receive is waiting. */
+static void send_late(struct lanes *lanes)
+{
+	if (fork() == 0) {
+		usleep(SOON_USEC);
+		send_text(lanes, 1, "late");
+		_exit(0);
+	}
+}
+
+static void expect_late(struct lanes *lanes)
 {
 	struct inko_message *message;
+
+	assert_int_equal(inko_mailbox_receive(lanes->own, &message), 0);
+	assert_string_equal(inko_message_peek_bytes(message, NULL), "late");
+	inko_message_free(message);
+}
+
+static void test_waits_for_a_message(void **state)
+{
 	struct lanes lanes;
 
 	(void)state;
 	lanes_open(&lanes, "mailbox:mailbox");
-	if (fork() == 0) {
-		usleep(SOON_USEC);
-		send_text(&lanes, 1, "late");
-		_exit(0);
-	}
-	assert_int_equal(inko_mailbox_receive(lanes.own, &message), 0);
-	assert_string_equal(inko_message_peek_bytes(message, NULL), "late");
-	inko_message_free(message);
+	send_late(&lanes);
+	expect_late(&lanes);
 	wait(NULL);
 	lanes_close(&lanes);
 }
@@ -191,24 +204,18 @@ static void test_signals_do_not_interrupt(void **state)
 {
 	struct sigaction action = {.sa_handler = on_alarm}, before;
 	struct itimerval often = {{0, 2000}, {0, 2000}}, off = {0};
-	struct inko_message *message;
 	struct lanes lanes;
 
 	(void)state;
 	lanes_open(&lanes, "mailbox:mailbox");
-	if (fork() == 0) {
-		usleep(SOON_USEC);
-		send_text(&lanes, 1, "late");
-		_exit(0);
-	}
+	send_late(&lanes);
 	sigaction(SIGALRM, &action, &before);
 	setitimer(ITIMER_REAL, &often, NULL);
-	assert_int_equal(inko_mailbox_receive(lanes.own, &message), 0);
+	expect_late(&lanes);
 	setitimer(ITIMER_REAL, &off, NULL);
 	/* One that is still pending goes. */
 	signal(SIGALRM, SIG_IGN);
 	sigaction(SIGALRM, &before, NULL);
-	inko_message_free(message);
 	wait(NULL);
 	lanes_close(&lanes);
 }
@@ -332,24 +339,30 @@ static void test_siblings_share_a_lane(void **state)
 
 /* Lanes that come later */
 
+/* inkod gives one more, which becomes the last of lanes. */
+static void add_lane(struct lanes *lanes, uint64_t number)
+{
+	struct lane_ends *ends = &lanes->ends[lanes->n_lanes++];
+
+	*ends = lane_ends_open(LANES_QUEUE);
+	lanes_tell(lanes, number, ENVELOPE_LANE_IN, "ask/0", &ends->read_fd, 1);
+}
+
 static void test_lane_added_later(void **state)
 {
-	struct lane_ends late = lane_ends_open(LANES_QUEUE);
 	struct lanes lanes;
 	uintptr_t n_fds;
 
 	(void)state;
 	lanes_open(&lanes, "mailbox:mailbox");
-	lanes_tell(&lanes, 7, ENVELOPE_LANE_IN, "ask/0", &late.read_fd, 1);
+	add_lane(&lanes, 7);
 	assert_int_equal(try_receive(&lanes), -EAGAIN);
 	n_fds = leaks_count_fds();
 	/* Said again, it is closed. */
-	lanes_tell(&lanes, 7, ENVELOPE_LANE_IN, "ask/0", &late.read_fd, 1);
+	lanes_tell(&lanes, 7, ENVELOPE_LANE_IN, "ask/0", &lanes.ends[2].read_fd, 1);
 	assert_int_equal(try_receive(&lanes), -EAGAIN);
 	assert_int_equal(leaks_count_fds(), n_fds);
 
-	lanes.ends[2] = late;
-	lanes.n_lanes = 3;
 	send_text(&lanes, 2, "by the new lane");
 	lanes_expect(lanes.own, "by the new lane");
 	assert_int_equal(try_receive(&lanes), -EAGAIN);
@@ -612,6 +625,20 @@ static void test_concurrency(void **state)
 	lanes_close(&lanes);
 }
 
+/* One connection is open, which is as many as may be, and another one waits. */
+static struct inko_socket *open_at_limit(struct lanes *lanes, int ret_peers[2])
+{
+	struct inko_socket *socket;
+
+	lanes_open(lanes, "mailbox:mailbox");
+	inko_mailbox_set_concurrency(lanes->own, 1);
+	ret_peers[0] = send_connection(lanes, 1);
+	ret_peers[1] = send_connection(lanes, 1);
+	socket = receive_connection(lanes);
+	assert_int_equal(try_receive(lanes), -EAGAIN);
+	return socket;
+}
+
 static void test_concurrency_raised(void **state)
 {
 	struct inko_socket *a, *b;
@@ -619,12 +646,7 @@ static void test_concurrency_raised(void **state)
 	int peers[2];
 
 	(void)state;
-	lanes_open(&lanes, "mailbox:mailbox");
-	inko_mailbox_set_concurrency(lanes.own, 1);
-	peers[0] = send_connection(&lanes, 1);
-	peers[1] = send_connection(&lanes, 1);
-	a = receive_connection(&lanes);
-	assert_int_equal(try_receive(&lanes), -EAGAIN);
+	a = open_at_limit(&lanes, peers);
 	inko_mailbox_set_concurrency(lanes.own, 2);
 	assert_true(lanes_is_readable(lanes.own));
 	b = receive_connection(&lanes);
@@ -643,15 +665,8 @@ static void test_concurrency_and_changes(void **state)
 	int peers[3];
 
 	(void)state;
-	lanes_open(&lanes, "mailbox:mailbox");
-	inko_mailbox_set_concurrency(lanes.own, 1);
-	peers[0] = send_connection(&lanes, 1);
-	peers[1] = send_connection(&lanes, 1);
-	socket = receive_connection(&lanes);
-	assert_int_equal(try_receive(&lanes), -EAGAIN);
-	lanes.ends[2] = lane_ends_open(LANES_QUEUE);
-	lanes.n_lanes = 3;
-	lanes_tell(&lanes, 9, ENVELOPE_LANE_IN, "ask/0", &lanes.ends[2].read_fd, 1);
+	socket = open_at_limit(&lanes, peers);
+	add_lane(&lanes, 9);
 	peers[2] = send_connection(&lanes, 2);
 	assert_int_equal(try_receive(&lanes), -EAGAIN);
 	assert_false(lanes_is_readable(lanes.own));
@@ -675,11 +690,8 @@ static void test_sockets_outlive_the_mailbox(void **state)
 	int peers[2];
 
 	(void)state;
-	lanes_open(&lanes, "mailbox:mailbox");
+	socket = open_at_limit(&lanes, peers);
 	inko_mailbox_set_concurrency(lanes.own, 2);
-	peers[0] = send_connection(&lanes, 1);
-	peers[1] = send_connection(&lanes, 1);
-	socket = receive_connection(&lanes);
 	assert_int_equal(inko_mailbox_try_receive(lanes.own, &message), 0);
 	assert_int_equal(try_receive(&lanes), -EAGAIN);
 	lanes_close(&lanes);
@@ -876,33 +888,47 @@ static void shared_listener_close(struct shared_listener *shared)
 	lanes_close(&shared->lanes);
 }
 
+static struct inko_socket *shared_listener_connect(const struct shared_listener *shared)
+{
+	struct inko_socket *client;
+
+	assert_int_equal(inko_tcp_connect(&shared->ip, shared->port, &client), 0);
+	return client;
+}
+
+/* What it accepts it closes. */
+static int shared_listener_accept(struct shared_listener *shared)
+{
+	struct inko_socket *server = NULL;
+	int r = inko_mailbox_accept(shared->lanes.own, shared->listener, &server);
+
+	assert_true((r == 0) == (server != NULL));
+	inko_socket_close(server);
+	return r;
+}
+
 static void test_accepts(void **state)
 {
 	struct shared_listener shared;
-	struct inko_socket *client, *server = NULL;
+	struct inko_socket *client;
 
 	(void)state;
 	shared_listener_open(&shared);
-	assert_int_equal(inko_tcp_connect(&shared.ip, shared.port, &client), 0);
-	assert_int_equal(inko_mailbox_accept(shared.lanes.own, shared.listener, &server), 0);
-	inko_socket_close(server);
+	client = shared_listener_connect(&shared);
+	assert_int_equal(shared_listener_accept(&shared), 0);
 	inko_socket_close(client);
-	server = NULL;
 	inko_socket_set_deadline(shared.listener, now_usec(CLOCK_MONOTONIC) + SOON_USEC);
-	assert_int_equal(
-		inko_mailbox_accept(shared.lanes.own, shared.listener, &server), -ETIMEDOUT);
+	assert_int_equal(shared_listener_accept(&shared), -ETIMEDOUT);
 	inko_socket_set_deadline(shared.listener, 0);
 	shutdown(inko_socket_get_fd(shared.listener), SHUT_RD);
-	assert_int_equal(
-		inko_mailbox_accept(shared.lanes.own, shared.listener, &server), -ESHUTDOWN);
-	assert_null(server);
+	assert_int_equal(shared_listener_accept(&shared), -ESHUTDOWN);
 	shared_listener_close(&shared);
 }
 
 static void test_accept_ends_with_stop(void **state)
 {
 	struct shared_listener shared;
-	struct inko_socket *client, *server = NULL;
+	struct inko_socket *client;
 
 	(void)state;
 	shared_listener_open(&shared);
@@ -911,12 +937,10 @@ static void test_accept_ends_with_stop(void **state)
 		stop(&shared.lanes);
 		_exit(0);
 	}
-	assert_int_equal(
-		inko_mailbox_accept(shared.lanes.own, shared.listener, &server), -ESHUTDOWN);
+	assert_int_equal(shared_listener_accept(&shared), -ESHUTDOWN);
 	/* Even when somebody connects: others may accept them. */
-	assert_int_equal(inko_tcp_connect(&shared.ip, shared.port, &client), 0);
-	assert_int_equal(
-		inko_mailbox_accept(shared.lanes.own, shared.listener, &server), -ESHUTDOWN);
+	client = shared_listener_connect(&shared);
+	assert_int_equal(shared_listener_accept(&shared), -ESHUTDOWN);
 	assert_int_equal(try_receive(&shared.lanes), -ESHUTDOWN);
 	wait(NULL);
 	inko_socket_close(client);
@@ -927,17 +951,15 @@ static void test_accept_ends_with_stop(void **state)
 static void test_busy_accept_ends_with_stop(void **state)
 {
 	struct shared_listener shared;
-	struct inko_socket *clients[2], *server = NULL;
+	struct inko_socket *clients[2];
 
 	(void)state;
 	shared_listener_open(&shared);
-	assert_int_equal(inko_tcp_connect(&shared.ip, shared.port, &clients[0]), 0);
-	assert_int_equal(inko_tcp_connect(&shared.ip, shared.port, &clients[1]), 0);
-	assert_int_equal(inko_mailbox_accept(shared.lanes.own, shared.listener, &server), 0);
+	clients[0] = shared_listener_connect(&shared);
+	clients[1] = shared_listener_connect(&shared);
+	assert_int_equal(shared_listener_accept(&shared), 0);
 	stop(&shared.lanes);
-	inko_socket_close(server);
-	assert_int_equal(
-		inko_mailbox_accept(shared.lanes.own, shared.listener, &server), -ESHUTDOWN);
+	assert_int_equal(shared_listener_accept(&shared), -ESHUTDOWN);
 	inko_socket_close(clients[0]);
 	inko_socket_close(clients[1]);
 	shared_listener_close(&shared);
@@ -947,7 +969,6 @@ static void test_busy_accept_ends_with_stop(void **state)
 static void test_accept_leaves_messages(void **state)
 {
 	struct shared_listener shared;
-	struct inko_socket *server = NULL;
 	uint64_t before_usec;
 	char number[12];
 
@@ -961,8 +982,7 @@ static void test_accept_leaves_messages(void **state)
 	}
 	before_usec = now_usec(CLOCK_PROCESS_CPUTIME_ID);
 	inko_socket_set_deadline(shared.listener, now_usec(CLOCK_MONOTONIC) + 4 * SOON_USEC);
-	assert_int_equal(
-		inko_mailbox_accept(shared.lanes.own, shared.listener, &server), -ETIMEDOUT);
+	assert_int_equal(shared_listener_accept(&shared), -ETIMEDOUT);
 	assert_true(now_usec(CLOCK_PROCESS_CPUTIME_ID) - before_usec < SOON_USEC);
 	for (int i = 0; i < 20; i++) {
 		struct inko_message *message;
@@ -987,7 +1007,6 @@ static void test_accept_leaves_messages(void **state)
 static void test_accept_sees_stop_behind_listener(void **state)
 {
 	struct shared_listener shared;
-	struct inko_socket *server = NULL;
 	int fd;
 
 	(void)state;
@@ -995,8 +1014,7 @@ static void test_accept_sees_stop_behind_listener(void **state)
 	fd = inko_socket_get_fd(shared.listener);
 	assert_int_equal(lanes_send(&shared.lanes, 0, ENVELOPE_LISTENER, "2", &fd, 1), 0);
 	stop(&shared.lanes);
-	assert_int_equal(
-		inko_mailbox_accept(shared.lanes.own, shared.listener, &server), -ESHUTDOWN);
+	assert_int_equal(shared_listener_accept(&shared), -ESHUTDOWN);
 	assert_true(lanes_is_readable(shared.lanes.own));
 	lanes_expect(shared.lanes.own, "2");
 	assert_int_equal(try_receive(&shared.lanes), -ESHUTDOWN);
@@ -1008,7 +1026,6 @@ static void test_accept_in_parallel(void **state)
 {
 	enum { PROCESSES = 4, CONNECTIONS = 400 };
 	struct shared_listener shared;
-	struct inko_socket *client;
 	struct tally tally;
 
 	(void)state;
@@ -1018,21 +1035,15 @@ static void test_accept_in_parallel(void **state)
 	inko_socket_set_deadline(shared.listener, now_usec(CLOCK_MONOTONIC) + 20 * SOON_USEC);
 	for (int i = 0; i < PROCESSES; i++) {
 		if (fork() == 0) {
-			struct inko_socket *server;
 			int n = 0;
 
-			while (inko_mailbox_accept(shared.lanes.own, shared.listener, &server) ==
-				0) {
-				inko_socket_close(server);
+			while (shared_listener_accept(&shared) == 0)
 				n++;
-			}
 			tally_exit(&tally, n);
 		}
 	}
-	for (int i = 0; i < CONNECTIONS; i++) {
-		assert_int_equal(inko_tcp_connect(&shared.ip, shared.port, &client), 0);
-		inko_socket_close(client);
-	}
+	for (int i = 0; i < CONNECTIONS; i++)
+		inko_socket_close(shared_listener_connect(&shared));
 	assert_int_equal(tally_sum(&tally), CONNECTIONS);
 	shared_listener_close(&shared);
 }
@@ -1127,6 +1138,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		leaks_test(test_no_mailbox),
+		leaks_test(test_no_lane_of_inkod),
 		leaks_test(test_mailbox_that_is_no_lane),
 		leaks_test(test_open_keeps_environment_and_closes_on_exec),
 		leaks_test(test_receives),
