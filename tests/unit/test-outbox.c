@@ -32,13 +32,34 @@ static void opener_open(struct opener *opener, const char *name)
 	assert_int_equal(inko_mailbox_open(opener->lanes.own, name, &opener->to), 0);
 }
 
-/* inkod gives one lane more; nobody has received it yet. */
+/* inkod makes one lane more, and does not give it yet. */
+static void opener_make_lane(struct opener *opener)
+{
+	opener->out[opener->n_out++] = lane_ends_open(QUEUE);
+}
+
+/* inkod gives lane i; nobody has received it yet. */
+static void opener_give_lane(struct opener *opener, size_t i, const char *peer)
+{
+	lanes_tell(&opener->lanes, i + 1, ENVELOPE_LANE_OUT, peer, &opener->out[i].write_fd, 1);
+}
+
 static void opener_tell(struct opener *opener, const char *peer)
 {
-	struct lane_ends *ends = &opener->out[opener->n_out++];
+	opener_make_lane(opener);
+	opener_give_lane(opener, opener->n_out - 1, peer);
+}
 
-	*ends = lane_ends_open(QUEUE);
-	lanes_tell(&opener->lanes, opener->n_out, ENVELOPE_LANE_OUT, peer, &ends->write_fd, 1);
+/* With a mailbox open to web, of whose instances n are told. */
+static void opener_open_to_web(struct opener *opener, unsigned int n)
+{
+	char peer[16];
+
+	opener_open(opener, "web");
+	for (unsigned int i = 0; i < n; i++) {
+		snprintf(peer, sizeof(peer), "web/%u", i);
+		opener_tell(opener, peer);
+	}
 }
 
 static void opener_close(struct opener *opener)
@@ -47,6 +68,17 @@ static void opener_close(struct opener *opener)
 	lanes_close(&opener->lanes);
 	for (unsigned int i = 0; i < opener->n_out; i++)
 		lane_ends_close(&opener->out[i]);
+}
+
+/* So many of x, to be freed. */
+static char *long_text(size_t length)
+{
+	char *text = malloc(length + 1);
+
+	assert_non_null(text);
+	memset(text, 'x', length);
+	text[length] = '\0';
+	return text;
 }
 
 static struct inko_message *make(const char *text)
@@ -68,6 +100,12 @@ static int try_send(struct opener *opener, const char *text)
 		inko_message_free(message);
 	}
 	return r;
+}
+
+static void fill(struct opener *opener, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		assert_int_equal(try_send(opener, ""), 0);
 }
 
 /* How many messages wait in lane i; they are taken off it. */
@@ -210,13 +248,11 @@ static void test_known_lane_is_closed(void **state)
 	uintptr_t n_fds;
 
 	(void)state;
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
+	opener_open_to_web(&opener, 1);
 	assert_int_equal(inko_mailbox_room(opener.to), QUEUE);
 	n_fds = leaks_count_fds();
-	lanes_tell(&opener.lanes, 1, ENVELOPE_LANE_OUT, "web/0", &opener.out[0].write_fd, 1);
-	for (int i = 0; i < QUEUE; i++)
-		assert_int_equal(try_send(&opener, ""), 0);
+	opener_give_lane(&opener, 0, "web/0");
+	fill(&opener, QUEUE);
 	assert_int_equal(try_send(&opener, ""), -EAGAIN);
 	assert_int_equal(leaks_count_fds(), n_fds);
 	opener_close(&opener);
@@ -227,9 +263,7 @@ static void test_lanes_have_turns(void **state)
 	struct opener opener;
 
 	(void)state;
-	opener_open(&opener, "web");
-	for (size_t i = 0; i < 3; i++)
-		opener_tell(&opener, (const char *[]){"web/0", "web/1", "web/2"}[i]);
+	opener_open_to_web(&opener, 3);
 	for (int i = 0; i < 12; i++)
 		assert_int_equal(try_send(&opener, "x"), 0);
 	for (size_t i = 0; i < 3; i++)
@@ -242,14 +276,10 @@ static void test_full_lane_is_passed_over(void **state)
 	struct opener opener;
 
 	(void)state;
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
-	opener_tell(&opener, "web/1");
-	for (int i = 0; i < 2 * QUEUE; i++)
-		assert_int_equal(try_send(&opener, ""), 0);
+	opener_open_to_web(&opener, 2);
+	fill(&opener, 2 * QUEUE);
 	assert_int_equal(drain(&opener, 1), QUEUE);
-	for (int i = 0; i < QUEUE; i++)
-		assert_int_equal(try_send(&opener, ""), 0);
+	fill(&opener, QUEUE);
 	assert_int_equal(drain(&opener, 0), QUEUE);
 	assert_int_equal(drain(&opener, 1), QUEUE);
 	opener_close(&opener);
@@ -260,9 +290,7 @@ static void test_room(void **state)
 	struct opener opener;
 
 	(void)state;
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
-	opener_tell(&opener, "web/1");
+	opener_open_to_web(&opener, 2);
 	assert_int_equal(inko_mailbox_room(opener.to), 2 * QUEUE);
 	for (unsigned int i = 1; i <= 2 * QUEUE; i++) {
 		assert_int_equal(try_send(&opener, ""), 0);
@@ -287,21 +315,18 @@ static void test_room(void **state)
 /* Bodies take more than envelopes: room is asked again after each. */
 static void test_room_after_bodies(void **state)
 {
+	char *body = long_text(1000);
 	struct opener opener;
-	char body[1001];
 	unsigned int room;
 
 	(void)state;
-	memset(body, 'x', 1000);
-	body[1000] = '\0';
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
+	opener_open_to_web(&opener, 1);
 	assert_int_equal(try_send(&opener, body), 0);
 	room = inko_mailbox_room(opener.to);
 	assert_in_range(room, 1, QUEUE - 2);
-	for (unsigned int i = 0; i < room; i++)
-		assert_int_equal(try_send(&opener, ""), 0);
+	fill(&opener, room);
 	assert_int_equal(try_send(&opener, ""), -EAGAIN);
+	free(body);
 	opener_close(&opener);
 }
 
@@ -311,9 +336,7 @@ static void test_revoked_lane_loses_nothing(void **state)
 	uintptr_t n_fds;
 
 	(void)state;
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
-	opener_tell(&opener, "web/1");
+	opener_open_to_web(&opener, 2);
 	assert_int_equal(try_send(&opener, "0"), 0);
 	assert_int_equal(try_send(&opener, "1"), 0);
 	n_fds = leaks_count_fds();
@@ -341,9 +364,7 @@ static void test_revoked_lane_is_noticed(void **state)
 	int n_wakeups = 0;
 
 	(void)state;
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
-	opener_tell(&opener, "web/1");
+	opener_open_to_web(&opener, 2);
 	assert_int_equal(inko_mailbox_room(opener.to), 2 * QUEUE);
 	n_fds = leaks_count_fds();
 	assert_int_equal(lane_revoke(opener.out[1].read_fd), 0);
@@ -362,8 +383,7 @@ static void test_send_waits_for_room(void **state)
 	int status;
 
 	(void)state;
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
+	opener_open_to_web(&opener, 1);
 	if (fork() == 0) {
 		struct pollfd readable = {.fd = opener.out[0].read_fd, .events = POLLIN};
 		unsigned int n = 0;
@@ -386,14 +406,12 @@ static void test_send_waits_for_a_receiver(void **state)
 
 	(void)state;
 	opener_open(&opener, "web");
-	opener.out[0] = lane_ends_open(QUEUE);
-	opener.n_out = 1;
+	opener_make_lane(&opener);
 	if (fork() == 0) {
 		usleep(SOON_USEC);
 		assert_int_equal(
 			lanes_send(&opener.lanes, 0, ENVELOPE_LISTENER, "first", NULL, 0), 0);
-		lanes_tell(
-			&opener.lanes, 1, ENVELOPE_LANE_OUT, "web/0", &opener.out[0].write_fd, 1);
+		opener_give_lane(&opener, 0, "web/0");
 		_exit(0);
 	}
 	assert_int_equal(inko_mailbox_send(opener.to, make("hello")), 0);
@@ -412,18 +430,14 @@ static void test_send_survives_revocation(void **state)
 	struct opener opener;
 
 	(void)state;
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
-	for (int i = 0; i < QUEUE; i++)
-		assert_int_equal(try_send(&opener, ""), 0);
-	opener.out[1] = lane_ends_open(QUEUE);
-	opener.n_out = 2;
+	opener_open_to_web(&opener, 1);
+	fill(&opener, QUEUE);
+	opener_make_lane(&opener);
 	if (fork() == 0) {
 		usleep(SOON_USEC);
 		lane_revoke(opener.out[0].read_fd);
 		usleep(SOON_USEC);
-		lanes_tell(
-			&opener.lanes, 2, ENVELOPE_LANE_OUT, "web/0", &opener.out[1].write_fd, 1);
+		opener_give_lane(&opener, 1, "web/0");
 		_exit(0);
 	}
 	assert_int_equal(inko_mailbox_send(opener.to, make("kept")), 0);
@@ -439,8 +453,7 @@ static void test_send_after_stop(void **state)
 	struct opener opener;
 
 	(void)state;
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
+	opener_open_to_web(&opener, 1);
 	assert_int_equal(lanes_send(&opener.lanes, 0, ENVELOPE_STOP, "", NULL, 0), 0);
 	assert_int_equal(inko_mailbox_send(opener.to, make("goes on")), 0);
 	expect(&opener, 0, "goes on");
@@ -482,27 +495,31 @@ static void test_sends_connections(void **state)
 	opener_close(&opener);
 }
 
+static void send_on(struct opener *opener)
+{
+	struct inko_message *message;
+
+	assert_int_equal(inko_mailbox_receive(opener->lanes.own, &message), 0);
+	assert_int_equal(inko_mailbox_send(opener->to, message), 0);
+}
+
 /* What is received can be sent on; a listener or an answer is then a message like any other. */
 static void test_sends_on(void **state)
 {
 	struct envelope connection = {.kind = ENVELOPE_CONNECTION, .time_usec = 4711};
-	struct inko_message *message;
 	struct lane_message got;
 	struct opener opener;
 	int peer, fd = lanes_connection(&peer);
 
 	(void)state;
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
+	opener_open_to_web(&opener, 1);
 	assert_int_equal(lanes_send(&opener.lanes, 0, ENVELOPE_LISTENER, "listener", &fd, 1), 0);
 	assert_int_equal(lane_send(opener.lanes.ends[0].write_fd, &connection, NULL, 0, &fd, 1), 0);
 	close(fd);
 	inko_mailbox_set_concurrency(opener.lanes.own, 1);
-	assert_int_equal(inko_mailbox_receive(opener.lanes.own, &message), 0);
-	assert_int_equal(inko_mailbox_send(opener.to, message), 0);
+	send_on(&opener);
 	expect(&opener, 0, "listener");
-	assert_int_equal(inko_mailbox_receive(opener.lanes.own, &message), 0);
-	assert_int_equal(inko_mailbox_send(opener.to, message), 0);
+	send_on(&opener);
 	assert_int_equal(lane_receive(opener.out[0].read_fd, false, &got), 1);
 	assert_int_equal(got.envelope.kind, ENVELOPE_CONNECTION);
 	assert_int_equal(got.envelope.time_usec, 4711);
@@ -514,15 +531,11 @@ static void test_sends_on(void **state)
 
 static void test_large_body_travels(void **state)
 {
-	enum { BIG = 1 << 20 };
-	char *big = malloc(BIG + 1);
+	char *big = long_text(1 << 20);
 	struct opener opener;
 
 	(void)state;
-	memset(big, 'x', BIG);
-	big[BIG] = '\0';
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
+	opener_open_to_web(&opener, 1);
 	assert_int_equal(try_send(&opener, big), 0);
 	expect(&opener, 0, big);
 	free(big);
@@ -534,12 +547,10 @@ static void test_own_errors_keep_the_lane(void **state)
 {
 	struct rlimit limit, low;
 	struct opener opener;
-	char *big = calloc(1, 20001);
+	char *big = long_text(20000);
 
 	(void)state;
-	memset(big, 'x', 20000);
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
+	opener_open_to_web(&opener, 1);
 	assert_int_equal(inko_mailbox_room(opener.to), QUEUE);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	low = limit;
@@ -562,9 +573,7 @@ static void test_lane_that_takes_no_descriptors(void **state)
 	int off = 0, peer, fd = lanes_connection(&peer);
 
 	(void)state;
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
-	opener_tell(&opener, "web/1");
+	opener_open_to_web(&opener, 2);
 	if (setsockopt(opener.out[0].read_fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)) < 0)
 		print_message("SO_PASSRIGHTS is not known here\n");
 	assert_int_equal(inko_message_new_connection(&fd, "l", NULL, 0, &message), 0);
@@ -613,8 +622,7 @@ static void test_too_many_refs(void **state)
 	(void)state;
 	if (geteuid() != 0)
 		skip();
-	opener_open(&opener, "web");
-	opener_tell(&opener, "web/0");
+	opener_open_to_web(&opener, 1);
 	assert_int_equal(inko_mailbox_room(opener.to), QUEUE);
 	if (fork() == 0)
 		send_until_too_many_refs(&opener);
