@@ -1,6 +1,6 @@
 /*
  * The wire between keeper and supervisor: a fixed head, the bytes, and the descriptors, in one
- * datagram. Both ends are of one build: the keeper starts the supervisor.
+ * datagram.
  */
 
 #include "proto/keep.h"
@@ -77,7 +77,7 @@ static ssize_t next_size(int fd)
 
 static int decode(const struct keep_head *head, size_t n_bytes, struct keep_message *message)
 {
-	if (head->verb < KEEP_PUT || head->verb > KEEP_STOP)
+	if (head->verb < KEEP_PUT || head->verb >= KEEP_VERBS)
 		return -EBADMSG;
 	if (!memchr(head->key, '\0', sizeof(head->key)))
 		return -EBADMSG;

@@ -4,6 +4,9 @@
  * What keeper and supervisor say to each other over a SOCK_SEQPACKET pair. A put, update or drop
  * needs no answer: once it is in the socket the keeper will do it, in order, whatever becomes of
  * the sender.
+ *
+ * The two may be of different builds while one of them is being replaced: the numbers stay as they
+ * are, new verbs come behind the last, and a verb that is not known is left out.
  */
 
 #include <stdbool.h>
@@ -25,6 +28,19 @@ enum keep_verb {
 	KEEP_EXITED, /* the process of key's first descriptor, a pidfd, ended; number is
 		      * KEEP_STATUS_KNOWN | (CLD_* << 8) | si_status. See waitid(2). */
 	KEEP_STOP,   /* the operator wants the service to end */
+
+	/* supervisor to keeper */
+	KEEP_UPGRADE, /* I end: start the installed supervisor, and be replaced once it serves */
+	KEEP_SERVING, /* I have taken over what is held, and answer on the control socket */
+	/* supervisor to whoever connects to its door (RUNTIME_KEEPER) */
+	KEEP_REFUSED, /* there is a keeper; number is its pid. Nothing follows. */
+	KEEP_LOCK,    /* you are the keeper: the lock of the directory; then a KEEP_PUT for all
+		       * that I have, then */
+	KEEP_ALL,     /* that was all; from now on this is the link to me */
+	/* keeper to supervisor */
+	KEEP_LEAVE,  /* end, as on SIGTERM: I start the installed one */
+	KEEP_KEEPER, /* who I am: bytes are my version, number is how often I was replaced in place */
+	KEEP_VERBS,
 };
 
 #define KEEP_STATUS_KNOWN 0x10000u

@@ -8,6 +8,8 @@
 
 #define RUNTIME_CONTROL "io.inkod.Supervisor"
 #define RUNTIME_LOCK "lock"
+/* Where the supervisor waits for a keeper to take over from one that died; see proto/keep.h. */
+#define RUNTIME_KEEPER "keeper"
 
 /* Where inkod runs: option if not NULL, else INKO_RUNTIME_DIR, else /run/inko for root, else
  * $XDG_RUNTIME_DIR/inko. -ENXIO when there is none of these, -ENAMETOOLONG when a socket in it

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -78,18 +79,35 @@ static int check(const char *path)
 	return 0;
 }
 
-static void complain_taken(const char *path, int lock_fd)
+/* Its file's, or 0. */
+static uint32_t read_pid(const char *directory)
 {
-	char pid[16] = "";
-	ssize_t size = pread(lock_fd, pid, sizeof(pid) - 1, 0);
+	char path[PATH_MAX], pid[16] = "";
+	_cleanup_close_ int fd = -1;
 
-	pid[size > 0 ? strspn(pid, "0123456789") : 0] = '\0';
-	log_line("another inkod (pid %s) runs in %s; stop it, or choose another --runtime-dir",
-		pid[0] ? pid : "unknown", path);
+	if (runtime_path(directory, RUNTIME_LOCK, path) < 0)
+		return 0;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 || read(fd, pid, sizeof(pid) - 1) <= 0)
+		return 0;
+	return (uint32_t)strtoul(pid, NULL, 10);
+}
+
+void directory_complain_taken(const struct directory *directory, uint32_t pid)
+{
+	if (pid == 0)
+		pid = read_pid(directory->path);
+	if (pid == 0)
+		log_line("another inkod runs in %s; stop it, or choose another --runtime-dir",
+			directory->path);
+	else
+		log_line("another inkod (pid %u) runs in %s; stop it, or choose another "
+			 "--runtime-dir",
+			pid, directory->path);
 }
 
 /* 1, or 0 when who had the lock removed its file meanwhile. */
-static int try_lock(const struct directory *directory, const char *lock_path, int *ret_fd)
+static int try_lock(const char *lock_path, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
 	struct stat status;
@@ -97,14 +115,13 @@ static int try_lock(const struct directory *directory, const char *lock_path, in
 	fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		log_line("cannot open %s: %s", lock_path, strerror(errno));
-		return -1;
+		return -EIO;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno == EWOULDBLOCK)
-			complain_taken(directory->path, fd);
-		else
-			log_line("cannot lock %s: %s", lock_path, strerror(errno));
-		return -1;
+			return -EWOULDBLOCK;
+		log_line("cannot lock %s: %s", lock_path, strerror(errno));
+		return -EIO;
 	}
 	if (fstat(fd, &status) < 0 || status.st_nlink == 0)
 		return 0;
@@ -112,26 +129,29 @@ static int try_lock(const struct directory *directory, const char *lock_path, in
 	return 1;
 }
 
-static int lock(struct directory *directory)
+int directory_lock(struct directory *directory)
 {
-	char path[PATH_MAX], pid[16];
+	char path[PATH_MAX];
 	int r;
 
 	if (runtime_path(directory->path, RUNTIME_LOCK, path) < 0)
-		return -1;
+		return -ENAMETOOLONG;
 	do
-		r = try_lock(directory, path, &directory->lock_fd);
+		r = try_lock(path, &directory->lock_fd);
 	while (r == 0);
-	if (r < 0)
-		return -1;
+	return r < 0 ? r : directory_write_pid(directory);
+}
+
+int directory_write_pid(const struct directory *directory)
+{
+	char pid[16];
+
 	(void)snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-	if (ftruncate(directory->lock_fd, 0) < 0 ||
-		pwrite(directory->lock_fd, pid, strlen(pid), 0) < 0) {
-		log_line("cannot write %s: %s", path, strerror(errno));
-		descriptor_close(&directory->lock_fd);
-		return -1;
-	}
-	return 0;
+	if (ftruncate(directory->lock_fd, 0) == 0 &&
+		pwrite(directory->lock_fd, pid, strlen(pid), 0) > 0)
+		return 0;
+	log_line("cannot write the lock of %s: %s", directory->path, strerror(errno));
+	return -EIO;
 }
 
 int directory_open(struct directory *directory, const char *option)
@@ -139,9 +159,7 @@ int directory_open(struct directory *directory, const char *option)
 	directory->lock_fd = -1;
 	if (choose(directory, option) < 0 || make(directory->path) < 0)
 		return -1;
-	if (check(directory->path) < 0)
-		return -1;
-	return lock(directory);
+	return check(directory->path);
 }
 
 void directory_remove(struct directory *directory)

@@ -11,20 +11,26 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/keeper/carry.h"
 #include "daemon/keeper/launch.h"
 #include "daemon/keeper/log.h"
 #include "daemon/keeper/store.h"
+#include "daemon/keeper/takeover.h"
 #include "proto/descriptor.h"
 
 #define RESTART_FIRST_MSEC 10
 #define RESTART_MOST_MSEC 5000
-/* A supervisor that lived this long had started well: the next may start at once again. */
-#define LIVED_WELL_MSEC 10000
+/* A supervisor that served this long had started well: the next may start at once again. Measured
+ * against the first pause and not the last, it does not fall behind when it is killed often. */
+#define SERVED_WELL_MSEC (10 * RESTART_FIRST_MSEC)
+/* So many that did not, one after the other, and somebody should do something about it. */
+#define FAILURES_MAX 5
 
 /* Between tries where the kernel has no event for when it will do. */
 #define PAUSE_MSEC 10
@@ -35,17 +41,26 @@
 struct keeper {
 	struct store store;
 	int signal_fd, lock_fd;
+	char **argv;
 
-	pid_t supervisor; /* 0 while it is down */
-	int link_fd;	  /* to it */
-	uint64_t started_msec, start_at_msec;
+	pid_t supervisor;  /* 0 while it is down; never to be signalled by */
+	int supervisor_fd; /* its pidfd */
+	int link_fd;	   /* to it */
+	uint64_t start_at_msec;
+	uint64_t serving_since_msec; /* 0 until it says so */
 	unsigned int delay_msec;
+	unsigned int failures; /* of supervisors in a row that did not serve well */
 
 	bool taking; /* the answer to KEEP_TAKE is being sent; next is what comes next in it */
 	struct store_entry *next;
 	bool taken;  /* it was, up to KEEP_END: the supervisor knows all */
 	bool untold; /* of an entry: see there */
 	uint64_t pause_until_msec;
+
+	bool introduced;	       /* the supervisor knows who its keeper is */
+	bool leave_wanted, leave_told; /* it shall make room for the installed one */
+	bool upgrading;		       /* this process is replaced in place when that one serves */
+	uint32_t replaced;	       /* how often that was done */
 
 	bool stop_wanted, stop_told;
 	bool finishing; /* the supervisor said so: it is not started again */
@@ -107,6 +122,13 @@ static void on_message(struct keeper *keeper, struct keep_message *message)
 	case KEEP_FINISH:
 		keeper->finishing = true;
 		break;
+	case KEEP_UPGRADE:
+		/* It leaves by itself. */
+		keeper->upgrading = keeper->leave_wanted = keeper->leave_told = true;
+		break;
+	case KEEP_SERVING:
+		keeper->serving_since_msec = now_msec();
+		break;
 	default:
 		log_line("ignored a message that only a keeper sends (%d)", message->verb);
 	}
@@ -145,7 +167,14 @@ static void close_link(struct keeper *keeper)
 	descriptor_close(&keeper->link_fd);
 	keeper->taking = false;
 	keeper->taken = false;
+	keeper->introduced = false;
 	keeper->next = NULL;
+}
+
+static void kill_supervisor(const struct keeper *keeper)
+{
+	if (keeper->supervisor_fd >= 0)
+		(void)pidfd_send_signal(keeper->supervisor_fd, SIGKILL, NULL, 0);
 }
 
 /* While the answer to KEEP_TAKE is on its way the supervisor only reads. */
@@ -159,8 +188,8 @@ static void on_link_input(struct keeper *keeper)
 		return;
 	close_link(keeper);
 	/* It ends, or is no use without its link. */
-	if (keeper->supervisor > 0 && !keeper->finishing)
-		(void)kill(keeper->supervisor, SIGKILL);
+	if (!keeper->finishing && !keeper->leave_told)
+		kill_supervisor(keeper);
 }
 
 static int send_message(struct keeper *keeper, enum keep_verb verb, const struct store_entry *entry)
@@ -206,37 +235,69 @@ static int send_exited(struct keeper *keeper)
 	return 0;
 }
 
+/* Messages that say one thing, once in a supervisor's life. */
+static int send_told(struct keeper *keeper, enum keep_verb verb, bool wanted, bool *told)
+{
+	int r = wanted && !*told ? send_message(keeper, verb, NULL) : 0;
+
+	if (wanted && r == 0)
+		*told = true;
+	return r;
+}
+
+static int send_introduction(struct keeper *keeper)
+{
+	char version[] = PACKAGE_VERSION;
+	struct keep_message message = {.verb = KEEP_KEEPER,
+		.number = keeper->replaced,
+		.bytes = version,
+		.n_bytes = strlen(version)};
+	int r = keeper->introduced ? 0 : keep_send(keeper->link_fd, &message, false);
+
+	if (r == 0)
+		keeper->introduced = true;
+	return r;
+}
+
+static int send_news(struct keeper *keeper)
+{
+	int r = send_introduction(keeper);
+
+	if (r == 0 && keeper->untold)
+		r = send_exited(keeper);
+	if (r < 0)
+		return r;
+	keeper->untold = false;
+	r = send_told(keeper, KEEP_STOP, keeper->stop_wanted, &keeper->stop_told);
+	if (r == 0)
+		r = send_told(keeper, KEEP_LEAVE, keeper->leave_wanted, &keeper->leave_told);
+	return r;
+}
+
 /* Each step leaves behind what it could not send. */
 static int send_what_waits(struct keeper *keeper)
 {
-	int r = 0;
-
 	if (keeper->taking) {
-		r = send_held(keeper);
+		int r = send_held(keeper);
+
 		if (r < 0)
 			return r;
 		keeper->taking = false;
 		keeper->taken = true;
 	}
-	if (keeper->taken && keeper->untold) {
-		r = send_exited(keeper);
-		if (r < 0)
-			return r;
-		keeper->untold = false;
-	}
-	if (keeper->taken && keeper->stop_wanted && !keeper->stop_told) {
-		r = send_message(keeper, KEEP_STOP, NULL);
-		keeper->stop_told = r == 0;
-	}
-	return r;
+	return keeper->taken ? send_news(keeper) : 0;
+}
+
+static bool has_news(const struct keeper *keeper)
+{
+	return !keeper->introduced || keeper->untold ||
+	       (keeper->stop_wanted && !keeper->stop_told) ||
+	       (keeper->leave_wanted && !keeper->leave_told);
 }
 
 static bool has_output(const struct keeper *keeper)
 {
-	if (keeper->link_fd < 0)
-		return false;
-	return keeper->taking ||
-	       (keeper->taken && (keeper->untold || (keeper->stop_wanted && !keeper->stop_told)));
+	return keeper->link_fd >= 0 && (keeper->taking || (keeper->taken && has_news(keeper)));
 }
 
 static void flush(struct keeper *keeper)
@@ -261,48 +322,100 @@ static void start_later(struct keeper *keeper)
 		keeper->delay_msec = RESTART_MOST_MSEC;
 }
 
+/* Said at each of them; what can be done, once. */
+static void count_failure(struct keeper *keeper)
+{
+	if (++keeper->failures == FAILURES_MAX)
+		log_line("inko-supervisor has not come up %u times in a row: what runs goes on and "
+			 "is held, but nothing is restarted and inkoctl gets no answer. Its own "
+			 "lines above say why; install a build that works, which is then started "
+			 "by itself",
+			keeper->failures);
+}
+
 static void start(struct keeper *keeper)
 {
 	char path[PATH_MAX];
 	int r;
 
-	keeper->started_msec = now_msec();
 	keeper->stop_told = false;
+	keeper->leave_wanted = keeper->leave_told = false;
 	keeper->full_logged = false;
+	keeper->serving_since_msec = 0;
 	r = launch_find(path);
 	if (r == 0)
-		r = launch_start(path, keeper->lock_fd, &keeper->supervisor, &keeper->link_fd);
+		r = launch_start(path, keeper->lock_fd, &keeper->supervisor, &keeper->supervisor_fd,
+			&keeper->link_fd);
+	/* For its first life only; see daemon/supervisor/holding.c. */
+	(void)unsetenv("INKO_FAULT");
 	if (r == 0)
 		return;
 	log_line("cannot start inko-supervisor: %s; trying again in %u ms", strerror(-r),
 		keeper->delay_msec);
+	count_failure(keeper);
 	start_later(keeper);
 }
 
 static void log_end(const struct keeper *keeper, const siginfo_t *info)
 {
 	const char *signal_name = sigabbrev_np(info->si_status);
+	int pid = (int)keeper->supervisor;
 
-	if (info->si_code == CLD_EXITED)
+	if (info->si_pid == 0)
+		log_line("inko-supervisor (pid %d) ended; starting it again in %u ms", pid,
+			keeper->delay_msec);
+	else if (info->si_code == CLD_EXITED)
 		log_line(
 			"inko-supervisor (pid %d) exited with status %d; starting it again in %u ms",
-			(int)info->si_pid, info->si_status, keeper->delay_msec);
+			pid, info->si_status, keeper->delay_msec);
 	else
 		log_line("inko-supervisor (pid %d) was killed by SIG%s; starting it again in %u ms",
-			(int)info->si_pid, signal_name ? signal_name : "RT", keeper->delay_msec);
+			pid, signal_name ? signal_name : "RT", keeper->delay_msec);
 }
 
+static bool served_well(const struct keeper *keeper)
+{
+	return keeper->serving_since_msec &&
+	       now_msec() - keeper->serving_since_msec >= SERVED_WELL_MSEC;
+}
+
+/* info is zero when it was nobody's child of ours. */
 static void on_supervisor_end(struct keeper *keeper, const siginfo_t *info)
 {
+	bool left;
+
 	receive_all(keeper);
-	close_link(keeper);
-	keeper->supervisor = 0;
-	if (keeper->finishing)
-		return;
-	if (now_msec() - keeper->started_msec >= LIVED_WELL_MSEC)
+	left = keeper->leave_told;
+	if (left || served_well(keeper)) {
 		keeper->delay_msec = RESTART_FIRST_MSEC;
-	log_end(keeper, info);
+		keeper->failures = 0;
+	}
+	close_link(keeper);
+	descriptor_close(&keeper->supervisor_fd);
+	if (keeper->finishing) {
+		keeper->supervisor = 0;
+		return;
+	}
+	if (left)
+		log_line("inko-supervisor (pid %d) made room for the installed one",
+			(int)keeper->supervisor);
+	else
+		log_end(keeper, info);
+	if (!left && !served_well(keeper))
+		count_failure(keeper);
+	keeper->supervisor = 0;
 	start_later(keeper);
+}
+
+/* One that was taken over is no child of this process: its pidfd is all there is. */
+static void check_supervisor(struct keeper *keeper)
+{
+	siginfo_t info = {0};
+
+	if (waitid(P_PIDFD, (id_t)keeper->supervisor_fd, &info, WEXITED | WNOHANG) == 0 &&
+		info.si_pid == 0)
+		return;
+	on_supervisor_end(keeper, &info);
 }
 
 /* Reaps pid through the pidfd that is held for it: a number alone may be another process's by
@@ -330,16 +443,15 @@ static void reap(struct keeper *keeper, pid_t pid)
 {
 	siginfo_t info = {0};
 
-	/* The put of its pidfd, by a supervisor that has ended, may be still to be read. */
-	if (pid != keeper->supervisor) {
-		receive_all(keeper);
-		if (reap_held(keeper, pid))
-			return;
-	}
-	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG) < 0)
-		return;
-	if (pid == keeper->supervisor)
+	if (pid == keeper->supervisor &&
+		waitid(P_PIDFD, (id_t)keeper->supervisor_fd, &info, WEXITED | WNOHANG) == 0) {
 		on_supervisor_end(keeper, &info);
+		return;
+	}
+	/* The put of its pidfd, by a supervisor that has ended, may be still to be read. */
+	receive_all(keeper);
+	if (!reap_held(keeper, pid))
+		(void)waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
 }
 
 /* Orphans come here because the keeper is their subreaper: actors of an earlier supervisor, and
@@ -373,6 +485,8 @@ static void on_signals(struct keeper *keeper)
 	while (read(keeper->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD)
 			on_children(keeper);
+		else if (info.ssi_signo == SIGHUP)
+			keeper->upgrading = keeper->leave_wanted = true;
 		else
 			on_stop_signal(keeper);
 	}
@@ -382,8 +496,7 @@ static int open_signals(struct keeper *keeper)
 {
 	sigset_t mask;
 
-	/* A terminal that goes, and a log that nobody reads, are no reason to end. */
-	(void)signal(SIGHUP, SIG_IGN);
+	/* A log that nobody reads is no reason to end. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	/* Were it ignored, children would leave no status. */
 	(void)signal(SIGCHLD, SIG_DFL);
@@ -391,6 +504,7 @@ static int open_signals(struct keeper *keeper)
 	(void)sigaddset(&mask, SIGCHLD);
 	(void)sigaddset(&mask, SIGTERM);
 	(void)sigaddset(&mask, SIGINT);
+	(void)sigaddset(&mask, SIGHUP);
 	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
 	keeper->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	return keeper->signal_fd < 0 ? -errno : 0;
@@ -427,47 +541,144 @@ static short link_events(const struct keeper *keeper)
 	return events;
 }
 
+/* Replacing this process by the installed program, in place: it keeps its number, its children, and
+ * what it holds. */
+
+static bool is_replaceable(const struct keeper *keeper)
+{
+	return keeper->upgrading && keeper->serving_since_msec && keeper->taken &&
+	       keeper->link_fd >= 0 && !keeper->leave_wanted && !has_output(keeper);
+}
+
+static void replace(struct keeper *keeper)
+{
+	const struct carried carried = {
+		.lock_fd = keeper->lock_fd,
+		.link_fd = keeper->link_fd,
+		.supervisor_fd = keeper->supervisor_fd,
+		.supervisor = keeper->supervisor,
+		.replaced = keeper->replaced,
+		.stop_wanted = keeper->stop_wanted,
+	};
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+	int r = launch_find_own(path);
+
+	keeper->upgrading = false;
+	if (r == 0)
+		r = carry_write(&carried, &keeper->store, &fd);
+	if (r == 0)
+		r = carry_execute(path, keeper->argv, &carried, &keeper->store, fd);
+	log_line("cannot be replaced by %s: %s; goes on as it is. Put the program there, then "
+		 "'inkoctl upgrade'",
+		path, strerror(-r));
+}
+
+static int go_on(struct keeper *keeper, int carried_fd)
+{
+	_cleanup_close_ int fd = carried_fd;
+	struct carried carried;
+	int r = carry_read(fd, &carried, &keeper->store);
+
+	if (r < 0)
+		return r;
+	keeper->lock_fd = carried.lock_fd;
+	keeper->link_fd = carried.link_fd;
+	keeper->supervisor_fd = carried.supervisor_fd;
+	keeper->supervisor = carried.supervisor;
+	keeper->stop_wanted = keeper->stop_told = carried.stop_wanted != 0;
+	keeper->replaced = carried.replaced + 1;
+	keeper->taken = true;
+	keeper->serving_since_msec = now_msec();
+	for (struct store_entry *entry = keeper->store.first; entry; entry = entry->next)
+		keeper->untold |= entry->untold;
+	log_line("inkod " PACKAGE_VERSION " goes on with what inkod held");
+	return 0;
+}
+
+/* Another keeper's supervisor. It is replaced when it is not the one that this keeper starts. */
+static int take_over(struct keeper *keeper, int link_fd)
+{
+	char path[PATH_MAX];
+	int r;
+
+	keeper->link_fd = link_fd;
+	r = takeover_find_peer(link_fd, &keeper->supervisor, &keeper->supervisor_fd);
+	if (r == 0)
+		r = takeover_receive(link_fd, &keeper->store);
+	if (r < 0) {
+		log_line("the supervisor ended while it was taken over (%s): what it had not "
+			 "handed over yet is lost. Start inkod again, which begins anew",
+			strerror(-r));
+		return -ECONNRESET;
+	}
+	keeper->taken = true;
+	keeper->serving_since_msec = now_msec();
+	keeper->leave_wanted =
+		launch_find(path) == 0 && !takeover_is_program(keeper->supervisor, path);
+	log_line("took over %zu things from inko-supervisor (pid %d), whose keeper had died",
+		keeper->store.n_keys, (int)keeper->supervisor);
+	return 0;
+}
+
 static void turn(struct keeper *keeper)
 {
 	struct pollfd fds[] = {
 		{.fd = keeper->signal_fd, .events = POLLIN},
 		{.fd = keeper->link_fd, .events = link_events(keeper)},
+		{.fd = keeper->supervisor_fd, .events = POLLIN},
 	};
 
-	if (poll(fds, 2, timeout_msec(keeper)) < 0 && errno != EINTR)
+	if (poll(fds, 3, timeout_msec(keeper)) < 0 && errno != EINTR)
 		abort();
 	/* Before the signals, which may change the link. */
 	if (fds[1].revents & (POLLHUP | POLLERR))
 		keeper->taking = false;
 	if (fds[1].revents & (POLLIN | POLLHUP | POLLERR))
 		on_link_input(keeper);
+	if (fds[2].revents)
+		check_supervisor(keeper);
 	if (fds[0].revents)
 		on_signals(keeper);
 	flush(keeper);
+	if (is_replaceable(keeper))
+		replace(keeper);
 	if (!is_done(keeper) && keeper->supervisor == 0 && now_msec() >= keeper->start_at_msec)
 		start(keeper);
 }
 
-int keeper_run(size_t max_fds, int lock_fd)
+static int begin(struct keeper *keeper, const struct keeper_start *start)
+{
+	int r;
+
+	store_init(&keeper->store, STORE_KEYS_MAX, start->max_fds);
+	if (start->carried_fd >= 0 && go_on(keeper, start->carried_fd) < 0)
+		return -EPROTO;
+	r = open_signals(keeper);
+	if (r == 0 && start->link_fd >= 0)
+		r = take_over(keeper, start->link_fd);
+	return r;
+}
+
+int keeper_run(const struct keeper_start *start)
 {
 	struct keeper keeper = {
 		.signal_fd = -1,
-		.lock_fd = lock_fd,
+		.lock_fd = start->lock_fd,
+		.argv = start->argv,
+		.supervisor_fd = -1,
 		.link_fd = -1,
 		.delay_msec = RESTART_FIRST_MSEC,
 	};
-	int r;
+	int r = begin(&keeper, start);
 
-	r = open_signals(&keeper);
-	if (r < 0)
-		return r;
-	store_init(&keeper.store, STORE_KEYS_MAX, max_fds);
-	while (!is_done(&keeper))
+	while (r == 0 && !is_done(&keeper))
 		turn(&keeper);
-	if (keeper.gave_up && keeper.supervisor > 0)
-		(void)kill(keeper.supervisor, SIGKILL);
+	if (keeper.gave_up)
+		kill_supervisor(&keeper);
 	store_done(&keeper.store);
 	descriptor_close(&keeper.link_fd);
+	descriptor_close(&keeper.supervisor_fd);
 	descriptor_close(&keeper.signal_fd);
-	return keeper.gave_up ? -ECANCELED : 0;
+	return r == 0 && keeper.gave_up ? -ECANCELED : r;
 }

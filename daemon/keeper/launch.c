@@ -10,7 +10,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/keeper/log.h"
@@ -31,11 +33,25 @@ static int join(const char *directory, size_t length, char ret_path[static PATH_
 	return access(ret_path, X_OK) < 0 ? -errno : 0;
 }
 
+int launch_find_own(char ret_path[static PATH_MAX])
+{
+	static const char deleted[] = " (deleted)";
+	ssize_t length = readlink("/proc/self/exe", ret_path, PATH_MAX - 1);
+	size_t tail = strlen(deleted);
+
+	if (length < 0)
+		return -errno;
+	ret_path[length] = '\0';
+	/* The file was replaced: its successor stands there. See proc(5). */
+	if ((size_t)length > tail && strcmp(ret_path + length - tail, deleted) == 0)
+		ret_path[(size_t)length - tail] = '\0';
+	return 0;
+}
+
 int launch_find(char ret_path[static PATH_MAX])
 {
 	char self[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self));
-	const char *slash = length > 0 ? memrchr(self, '/', (size_t)length) : NULL;
+	const char *slash = launch_find_own(self) == 0 ? strrchr(self, '/') : NULL;
 
 	if (slash && join(self, (size_t)(slash - self), ret_path) == 0)
 		return 0;
@@ -75,10 +91,10 @@ static _Noreturn void execute(const char *path, int link_fd, int lock_fd)
 	_exit(EXIT_CANNOT_EXECUTE);
 }
 
-int launch_start(const char *path, int lock_fd, pid_t *ret_pid, int *ret_link_fd)
+int launch_start(const char *path, int lock_fd, pid_t *ret_pid, int *ret_pidfd, int *ret_link_fd)
 {
 	_cleanup_close_ int mine = -1, other = -1;
-	int fds[2];
+	int fds[2], pidfd;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
@@ -90,7 +106,17 @@ int launch_start(const char *path, int lock_fd, pid_t *ret_pid, int *ret_link_fd
 		return -errno;
 	if (pid == 0)
 		execute(path, other, lock_fd);
+	/* Nobody has waited for it, so that the number is its own. */
+	pidfd = pidfd_open(pid, 0);
+	if (pidfd < 0) {
+		int error = errno;
+
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		return -error;
+	}
 	*ret_pid = pid;
+	*ret_pidfd = pidfd;
 	*ret_link_fd = descriptor_take(&mine);
 	return 0;
 }

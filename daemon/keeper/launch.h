@@ -7,8 +7,10 @@
 #include <limits.h>
 #include <sys/types.h>
 
+/* The path that this program was executed from, whatever stands there now. -errno. */
+int launch_find_own(char ret_path[static PATH_MAX]);
 /* The path of inko-supervisor: beside this program, or where it is installed. -ENOENT. */
 int launch_find(char ret_path[static PATH_MAX]);
 /* Starts it in a session of its own; *ret_link_fd is the keeper's end of the pair whose other end
- * it finds at KEEP_FD. It is given the directory's lock as well. */
-int launch_start(const char *path, int lock_fd, pid_t *ret_pid, int *ret_link_fd);
+ * it finds at KEEP_FD, *ret_pidfd is a pidfd of it. It is given the directory's lock as well. */
+int launch_start(const char *path, int lock_fd, pid_t *ret_pid, int *ret_pidfd, int *ret_link_fd);

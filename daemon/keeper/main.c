@@ -15,10 +15,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "daemon/keeper/carry.h"
 #include "daemon/keeper/directory.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/launch.h"
 #include "daemon/keeper/log.h"
+#include "daemon/keeper/takeover.h"
 
 /* Descriptors that the keeper needs besides those that it holds, and those that a message brings
  * before it is refused. */
@@ -58,11 +60,14 @@ static int raise_limit(rlim_t *ret_limit)
 
 static int set_environment(const struct directory *directory)
 {
-	char pid[3 * sizeof(pid_t)];
+	char pid[3 * sizeof(pid_t)], own[PATH_MAX];
 
 	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	if (setenv("INKO_RUNTIME_DIR", directory->path, 1) < 0 ||
 		setenv("INKO_KEEPER_PID", pid, 1) < 0)
+		return -errno;
+	/* For a supervisor that has to start another keeper. */
+	if (launch_find_own(own) == 0 && setenv("INKO_KEEPER_PATH", own, 1) < 0)
 		return -errno;
 	/* The descriptors of these were closed. */
 	(void)unsetenv("LISTEN_PID");
@@ -96,21 +101,67 @@ static int look_for_supervisor(void)
 	return r;
 }
 
-static int keep(const char *runtime_option)
+/* Runs in directory, alone: with its lock, or as the next keeper of who has it. */
+static int run_in(struct directory *directory, struct keeper_start *start)
 {
-	struct directory directory;
 	rlim_t limit = 0;
 	int r;
 
+	r = directory_lock(directory);
+	if (r == -EWOULDBLOCK)
+		r = takeover_begin(directory, &start->link_fd);
+	if (r < 0)
+		return r;
+	start->lock_fd = directory->lock_fd;
+	r = prepare(directory, &limit);
+	if (r == 0) {
+		start->max_fds = limit > OWN_DESCRIPTORS ? limit - OWN_DESCRIPTORS : 0;
+		r = keeper_run(start);
+	}
+	directory_remove(directory);
+	return r;
+}
+
+static int run(const char *runtime_option, char **argv)
+{
+	struct keeper_start start = {.lock_fd = -1, .link_fd = -1, .carried_fd = -1, .argv = argv};
+	struct directory directory;
+
 	if (tidy_descriptors() < 0 || look_for_supervisor() < 0)
-		return EXIT_FAILURE;
+		return -EIO;
 	if (directory_open(&directory, runtime_option) < 0)
-		return EXIT_FAILURE;
-	r = prepare(&directory, &limit);
-	if (r == 0)
-		r = keeper_run(
-			limit > OWN_DESCRIPTORS ? limit - OWN_DESCRIPTORS : 0, directory.lock_fd);
-	directory_remove(&directory);
+		return -EIO;
+	return run_in(&directory, &start);
+}
+
+/* The same process was inkod before, and left itself what it held. Its limits, signal mask and
+ * environment are what they were. */
+static int run_on(const char *runtime_option, char **argv, int carried_fd)
+{
+	struct keeper_start start = {
+		.lock_fd = -1, .link_fd = -1, .carried_fd = carried_fd, .argv = argv};
+	struct directory directory;
+	struct rlimit limit;
+	int r;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || directory_open(&directory, runtime_option) < 0)
+		return -EIO;
+	start.max_fds = limit.rlim_cur > OWN_DESCRIPTORS ? limit.rlim_cur - OWN_DESCRIPTORS : 0;
+	r = keeper_run(&start);
+	if (r != -EPROTO)
+		directory_remove(&directory);
+	return r;
+}
+
+static int keep(const char *runtime_option, char **argv)
+{
+	int carried_fd = carry_find();
+	int r = carried_fd >= 0 ? run_on(runtime_option, argv, carried_fd) : -EPROTO;
+
+	/* What another version left is not touched but closed: the supervisor, which is on the
+	 * other side of that, gives all once more. */
+	if (r == -EPROTO)
+		r = run(runtime_option, argv);
 	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -159,5 +210,5 @@ int main(int argc, char **argv)
 		log_line("takes no argument %s; see inkod --help", argv[optind]);
 		return EXIT_FAILURE;
 	}
-	return keep(runtime_option);
+	return keep(runtime_option, argv);
 }

@@ -210,7 +210,7 @@ static void send_raw(int fd, const struct raw_head *head, size_t size, size_t n_
 
 static void refuses_what_is_invalid(void **state)
 {
-	struct raw_head head = {.verb = KEEP_STOP + 1};
+	struct raw_head head = {.verb = KEEP_VERBS};
 	struct keep_message message;
 	int pair[2];
 

@@ -1,0 +1,171 @@
+/*
+ * The keeper's side of the supervisor's door. Everything here happens before the keeper's loop, and
+ * waits: there is nothing else to do yet.
+ */
+
+#include "daemon/keeper/takeover.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/keeper/log.h"
+#include "proto/descriptor.h"
+#include "proto/runtime.h"
+
+/* How long the lock may be held with nobody at the door: a supervisor may be just starting. */
+#define WAIT_MSEC 3000
+#define PAUSE_MSEC 20
+
+static uint64_t now_msec(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int connect_to_door(const char *directory, int *ret_fd)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	char path[PATH_MAX];
+
+	if (fd < 0)
+		return -errno;
+	if (runtime_path(directory, RUNTIME_KEEPER, path) < 0 ||
+		strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	(void)strcpy(address.sun_path, path);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	*ret_fd = descriptor_take(&fd);
+	return 0;
+}
+
+/* The next message, waited for; as keep_receive, or -ETIMEDOUT. */
+static int receive(int fd, int timeout_msec, struct keep_message *ret_message)
+{
+	for (;;) {
+		struct pollfd waits = {.fd = fd, .events = POLLIN};
+		int r = keep_receive(fd, ret_message);
+
+		if (r != -EAGAIN && r != -ENOMEM && r != -EMFILE)
+			return r;
+		if (r != -EAGAIN)
+			(void)poll(NULL, 0, PAUSE_MSEC);
+		else if (poll(&waits, 1, timeout_msec) == 0)
+			return -ETIMEDOUT;
+	}
+}
+
+/* 1 with the lock, 0 when there is a keeper, whose pid is known then, -EAGAIN when nobody answers
+ * for the moment. */
+static int ask(struct directory *directory, int *ret_link_fd, uint32_t *ret_pid)
+{
+	_cleanup_close_ int fd = -1;
+	struct keep_message message;
+	int r = connect_to_door(directory->path, &fd);
+
+	if (r < 0 || receive(fd, WAIT_MSEC, &message) != 1)
+		return -EAGAIN;
+	r = -EAGAIN;
+	if (message.verb == KEEP_REFUSED) {
+		*ret_pid = message.number;
+		r = 0;
+	} else if (message.verb == KEEP_LOCK && message.passed.n_fds == 1) {
+		directory->lock_fd = descriptor_take(&message.passed.fds[0]);
+		*ret_link_fd = descriptor_take(&fd);
+		r = 1;
+	}
+	keep_message_done(&message);
+	return r;
+}
+
+int takeover_begin(struct directory *directory, int *ret_link_fd)
+{
+	uint64_t end_msec = now_msec() + WAIT_MSEC;
+	uint32_t pid = 0;
+	int r;
+
+	while ((r = ask(directory, ret_link_fd, &pid)) == -EAGAIN && now_msec() < end_msec) {
+		r = directory_lock(directory);
+		if (r != -EWOULDBLOCK)
+			return r;
+		(void)poll(NULL, 0, PAUSE_MSEC);
+	}
+	if (r != 1) {
+		directory_complain_taken(directory, pid);
+		return -EBUSY;
+	}
+	return directory_write_pid(directory) < 0 ? -EIO : 1;
+}
+
+static void hold(struct store *store, struct keep_message *message)
+{
+	int r = store_put(store, message);
+
+	if (r < 0)
+		log_line("cannot hold %s (%s): it ends with the supervisor", message->key,
+			strerror(-r));
+}
+
+int takeover_receive(int link_fd, struct store *store)
+{
+	for (;;) {
+		struct keep_message message;
+		enum keep_verb verb;
+		int r = receive(link_fd, -1, &message);
+
+		if (r == -EBADMSG) {
+			log_line("left out something of inko-supervisor that this build does not "
+				 "know");
+			continue;
+		}
+		if (r <= 0)
+			return r < 0 ? r : -ECONNRESET;
+		verb = message.verb;
+		if (verb == KEEP_PUT)
+			hold(store, &message);
+		keep_message_done(&message);
+		if (verb == KEEP_ALL)
+			return 0;
+	}
+}
+
+int takeover_find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd)
+{
+	struct pollfd link = {.fd = link_fd};
+	struct ucred who;
+	socklen_t size = sizeof(who);
+	_cleanup_close_ int pidfd = -1;
+
+	if (getsockopt(link_fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0)
+		return -errno;
+	pidfd = pidfd_open(who.pid, 0);
+	if (pidfd < 0)
+		return -errno;
+	/* As long as it holds its end it is alive, and the number is its own. */
+	if (poll(&link, 1, 0) < 0 || (link.revents & POLLHUP))
+		return -ECONNRESET;
+	*ret_pid = who.pid;
+	*ret_pidfd = descriptor_take(&pidfd);
+	return 0;
+}
+
+bool takeover_is_program(pid_t pid, const char *path)
+{
+	char link[sizeof("/proc//exe") + 3 * sizeof(pid)];
+	struct stat runs, installed;
+
+	(void)snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	return stat(link, &runs) == 0 && stat(path, &installed) == 0 &&
+	       runs.st_dev == installed.st_dev && runs.st_ino == installed.st_ino;
+}

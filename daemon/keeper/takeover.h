@@ -1,0 +1,20 @@
+#pragma once
+
+/*
+ * Taking over from a keeper that died: its supervisor goes on, and gives all that it has to
+ * whoever comes to its door.
+ */
+
+#include "daemon/keeper/directory.h"
+#include "daemon/keeper/store.h"
+
+/* What to do about a directory whose lock is taken. 1: its supervisor has no keeper, and gives the
+ * lock; *ret_link_fd is the link to it, on which all else comes. 0: the lock became free meanwhile,
+ * and is taken. Negative when somebody else is the keeper, which was said then. */
+int takeover_begin(struct directory *directory, int *ret_link_fd);
+/* Receives all that the supervisor has. -ECONNRESET: it ended before that was all. */
+int takeover_receive(int link_fd, struct store *store);
+/* The process at the other end of link_fd, and a pidfd of it. */
+int takeover_find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd);
+/* Does the process pid execute the program at path? */
+bool takeover_is_program(pid_t pid, const char *path);
