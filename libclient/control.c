@@ -108,6 +108,22 @@ struct inko_control *inko_control_close(struct inko_control *control)
 	return NULL;
 }
 
+int inko_control_set_timeout(struct inko_control *control, uint64_t timeout_usec)
+{
+	const struct timeval timeout = {
+		.tv_sec = (time_t)(timeout_usec / 1000000),
+		.tv_usec = (suseconds_t)(timeout_usec % 1000000),
+	};
+
+	if (control->fd < 0)
+		return -ENOTCONN;
+	return setsockopt(control->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
+			       setsockopt(control->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout,
+				       sizeof(timeout)) < 0
+		       ? -errno
+		       : 0;
+}
+
 static int add_method(cJSON *call, const char *method)
 {
 	char name[256];
@@ -171,7 +187,7 @@ static int send_frame(int fd, const char *frame, size_t size)
 		if (errno == EINTR)
 			n = 0;
 		else
-			return errno == EPIPE ? -ECONNRESET : -errno;
+			return errno == EPIPE ? -ECONNRESET : errno == EAGAIN ? -ETIMEDOUT : -errno;
 	}
 	return 0;
 }
@@ -210,7 +226,7 @@ static int receive_frame(struct inko_control *control, size_t *ret_size)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return -errno;
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
 		if (n == 0)
 			return -ECONNRESET;
 		end = memchr(control->buffer + control->size, '\0', n);

@@ -50,6 +50,11 @@ static int raise_limit(rlim_t *ret_limit)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return -errno;
+	/* Under a supervisor of an earlier keeper it was raised already, and the variable is true. */
+	if (limit.rlim_cur == limit.rlim_max && getenv(ENVIRONMENT_NOFILE)) {
+		*ret_limit = limit.rlim_cur;
+		return 0;
+	}
 	(void)snprintf(original, sizeof(original), "%llu", (unsigned long long)limit.rlim_cur);
 	limit.rlim_cur = limit.rlim_max;
 	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)

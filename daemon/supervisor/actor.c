@@ -32,7 +32,7 @@ static const char *key_of(const struct actor *actor, char key[static LIMIT_KEY_C
 	return key;
 }
 
-static void put(struct actor *actor)
+void actor_put(struct actor *actor)
 {
 	struct held_actor held = {.spec = json_encode(spec_fields, &actor->spec),
 		.is_builtin = actor->is_builtin,
@@ -152,7 +152,7 @@ int actor_new(struct supervisor *supervisor, struct spec *take_spec, bool is_bui
 	*take_spec = (struct spec){0};
 	actor->is_builtin = is_builtin;
 	TAILQ_INSERT_TAIL(&supervisor->actors, actor, entries);
-	put(actor);
+	actor_put(actor);
 	*ret_actor = actor;
 	return 0;
 }
@@ -225,7 +225,7 @@ static int bring_up(struct actor *actor, void (*begin)(struct instance *instance
 	if (r < 0)
 		return r;
 	actor->is_wanted = true;
-	put(actor);
+	actor_put(actor);
 	TAILQ_FOREACH(instance, &actor->instances, entries)
 		if (instance->index < actor->spec.instances)
 			begin(instance);
@@ -248,7 +248,7 @@ void actor_stop(struct actor *actor)
 	struct instance *instance;
 
 	actor->is_wanted = false;
-	put(actor);
+	actor_put(actor);
 	TAILQ_FOREACH(instance, &actor->instances, entries)
 		instance_stop(instance);
 	actor_touch(actor);
@@ -260,7 +260,7 @@ int actor_scale(struct actor *actor, int64_t instances)
 	int r;
 
 	actor->spec.instances = instances;
-	put(actor);
+	actor_put(actor);
 	r = make_missing(actor);
 	TAILQ_FOREACH(instance, &actor->instances, entries)
 		if (instance->index >= instances)

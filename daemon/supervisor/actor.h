@@ -32,6 +32,8 @@ int actor_new(struct supervisor *supervisor, struct spec *take_spec, bool is_bui
 	struct actor **ret_actor);
 /* Forgets it and its instances, which have stopped: nobody is stopped by it. Returns NULL. */
 struct actor *actor_free(struct actor *actor);
+/* Has it held as it is now, without its instances. */
+void actor_put(struct actor *actor);
 /* Takes over what a former supervisor held: the actor without its instances, which come after.
  * -EBADMSG, -EINVAL, -ENOMEM. */
 int actor_adopt(struct supervisor *supervisor, struct keep_message *message);

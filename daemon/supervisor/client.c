@@ -355,6 +355,11 @@ int clients_new(sd_event *event, int *take_fd, client_handler handle, client_han
 	return 0;
 }
 
+int clients_peek_fd(const struct clients *clients)
+{
+	return clients->fd;
+}
+
 struct clients *clients_free(struct clients *clients)
 {
 	if (!clients)

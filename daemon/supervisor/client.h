@@ -22,6 +22,8 @@ int clients_new(sd_event *event, int *take_fd, client_handler handle, client_han
 	void *context, struct clients **ret_clients);
 /* Hangs up on all, and stops listening. Returns NULL. */
 struct clients *clients_free(struct clients *clients);
+/* The socket that it serves; borrowed. */
+int clients_peek_fd(const struct clients *clients);
 
 /* The full name (io.inkod.Supervisor.Spawn), borrowed. */
 const char *call_peek_method(const struct call *call);

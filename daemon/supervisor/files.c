@@ -52,6 +52,8 @@ void files_remove(const char *runtime)
 
 	if (runtime_path(runtime, RUNTIME_CONTROL, path) == 0)
 		(void)unlink(path);
+	if (runtime_path(runtime, RUNTIME_KEEPER, path) == 0)
+		(void)unlink(path);
 	for (size_t i = 0; i < N_DIRECTORIES; i++)
 		if (runtime_path(runtime, directories[i].name, path) == 0) {
 			empty(path);

@@ -49,7 +49,7 @@ static void release(struct held_lane *lane)
 	free(lane);
 }
 
-static void put(struct held_lane *lane)
+void held_lane_put(struct held_lane *lane)
 {
 	char key[LIMIT_KEY_CHARS];
 
@@ -82,7 +82,7 @@ int held_lane_new(struct supervisor *supervisor, const char *from, const char *t
 		return r;
 	}
 	TAILQ_INSERT_TAIL(&supervisor->lanes, lane, entries);
-	put(lane);
+	held_lane_put(lane);
 	*ret_lane = lane;
 	return 0;
 }

@@ -44,6 +44,8 @@ struct held_lane *held_lane_free(struct held_lane *lane);
 /* The lane between the two that is not revoked, or NULL. */
 struct held_lane *held_lane_find(
 	struct supervisor *supervisor, const char *from, const char *to, bool answers);
+/* Has it held as it is now. */
+void held_lane_put(struct held_lane *lane);
 /* Takes over what a former supervisor held: message's two ends. -EBADMSG, -EINVAL, -ENOMEM. */
 int held_lane_adopt(struct supervisor *supervisor, struct keep_message *message);
 

@@ -1,10 +1,11 @@
 #include <errno.h>
 #include <poll.h>
-#include <sys/epoll.h>
-#include <unistd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/log.h"
@@ -13,20 +14,38 @@
 /* A message that there is no descriptor or memory for stays where it is. */
 #define PAUSE_MSEC 10
 
+/* A keeper that was started to take over, and does not read for so long, does not become one. */
+#define HAND_OVER_MSEC 5000
+
 struct holding {
 	int fd; /* -1 when the keeper is gone */
+	struct holding_keeper keeper;
+	bool is_handing_over;
+	unsigned long fatal_put; /* see read_fault */
+	sd_event *event;
 	sd_event_source *source;
 	const struct holding_events *events;
 	void *context;
 };
 
-int holding_new(int fd, struct holding **ret_holding)
+/* For tests: INKO_FAULT=put:N kills this process right after its Nth put, update or drop, the
+ * moments between which a supervisor can die. 0 when it is not wanted. */
+static unsigned long read_fault(void)
+{
+	const char *fault = getenv("INKO_FAULT");
+
+	return fault && strncmp(fault, "put:", 4) == 0 ? strtoul(fault + 4, NULL, 10) : 0;
+}
+
+int holding_new(int fd, pid_t keeper, struct holding **ret_holding)
 {
 	struct holding *holding = calloc(1, sizeof(*holding));
 
 	if (!holding)
 		return -ENOMEM;
 	holding->fd = fd;
+	holding->keeper.pid = keeper;
+	holding->fatal_put = read_fault();
 	*ret_holding = holding;
 	return 0;
 }
@@ -35,14 +54,36 @@ static void lose_keeper(struct holding *holding)
 {
 	if (holding->fd < 0)
 		return;
-	log_error("the keeper is gone; what runs goes on, but nothing is held for another "
-		  "supervisor: end this one (kill %d) and start inkod when it suits",
-		(int)getpid());
-	/* Who finds the lock taken is told whom to end. */
-	if (ftruncate(KEEP_LOCK_FD, 0) == 0)
+	log_error("the keeper is gone; what runs goes on, and the next keeper is given all of it");
+	/* Until then who finds the lock taken is told whom to end. */
+	if (lseek(KEEP_LOCK_FD, 0, SEEK_SET) == 0 && ftruncate(KEEP_LOCK_FD, 0) == 0)
 		(void)dprintf(KEEP_LOCK_FD, "%d\n", (int)getpid());
 	holding->source = sd_event_source_disable_unref(holding->source);
 	descriptor_close(&holding->fd);
+	holding->keeper = (struct holding_keeper){0};
+	if (holding->events)
+		holding->events->on_lost(holding->context);
+}
+
+/* A keeper that is one is waited for: what it does not hold must not take effect. */
+static int send_to_keeper(struct holding *holding, const struct keep_message *message)
+{
+	struct pollfd waits = {.fd = holding->fd, .events = POLLOUT};
+	int r;
+
+	if (!holding->is_handing_over)
+		return keep_send(holding->fd, message, true);
+	while ((r = keep_send(holding->fd, message, false)) == -EAGAIN)
+		if (poll(&waits, 1, HAND_OVER_MSEC) == 0)
+			return -ETIMEDOUT;
+	return r == -ETOOMANYREFS ? keep_send(holding->fd, message, true) : r;
+}
+
+static void die_if_wanted(struct holding *holding, enum keep_verb verb)
+{
+	if (holding->fatal_put && (verb == KEEP_PUT || verb == KEEP_UPDATE || verb == KEEP_DROP) &&
+		--holding->fatal_put == 0)
+		(void)kill(getpid(), SIGKILL);
 }
 
 static void say(struct holding *holding, enum keep_verb verb, const char *key, const cJSON *object,
@@ -66,12 +107,14 @@ static void say(struct holding *holding, enum keep_verb verb, const char *key, c
 	if (n_fds > 0)
 		memcpy(message.passed.fds, fds, n_fds * sizeof(*fds));
 	message.passed.n_fds = n_fds;
-	r = keep_send(holding->fd, &message, true);
+	r = send_to_keeper(holding, &message);
 	/* What is held is bounded where it is made: a message that does not fit is our mistake. */
 	if (r == -EMSGSIZE || r == -EINVAL)
 		abort();
 	if (r < 0)
 		lose_keeper(holding);
+	else
+		die_if_wanted(holding, verb);
 }
 
 void holding_put(struct holding *holding, const char *key, const struct json_field *fields,
@@ -102,9 +145,24 @@ bool holding_is_attached(const struct holding *holding)
 	return holding->fd >= 0;
 }
 
+const struct holding_keeper *holding_peek_keeper(const struct holding *holding)
+{
+	return &holding->keeper;
+}
+
 void holding_finish(struct holding *holding)
 {
 	say(holding, KEEP_FINISH, NULL, NULL, NULL, 0);
+}
+
+void holding_serve(struct holding *holding)
+{
+	say(holding, KEEP_SERVING, NULL, NULL, NULL, 0);
+}
+
+void holding_upgrade(struct holding *holding)
+{
+	say(holding, KEEP_UPGRADE, NULL, NULL, NULL, 0);
 }
 
 int holding_take_all(struct holding *holding,
@@ -151,34 +209,114 @@ int holding_decode(const struct keep_message *message, const struct json_field *
 	return r == 0 && message->passed.n_fds != n_fds ? -EBADMSG : r;
 }
 
-static int on_message(sd_event_source *source, int fd, uint32_t events, void *userdata)
+static void note_keeper(struct holding *holding, const struct keep_message *message)
 {
-	struct holding *holding = userdata;
-	struct keep_message message;
-	int r = keep_receive(fd, &message);
+	(void)snprintf(
+		holding->keeper.version, sizeof(holding->keeper.version), "%s", message->bytes);
+	holding->keeper.replaced = message->number;
+}
 
-	(void)source;
-	(void)events;
+static void on_message(struct holding *holding, const struct keep_message *message)
+{
+	switch (message->verb) {
+	case KEEP_EXITED:
+		holding->events->on_exited(holding->context, message->key, message->number);
+		break;
+	case KEEP_STOP:
+		holding->events->on_stop(holding->context);
+		break;
+	case KEEP_LEAVE:
+		holding->events->on_leave(holding->context);
+		break;
+	case KEEP_KEEPER:
+		note_keeper(holding, message);
+		break;
+	default:
+		break; /* said by a keeper of another build */
+	}
+}
+
+/* 1 when a message was dealt with, 0 when there is none for now, or no keeper any more. */
+static int dispatch(struct holding *holding)
+{
+	struct keep_message message;
+	int r = keep_receive(holding->fd, &message);
+
 	if (r == -EMFILE || r == -ENOMEM)
 		(void)poll(NULL, 0, PAUSE_MSEC);
 	if (r == -EAGAIN || r == -EMFILE || r == -ENOMEM)
 		return 0;
+	if (r == -EBADMSG)
+		return 1;
 	if (r <= 0) {
 		lose_keeper(holding);
 		return 0;
 	}
-	if (message.verb == KEEP_EXITED)
-		holding->events->on_exited(holding->context, message.key, message.number);
-	else if (message.verb == KEEP_STOP)
-		holding->events->on_stop(holding->context);
+	on_message(holding, &message);
 	keep_message_done(&message);
+	return 1;
+}
+
+static int on_link(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	(void)dispatch(userdata);
 	return 0;
+}
+
+static int watch(struct holding *holding)
+{
+	return sd_event_add_io(
+		holding->event, &holding->source, holding->fd, EPOLLIN, on_link, holding);
 }
 
 int holding_attach(struct holding *holding, sd_event *event, const struct holding_events *events,
 	void *context)
 {
+	holding->event = event;
 	holding->events = events;
 	holding->context = context;
-	return sd_event_add_io(event, &holding->source, holding->fd, EPOLLIN, on_message, holding);
+	return watch(holding);
+}
+
+bool holding_check(struct holding *holding)
+{
+	struct pollfd link = {.fd = holding->fd};
+
+	if (holding->fd >= 0 && poll(&link, 1, 0) == 1 && (link.revents & (POLLHUP | POLLERR)))
+		while (dispatch(holding) == 1)
+			;
+	return holding_is_attached(holding);
+}
+
+/* Another keeper. */
+
+void holding_refuse(const struct holding *holding, int fd)
+{
+	struct keep_message message = {.verb = KEEP_REFUSED,
+		.number = (uint32_t)(holding->keeper.pid ? holding->keeper.pid : getpid())};
+
+	(void)keep_send(fd, &message, false);
+}
+
+int holding_hand_over(struct holding *holding, int *take_fd, pid_t keeper,
+	void (*put_all)(void *context), void *context)
+{
+	int r;
+
+	holding->fd = descriptor_take(take_fd);
+	holding->keeper.pid = keeper;
+	holding->is_handing_over = true;
+	say(holding, KEEP_LOCK, NULL, NULL, (int[]){KEEP_LOCK_FD}, 1);
+	put_all(context);
+	say(holding, KEEP_ALL, NULL, NULL, NULL, 0);
+	holding->is_handing_over = false;
+	if (holding->fd < 0)
+		return -ECONNRESET;
+	r = watch(holding);
+	if (r < 0)
+		lose_keeper(holding);
+	return r;
 }

@@ -20,10 +20,21 @@ struct holding_events {
 	void (*on_exited)(void *context, const char *key, uint32_t status);
 	/* The operator wants everything to end. */
 	void (*on_stop)(void *context);
+	/* Another supervisor shall go on. */
+	void (*on_leave)(void *context);
+	/* The keeper is gone: what runs goes on, and nothing is held until there is another. */
+	void (*on_lost)(void *context);
 };
 
-/* The end of the keeper's socket at fd, which is taken. -ENOMEM. */
-int holding_new(int fd, struct holding **ret_holding);
+/* What the keeper said of itself. */
+struct holding_keeper {
+	pid_t pid;	   /* 0 when there is none */
+	char version[32];  /* "" when it has not said so yet */
+	uint32_t replaced; /* how often that process was replaced by another build, in place */
+};
+
+/* The link at fd to the keeper of that pid; fd is taken. -ENOMEM. */
+int holding_new(int fd, pid_t keeper, struct holding **ret_holding);
 
 /* Holds object, as the JSON that fields make of it, and fds under key, in place of what was there.
  * The caller's copies stay its own. Without a keeper (it died) nothing is held and nothing fails:
@@ -37,8 +48,24 @@ void holding_update(struct holding *holding, const char *key, const struct json_
 void holding_drop(struct holding *holding, const char *key);
 /* Is there a keeper? Without one this process is all of inkod. */
 bool holding_is_attached(const struct holding *holding);
+/* The same, asked of the kernel, since the event that it is gone may be still to come: what the
+ * keeper had said before is then dealt with first. */
+bool holding_check(struct holding *holding);
+const struct holding_keeper *holding_peek_keeper(const struct holding *holding);
 /* The service has ended: the keeper ends too, and starts no other supervisor. */
 void holding_finish(struct holding *holding);
+/* This supervisor has taken over everything and answers. */
+void holding_serve(struct holding *holding);
+/* This supervisor ends, and keeper and supervisor shall be replaced by what is installed. */
+void holding_upgrade(struct holding *holding);
+
+/* Says to who came over fd that there is a keeper. */
+void holding_refuse(const struct holding *holding, int fd);
+/* Makes the process keeper, which came over *take_fd, the keeper, when there is none: gives it the
+ * lock and what put_all puts, at most for a time without any progress. Between two events only,
+ * so that everything is put as it is. */
+int holding_hand_over(struct holding *holding, int *take_fd, pid_t keeper,
+	void (*put_all)(void *context), void *context);
 
 /* Asks for all that is held and calls on_held for each until the end; it takes what it wants out
  * of message, the rest is closed. -ECONNRESET when the keeper ends before. */

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +16,14 @@
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/output.h"
+#include "daemon/supervisor/pidfd-info.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/routing.h"
 #include "proto/descriptor.h"
 
 /* How long the keeper may take to tell how a process ended that is not our child. */
 #define KEEPER_USEC UINT64_C(1000000)
+#define ASK_USEC UINT64_C(5000)
 
 static const struct json_field fields[] = {
 	JSON_FIELD_INTEGER(instance_process, "pid", pid, true, 1, INT32_MAX),
@@ -101,11 +104,24 @@ static void on_ended(struct instance *instance, int code, int status)
 	instance_on_ended(instance);
 }
 
-static int on_keeper_silent(sd_event_source *source, uint64_t usec, void *userdata)
+/* A former supervisor's child: the kernel tells once its parent has waited for it, or the keeper,
+ * which is that parent, does. */
+static int on_unknown_end(sd_event_source *source, uint64_t usec, void *userdata)
 {
+	struct instance *instance = userdata;
+	struct instance_process *process = &instance->process;
+	int code = 0, status = 0;
+	int r = pidfd_info_read_exit(process->pidfd, &code, &status);
+
 	(void)source;
 	(void)usec;
-	on_ended(userdata, 0, 0);
+	if (r < 0 && process->asked_usec < KEEPER_USEC) {
+		process->asked_usec += ASK_USEC;
+		(void)sd_event_source_set_time_relative(process->on_exit, ASK_USEC);
+		(void)sd_event_source_set_enabled(process->on_exit, SD_EVENT_ONESHOT);
+		return 0;
+	}
+	on_ended(instance, code, status);
 	return 0;
 }
 
@@ -121,18 +137,20 @@ static int on_exit_event(sd_event_source *source, int fd, uint32_t events, void 
 		on_ended(instance, info.si_code, info.si_status);
 		return 0;
 	}
-	/* A former supervisor's child: the keeper tells. */
 	(void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	instance->process.on_exit = sd_event_source_disable_unref(instance->process.on_exit);
+	instance->process.asked_usec = 0;
 	(void)sd_event_add_time_relative(instance->actor->supervisor->event,
-		&instance->process.on_exit, CLOCK_MONOTONIC, KEEPER_USEC, 1, on_keeper_silent,
-		instance);
+		&instance->process.on_exit, CLOCK_MONOTONIC, 0, 1, on_unknown_end, instance);
 	return 0;
 }
 
 void instance_process_tell_exited(struct instance *instance, uint32_t status)
 {
-	if (instance->process.pidfd >= 0)
+	struct pollfd ended = {.fd = instance->process.pidfd, .events = POLLIN};
+
+	/* What the keeper says may be of a former process, whose end was known here before. */
+	if (instance->process.pidfd >= 0 && poll(&ended, 1, 0) == 1)
 		on_ended(instance, (int)(status >> 8 & 0xff), (int)(status & 0xff));
 }
 
@@ -151,6 +169,15 @@ static int watch_exit(struct instance *instance)
 {
 	return sd_event_add_io(instance->actor->supervisor->event, &instance->process.on_exit,
 		instance->process.pidfd, EPOLLIN, on_exit_event, instance);
+}
+
+void instance_process_put(struct instance *instance)
+{
+	char key[LIMIT_KEY_CHARS];
+
+	if (instance->process.pidfd >= 0)
+		holding_put(instance->actor->supervisor->holding, key_of(instance, key), fields,
+			&instance->process, &instance->process.pidfd, 1);
 }
 
 /* Behind its closed gate it ends at once, and nobody would be told. */
@@ -173,7 +200,7 @@ int instance_process_start(struct instance *instance)
 	struct instance_process *process = &instance->process;
 	_cleanup_free_ struct routing_start *start = malloc(sizeof(*start));
 	_cleanup_close_ int output_fd = -1;
-	char path[PATH_MAX], key[LIMIT_KEY_CHARS];
+	char path[PATH_MAX];
 	struct process_plan plan = {.spec = &instance->actor->spec,
 		.instance = instance->name,
 		.runtime = supervisor->runtime,
@@ -195,8 +222,7 @@ int instance_process_start(struct instance *instance)
 	if (r < 0)
 		return r;
 	process->pid = pid;
-	holding_put(
-		supervisor->holding, key_of(instance, key), fields, process, &process->pidfd, 1);
+	instance_process_put(instance);
 	r = watch_exit(instance);
 	if (r < 0)
 		return abandon(instance), r;

@@ -15,9 +15,10 @@
 struct instance;
 
 struct instance_process {
-	int64_t pid;	    /* 0 if none runs */
-	int pidfd, gate_fd; /* -1 if there is none; the gate is needed until it is ready */
-	uint32_t held_exit; /* how it ended while there was no supervisor, see KEEP_EXITED */
+	int64_t pid;	     /* 0 if none runs */
+	int pidfd, gate_fd;  /* -1 if there is none; the gate is needed until it is ready */
+	uint64_t asked_usec; /* for how long nobody has known how it ended */
+	uint32_t held_exit;  /* how it ended while there was no supervisor, see KEEP_EXITED */
 	sd_event_source *on_exit;
 };
 
@@ -34,6 +35,8 @@ void instance_process_kill(struct instance *instance);
 /* It ended, as the keeper says (see KEEP_EXITED). */
 void instance_process_tell_exited(struct instance *instance, uint32_t status);
 
+/* Has it held, if one runs. */
+void instance_process_put(struct instance *instance);
 /* Takes over what a former supervisor held: message's pidfd. -EBADMSG, -EINVAL, -ENOMEM. */
 int instance_process_adopt(struct instance *instance, struct keep_message *message);
 /* After everything was adopted: watches it again. False when it had ended meanwhile, which

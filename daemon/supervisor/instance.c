@@ -55,7 +55,7 @@ static void name_state(struct instance *instance)
 	instance->state_name = strdup(lifecycle_name(instance->state));
 }
 
-static void put(struct instance *instance)
+void instance_put(struct instance *instance)
 {
 	char key[LIMIT_KEY_CHARS];
 
@@ -173,7 +173,7 @@ int instance_new(struct actor *actor, int64_t index, struct instance **ret_insta
 		return r;
 	}
 	TAILQ_INSERT_TAIL(&actor->instances, instance, entries);
-	put(instance);
+	instance_put(instance);
 	*ret_instance = instance;
 	return 0;
 }

@@ -45,6 +45,8 @@ struct instance {
 int instance_new(struct actor *actor, int64_t index, struct instance **ret_instance);
 /* Forgets a stopped instance. Returns NULL. */
 struct instance *instance_free(struct instance *instance);
+/* Has it held as it is now, without its process. */
+void instance_put(struct instance *instance);
 /* Takes over what a former supervisor held: message's notify socket. Its process comes after.
  * -EBADMSG, -EINVAL, -ENOMEM. */
 int instance_adopt(struct actor *actor, struct keep_message *message);

@@ -9,11 +9,13 @@
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/describe.h"
+#include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/interface.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/mail.h"
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/service.h"
+#include "daemon/supervisor/upgrade.h"
 #include "proto/descriptor.h"
 #include "proto/lane.h"
 
@@ -139,13 +141,15 @@ static void reply_one(struct call *call, const char *name, cJSON *value)
 
 static void get_status(struct supervisor *supervisor, struct call *call, void *parameters)
 {
-	const char *keeper = getenv("INKO_KEEPER_PID");
+	const struct holding_keeper *keeper = holding_peek_keeper(supervisor->holding);
 	cJSON *object = cJSON_CreateObject();
 
 	(void)parameters;
 	(void)cJSON_AddStringToObject(object, "version", PACKAGE_VERSION);
 	(void)cJSON_AddStringToObject(object, "runtimeDirectory", supervisor->runtime);
-	(void)cJSON_AddNumberToObject(object, "keeperPid", keeper ? atoi(keeper) : 0);
+	(void)cJSON_AddNumberToObject(object, "keeperPid", keeper->pid);
+	(void)cJSON_AddStringToObject(object, "keeperVersion", keeper->version);
+	(void)cJSON_AddNumberToObject(object, "keeperReplaced", keeper->replaced);
 	(void)cJSON_AddNumberToObject(object, "supervisorPid", getpid());
 	(void)cJSON_AddItemToObject(object, "actors", describe_actors(supervisor));
 	(void)cJSON_AddItemToObject(object, "listeners", describe_listeners(supervisor));
@@ -406,6 +410,20 @@ static void send_message(struct supervisor *supervisor, struct call *call, void 
 		reply_one(call, "instance", cJSON_CreateString(instance));
 }
 
+static void upgrade(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	int r = upgrade_begin(supervisor);
+
+	(void)parameters;
+	if (r == -ENOTCONN)
+		describe_failure(call, "Failed", NULL,
+			"the keeper has died, and another is to take over: try again in a second");
+	else if (r < 0)
+		fail_errno(call, "the upgrade cannot be begun", r);
+	else
+		call_reply(call, NULL);
+}
+
 /* clang-format off */
 const struct interface_method interface_methods[] = {
 	/* method				parameters	    of				may		  defaults	handler */
@@ -423,6 +441,7 @@ const struct interface_method interface_methods[] = {
 	{SUPERVISOR ".Listen",			listen_fields,	    sizeof(struct listen),	INTERFACE_CHANGE, init_listen,	open_listener},
 	{SUPERVISOR ".Close",			listener_fields,    sizeof(struct named),	INTERFACE_CHANGE, NULL,		close_listener},
 	{SUPERVISOR ".Send",			send_fields,	    sizeof(struct send),	INTERFACE_CHANGE, NULL,		send_message},
+	{SUPERVISOR ".Upgrade",			no_fields,	    0,				INTERFACE_CHANGE, NULL,		upgrade},
 	{SERVICE ".GetInfo",			no_fields,	    0,				INTERFACE_LOOK,	  NULL,		service_get_info},
 	{SERVICE ".GetInterfaceDescription",	interface_fields,   sizeof(struct service_description), INTERFACE_LOOK, NULL,	service_get_description},
 	{NULL,					NULL,		    0,				INTERFACE_LOOK,	  NULL,		NULL},

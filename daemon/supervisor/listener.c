@@ -41,7 +41,7 @@ static const char *key_of(const struct listener *listener, char key[static LIMIT
 	return key;
 }
 
-static void put(struct listener *listener)
+void listener_put(struct listener *listener)
 {
 	char key[LIMIT_KEY_CHARS];
 
@@ -176,7 +176,7 @@ int listener_new(struct supervisor *supervisor, const struct listener_request *r
 		return r;
 	}
 	TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entries);
-	put(listener);
+	listener_put(listener);
 	*ret_listener = listener;
 	return 0;
 }

@@ -52,6 +52,8 @@ int listener_new(struct supervisor *supervisor, const struct listener_request *r
 	struct listener **ret_listener, struct listener_refusal *ret_refusal);
 /* Forgets it. When nobody else holds it clients are refused. Returns NULL. */
 struct listener *listener_free(struct listener *listener);
+/* Has it held as it is now. */
+void listener_put(struct listener *listener);
 /* Takes over what a former supervisor held: message's socket. -EBADMSG, -EINVAL, -ENOMEM. */
 int listener_adopt(struct supervisor *supervisor, struct keep_message *message);
 /* The listener of that name, or NULL. */

@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/client.h"
+#include "daemon/supervisor/door.h"
 #include "daemon/supervisor/files.h"
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/holding.h"
@@ -23,13 +25,29 @@
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/output.h"
+#include "daemon/supervisor/revive.h"
 #include "daemon/supervisor/routing.h"
 #include "daemon/supervisor/shutdown.h"
 #include "proto/descriptor.h"
+#include "proto/json.h"
 #include "proto/lane.h"
 #include "proto/runtime.h"
 
 #define CONTROL_KEY "control"
+#define VERSION_KEY "version"
+
+#define STATE_VERSION 1
+/* So that the keeper's log tells it from a crash. */
+#define EXIT_NEWER_STATE 3
+
+struct held_version {
+	int64_t version;
+};
+
+static const struct json_field version_fields[] = {
+	JSON_FIELD_INTEGER(held_version, "version", version, true, 0, JSON_INTEGER_MAX),
+	JSON_FIELDS_END,
+};
 
 /* The control socket has no state but itself. */
 static const struct json_field control_fields[] = {JSON_FIELDS_END};
@@ -81,15 +99,63 @@ static int adopt_process(struct supervisor *supervisor, struct keep_message *mes
 	return instance ? instance_process_adopt(instance, message) : -ENOENT;
 }
 
+/* The same towards another keeper: all that there is, as it is now. */
+
+static void put_actors(struct supervisor *supervisor)
+{
+	struct actor *actor;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		actor_put(actor);
+}
+
+static void put_each_instance(struct supervisor *supervisor, void (*put)(struct instance *instance))
+{
+	struct actor *actor;
+	struct instance *instance;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		TAILQ_FOREACH(instance, &actor->instances, entries)
+			put(instance);
+}
+
+static void put_instances(struct supervisor *supervisor)
+{
+	put_each_instance(supervisor, instance_put);
+}
+
+static void put_processes(struct supervisor *supervisor)
+{
+	put_each_instance(supervisor, instance_process_put);
+}
+
+static void put_lanes(struct supervisor *supervisor)
+{
+	struct held_lane *lane;
+
+	TAILQ_FOREACH(lane, &supervisor->lanes, entries)
+		held_lane_put(lane);
+}
+
+static void put_listeners(struct supervisor *supervisor)
+{
+	struct listener *listener;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
+		listener_put(listener);
+}
+
+/* What is held: how one of it is rebuilt, and how all of it is put. */
 static const struct {
 	const char *prefix;
 	int (*adopt)(struct supervisor *supervisor, struct keep_message *message);
+	void (*put_all)(struct supervisor *supervisor);
 } adoptions[] = {
-	{"actor/", adopt_actor},
-	{"instance/", adopt_instance},
-	{"process/", adopt_process},
-	{"lane/", held_lane_adopt},
-	{"listener/", listener_adopt},
+	{"actor/", adopt_actor, put_actors},
+	{"instance/", adopt_instance, put_instances},
+	{"process/", adopt_process, put_processes},
+	{"lane/", held_lane_adopt, put_lanes},
+	{"listener/", listener_adopt, put_listeners},
 };
 
 static void adopt_kind(struct supervisor *supervisor, struct held *held, size_t kind)
@@ -149,6 +215,11 @@ static int open_control(const char *runtime, int *ret_fd)
 	return 0;
 }
 
+static void put_control(struct supervisor *supervisor, int fd)
+{
+	holding_put(supervisor->holding, CONTROL_KEY, control_fields, NULL, &fd, 1);
+}
+
 static int serve_control(struct supervisor *supervisor, struct held *held)
 {
 	_cleanup_close_ int fd = -1;
@@ -164,14 +235,99 @@ static int serve_control(struct supervisor *supervisor, struct held *held)
 		r = open_control(supervisor->runtime, &fd);
 		if (r < 0)
 			return r;
-		holding_put(supervisor->holding, CONTROL_KEY, control_fields, NULL, &fd, 1);
+		put_control(supervisor, fd);
 	}
 	return clients_new(supervisor->event, &fd, interface_handle, interface_on_left, supervisor,
 		&supervisor->clients);
 }
 
+/* Which build's state this is. Members that are added to an object are optional, so that an older
+ * state is read; the version becomes another when a former supervisor would misread it. */
+
+static void put_version(struct supervisor *supervisor)
+{
+	const struct held_version held = {.version = STATE_VERSION};
+
+	holding_put(supervisor->holding, VERSION_KEY, version_fields, &held, NULL, 0);
+}
+
+static int read_version(const struct held *held, int64_t *ret_version)
+{
+	struct held_version found = {0};
+	int r = 0;
+
+	for (size_t i = 0; i < held->n && r == 0; i++)
+		if (strcmp(held->messages[i].key, VERSION_KEY) == 0)
+			r = holding_decode(&held->messages[i], version_fields, 0, &found);
+	*ret_version = found.version;
+	return r;
+}
+
+static void check_version(struct supervisor *supervisor, const struct held *held)
+{
+	int64_t version;
+	int r = read_version(held, &version);
+
+	if (r < 0 || version > STATE_VERSION) {
+		log_error("what the keeper holds was written by a newer inkod (state %" PRIi64
+			  ", this one knows %d): nothing is touched and what runs goes on. "
+			  "Install that build again, or a newer one",
+			version, STATE_VERSION);
+		exit(EXIT_NEWER_STATE);
+	}
+	if (version < STATE_VERSION)
+		put_version(supervisor);
+}
+
+/* Another keeper, when the one that there was has died. */
+
+static void put_all(void *context)
+{
+	struct supervisor *supervisor = context;
+
+	put_version(supervisor);
+	put_control(supervisor, clients_peek_fd(supervisor->clients));
+	for (size_t i = 0; i < sizeof(adoptions) / sizeof(*adoptions); i++)
+		adoptions[i].put_all(supervisor);
+}
+
+static void on_visitor(void *context, int *take_fd, pid_t pid)
+{
+	struct supervisor *supervisor = context;
+
+	if (holding_check(supervisor->holding) || supervisor->stopping) {
+		holding_refuse(supervisor->holding, *take_fd);
+		return;
+	}
+	revive_end(supervisor->revive);
+	if (holding_hand_over(supervisor->holding, take_fd, pid, put_all, supervisor) < 0)
+		log_error("the keeper that was to take over (pid %d) did not", (int)pid);
+	else
+		log_info("has another keeper (pid %d)", (int)pid);
+}
+
+static void on_lost(void *context)
+{
+	struct supervisor *supervisor = context;
+
+	if (!supervisor->stopping)
+		revive_begin(supervisor->revive);
+}
+
+static void open_door(struct supervisor *supervisor)
+{
+	struct door *door;
+	int r = door_new(supervisor->event, supervisor->runtime, on_visitor, supervisor, &door);
+
+	if (r < 0)
+		log_error("cannot listen on %s/" RUNTIME_KEEPER
+			  " (%s): when the keeper dies no other can take over",
+			supervisor->runtime, strerror(-r));
+}
+
 static int prepare(struct supervisor *supervisor)
 {
+	const char *keeper = getenv("INKO_KEEPER_PID");
 	int r = runtime_directory(NULL, supervisor->runtime);
 
 	TAILQ_INIT(&supervisor->actors);
@@ -182,7 +338,9 @@ static int prepare(struct supervisor *supervisor)
 		r = lane_measure_charge(&supervisor->charge_bytes);
 	if (r == 0)
 		r = sd_event_new(&supervisor->event);
-	return r < 0 ? r : holding_new(KEEP_FD, &supervisor->holding);
+	if (r >= 0)
+		r = revive_new(supervisor->event, supervisor->runtime, &supervisor->revive);
+	return r < 0 ? r : holding_new(KEEP_FD, keeper ? atoi(keeper) : 0, &supervisor->holding);
 }
 
 static void on_exited(void *context, const char *key, uint32_t status)
@@ -208,7 +366,21 @@ static int on_terminate(
 	return 0;
 }
 
-static const struct holding_events events = {.on_exited = on_exited, .on_stop = shutdown_begin};
+/* The keeper starts another one, of the installed build. */
+static void on_leave(void *context)
+{
+	struct supervisor *supervisor = context;
+
+	if (!supervisor->stopping)
+		(void)sd_event_exit(supervisor->event, 0);
+}
+
+static const struct holding_events events = {
+	.on_exited = on_exited,
+	.on_stop = shutdown_begin,
+	.on_leave = on_leave,
+	.on_lost = on_lost,
+};
 
 static int run(struct supervisor *supervisor)
 {
@@ -218,6 +390,8 @@ static int run(struct supervisor *supervisor)
 	if (r == 0)
 		r = files_prepare(supervisor->runtime, held.n == 0);
 	if (r == 0)
+		check_version(supervisor, &held);
+	if (r == 0)
 		r = output_new(supervisor->event, supervisor->runtime, &supervisor->output);
 	if (r == 0)
 		r = holding_attach(supervisor->holding, supervisor->event, &events, supervisor);
@@ -226,6 +400,10 @@ static int run(struct supervisor *supervisor)
 	if (r >= 0) {
 		adopt_all(supervisor, &held);
 		r = serve_control(supervisor, &held);
+	}
+	if (r >= 0) {
+		open_door(supervisor);
+		holding_serve(supervisor->holding);
 	}
 	for (size_t i = 0; i < held.n; i++)
 		keep_message_done(&held.messages[i]);

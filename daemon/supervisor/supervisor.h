@@ -19,10 +19,12 @@ struct held_lane;
 struct listener;
 struct output;
 struct request;
+struct revive;
 
 struct supervisor {
 	sd_event *event;
 	struct holding *holding;
+	struct revive *revive;
 	struct output *output;
 	struct clients *clients;
 	char runtime[PATH_MAX];

@@ -149,6 +149,10 @@ int complain_call(int error, const char *runtime_directory)
 		return complain_about(runtime_directory, STATUS_NO_DAEMON, "the inkod in",
 			" went away before it answered; the state may have changed: look with "
 			"'inkoctl status'");
+	case -ETIMEDOUT:
+		return complain_about(runtime_directory, STATUS_NO_DAEMON, "inkod runs in",
+			", but its supervisor does not answer: what runs goes on and is held; "
+			"inkod's own log (its standard error, or 'journalctl -u inkod') says why");
 	case -EMSGSIZE:
 		return complain(STATUS_REFUSED,
 			"this is too large: a call to inkod has room for 1 MiB, which is less than "

@@ -6,12 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <inko/control.h>
 
 #include "errors.h"
 #include "printable.h"
 #include "session.h"
+
+/* inkod answers at once, or it has a reason to be looked at. */
+#define PATIENCE_USEC UINT64_C(5000000)
+/* Between tries while one supervisor follows the other. */
+#define PAUSE_USEC 20000
 
 void session_done(struct session *session)
 {
@@ -71,16 +78,61 @@ static int call(struct session *session, const char *method, const char *text, c
 	return status;
 }
 
+static int64_t now_usec(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* Asks for what changes nothing: -ETIMEDOUT when nobody is there to answer, since the socket alone
+ * is kept open by the keeper. */
+static int ping(struct session *session)
+{
+	char *error = NULL, *answer = NULL;
+	int r = inko_control_set_timeout(session->control, PATIENCE_USEC);
+
+	if (r == 0)
+		r = inko_control_call(
+			session->control, "org.varlink.service.GetInfo", NULL, &error, &answer);
+	free(error);
+	free(answer);
+	/* Any answer is one. */
+	return r == -EREMOTEIO ? 0 : r;
+}
+
+static int open_session(struct session *session)
+{
+	int64_t end_usec = now_usec() + (int64_t)PATIENCE_USEC;
+
+	for (;;) {
+		int r = inko_control_connect(session->runtime_directory, &session->control);
+
+		if (r < 0)
+			return complain_connect(r, session->runtime_directory);
+		r = ping(session);
+		if (r == 0)
+			r = inko_control_set_timeout(session->control, 0);
+		if (r == 0)
+			return STATUS_DONE;
+		session->control = inko_control_close(session->control);
+		if (r != -ECONNRESET || now_usec() >= end_usec)
+			return complain_call(r, session->runtime_directory);
+		(void)usleep(PAUSE_USEC);
+	}
+}
+
 int session_call(
 	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply)
 {
 	char *text;
-	int r, status;
+	int status;
 
 	*ret_reply = NULL;
-	r = inko_control_connect(session->runtime_directory, &session->control);
-	if (r < 0)
-		return complain_connect(r, session->runtime_directory);
+	status = open_session(session);
+	if (status != STATUS_DONE)
+		return status;
 	text = cJSON_PrintUnformatted(parameters);
 	if (!text)
 		return complain(STATUS_REFUSED, "there is not enough memory for the call");
@@ -101,6 +153,8 @@ int session_ask(
 
 	if (!session->control)
 		r = inko_control_connect(session->runtime_directory, &session->control);
+	if (r == 0)
+		r = inko_control_set_timeout(session->control, PATIENCE_USEC);
 	if (r < 0)
 		return r;
 	text = cJSON_PrintUnformatted(parameters);

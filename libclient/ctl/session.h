@@ -24,6 +24,7 @@ int session_call(
 	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply);
 
 /* Calls method again while following something: nothing is printed, and a connection that broke
- * is made anew. As inko_control_call; *ret_reply is set on success only. */
+ * is made anew. As inko_control_call, and -ETIMEDOUT after five seconds; *ret_reply is set on
+ * success only. */
 int session_ask(
 	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply);

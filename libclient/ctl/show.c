@@ -264,6 +264,8 @@ static int print_status(const cJSON *reply)
 	printf("inkod %s in %s (pids: keeper %" PRId64 ", supervisor %" PRId64 ")\n\n",
 		reply_shown(reply, "version"), reply_shown(reply, "runtimeDirectory"),
 		reply_number(reply, "keeperPid"), reply_number(reply, "supervisorPid"));
+	if (reply_number(reply, "keeperPid") == 0)
+		printf("There is no keeper: what runs goes on, and the next one is given all.\n\n");
 	status =
 		print_rows(reply_member(reply, "actors"), status_columns, add_actor_with_instances);
 	if (status != STATUS_DONE || cJSON_GetArraySize(listeners) == 0)

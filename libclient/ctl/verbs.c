@@ -171,6 +171,8 @@ const struct verb verbs[] = {
 		print_sent},
 	{"logs", "NAME [-f]", "what an actor's instances have printed", logs_arguments, run_logs,
 		NULL, NULL},
+	{"upgrade", "", "replace inkod by the installed build, under what runs", no_arguments,
+		run_upgrade, "Upgrade", NULL},
 	{"help", "[VERB]", "say how a verb is called", help_arguments, run_help, NULL, NULL},
 	{},
 };

@@ -40,6 +40,7 @@ int run_listen(struct session *session, const struct verb *verb, cJSON *paramete
 int run_logs(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_send(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_spawn(struct session *session, const struct verb *verb, cJSON *parameters);
+int run_upgrade(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_status(struct session *session, const struct verb *verb, cJSON *parameters);
 
 void print_actor(const cJSON *parameters, const cJSON *reply);

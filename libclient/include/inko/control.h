@@ -4,6 +4,8 @@
  * The control client: calls to inkod, over Varlink (https://varlink.org), in JSON.
  */
 
+#include <stdint.h>
+
 #include <inko/actor.h>
 
 #ifdef __cplusplus
@@ -18,6 +20,9 @@ int inko_control_directory(const char *runtime_directory, char **ret_directory);
 /* Connects to the inkod of runtime_directory; NULL is INKO_RUNTIME_DIR, else /run/inko for root,
  * else $XDG_RUNTIME_DIR/inko. -ENOENT or -ECONNREFUSED when no inkod runs there. */
 int inko_control_connect(const char *runtime_directory, struct inko_control **ret_control);
+/* How long each of the following calls may wait for inkod; 0, the default: for ever. A call that
+ * waited so long is -ETIMEDOUT, and the connection is of no more use. */
+int inko_control_set_timeout(struct inko_control *control, uint64_t timeout_usec);
 /* Closes the connection. NULL is allowed. Returns NULL. */
 struct inko_control *inko_control_close(struct inko_control *control);
 

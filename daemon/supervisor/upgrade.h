@@ -1,0 +1,10 @@
+#pragma once
+
+/*
+ * Making room for the installed build: this process ends, and all that it has stays held.
+ */
+
+struct supervisor;
+
+/* Ends when what was answered before is on its way. -ENOTCONN: there is no keeper to go on. */
+int upgrade_begin(struct supervisor *supervisor);
