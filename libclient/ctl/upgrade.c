@@ -14,8 +14,8 @@
 #include "reply.h"
 #include "verbs.h"
 
-/* With the last question's five seconds it is half a minute. */
-#define WAIT_SECONDS 25
+/* With the last question's five seconds it is less than half a minute. */
+#define WAIT_SECONDS 15
 #define PAUSE_USEC 20000
 
 /* Which two processes inkod is. */
