@@ -437,13 +437,18 @@ void instance_resume(struct instance *instance)
 {
 	if (!instance_process_resume(instance))
 		return;
-	if (lifecycle_is_alive(instance->state) && instance->process.pidfd < 0) {
-		/* The former supervisor ended between deciding and doing. */
-		instance_set_last_exit(instance, "was not started");
+	/* The former supervisor ended between deciding and doing, or between seeing the process's
+	 * end and noting it. */
+	if (lifecycle_is_alive(instance->state) && instance->process.pidfd < 0 &&
+		instance->state != LIFECYCLE_STARTING) {
 		handle(instance, LIFECYCLE_EXITED);
 		return;
 	}
 	arm_state(instance);
+	if (instance->state == LIFECYCLE_STARTING && instance->process.pidfd < 0) {
+		effect_spawn(instance);
+		return;
+	}
 	if (instance->state == LIFECYCLE_READY)
 		restart_policy_note_ready(
 			&instance->policy, supervisor_now(supervisor_of(instance)));
