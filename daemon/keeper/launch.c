@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
@@ -20,6 +21,9 @@
 #include "proto/keep.h"
 
 #define SUPERVISOR "inko-supervisor"
+
+/* For this program's later lives, and for a supervisor that has to start another keeper. */
+#define ENVIRONMENT_PATH "INKO_KEEPER_PATH"
 
 /* What a shell says of a command that it cannot execute. */
 #define EXIT_CANNOT_EXECUTE 126
@@ -33,18 +37,29 @@ static int join(const char *directory, size_t length, char ret_path[static PATH_
 	return access(ret_path, X_OK) < 0 ? -errno : 0;
 }
 
-int launch_find_own(char ret_path[static PATH_MAX])
+int launch_note_own(void)
 {
 	static const char deleted[] = " (deleted)";
-	ssize_t length = readlink("/proc/self/exe", ret_path, PATH_MAX - 1);
+	char path[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
 	size_t tail = strlen(deleted);
 
 	if (length < 0)
 		return -errno;
-	ret_path[length] = '\0';
+	path[length] = '\0';
 	/* The file was replaced: its successor stands there. See proc(5). */
-	if ((size_t)length > tail && strcmp(ret_path + length - tail, deleted) == 0)
-		ret_path[(size_t)length - tail] = '\0';
+	if ((size_t)length > tail && strcmp(path + length - tail, deleted) == 0)
+		path[(size_t)length - tail] = '\0';
+	return setenv(ENVIRONMENT_PATH, path, 1) < 0 ? -errno : 0;
+}
+
+int launch_find_own(char ret_path[static PATH_MAX])
+{
+	const char *path = getenv(ENVIRONMENT_PATH);
+
+	if (!path || strlen(path) >= PATH_MAX)
+		return -ENOENT;
+	(void)strcpy(ret_path, path);
 	return 0;
 }
 

@@ -7,7 +7,10 @@
 #include <limits.h>
 #include <sys/types.h>
 
-/* The path that this program was executed from, whatever stands there now. -errno. */
+/* Notes, in the environment, the path that this program was executed from: later the kernel's word
+ * for it follows a file that was renamed. -errno. */
+int launch_note_own(void);
+/* That path, whatever stands there now. -ENOENT when it was not noted. */
 int launch_find_own(char ret_path[static PATH_MAX]);
 /* The path of inko-supervisor: beside this program, or where it is installed. -ENOENT. */
 int launch_find(char ret_path[static PATH_MAX]);

@@ -50,7 +50,8 @@ static int raise_limit(rlim_t *ret_limit)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return -errno;
-	/* Under a supervisor of an earlier keeper it was raised already, and the variable is true. */
+	/* Under a supervisor of an earlier keeper it was raised already, and the variable is true.
+	 */
 	if (limit.rlim_cur == limit.rlim_max && getenv(ENVIRONMENT_NOFILE)) {
 		*ret_limit = limit.rlim_cur;
 		return 0;
@@ -65,14 +66,11 @@ static int raise_limit(rlim_t *ret_limit)
 
 static int set_environment(const struct directory *directory)
 {
-	char pid[3 * sizeof(pid_t)], own[PATH_MAX];
+	char pid[3 * sizeof(pid_t)];
 
 	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	if (setenv("INKO_RUNTIME_DIR", directory->path, 1) < 0 ||
 		setenv("INKO_KEEPER_PID", pid, 1) < 0)
-		return -errno;
-	/* For a supervisor that has to start another keeper. */
-	if (launch_find_own(own) == 0 && setenv("INKO_KEEPER_PATH", own, 1) < 0)
 		return -errno;
 	/* The descriptors of these were closed. */
 	(void)unsetenv("LISTEN_PID");
@@ -132,7 +130,7 @@ static int run(const char *runtime_option, char **argv)
 	struct keeper_start start = {.lock_fd = -1, .link_fd = -1, .carried_fd = -1, .argv = argv};
 	struct directory directory;
 
-	if (tidy_descriptors() < 0 || look_for_supervisor() < 0)
+	if (tidy_descriptors() < 0 || launch_note_own() < 0 || look_for_supervisor() < 0)
 		return -EIO;
 	if (directory_open(&directory, runtime_option) < 0)
 		return -EIO;

@@ -151,6 +151,8 @@ int actor_new(struct supervisor *supervisor, struct spec *take_spec, bool is_bui
 	actor->spec = *take_spec;
 	*take_spec = (struct spec){0};
 	actor->is_builtin = is_builtin;
+	/* From the first moment that it is held, so that no successor finds half a decision. */
+	actor->is_wanted = true;
 	TAILQ_INSERT_TAIL(&supervisor->actors, actor, entries);
 	actor_put(actor);
 	*ret_actor = actor;

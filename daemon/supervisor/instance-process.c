@@ -27,6 +27,7 @@
 
 static const struct json_field fields[] = {
 	JSON_FIELD_INTEGER(instance_process, "pid", pid, true, 1, INT32_MAX),
+	JSON_FIELD(instance_process, "gated", JSON_BOOLEAN, is_gated, false),
 	JSON_FIELDS_END,
 };
 
@@ -90,13 +91,31 @@ static void note_exit(struct instance *instance, int code, int status)
 
 /* Its end. */
 
-static void on_ended(struct instance *instance, int code, int status)
+static void forget(struct instance *instance)
 {
 	char key[LIMIT_KEY_CHARS];
 
-	note_exit(instance, code, status);
 	instance_process_done(&instance->process);
 	holding_drop(instance->actor->supervisor->holding, key_of(instance, key));
+}
+
+/* Is this how a process ends whose supervisor died before it opened the gate? */
+static bool is_unstarted(const struct instance *instance, int code, int status)
+{
+	return instance->process.is_gated && instance->process.gate_fd < 0 &&
+	       !instance->was_ready && code == CLD_EXITED && status == EXIT_FAILURE;
+}
+
+static void on_ended(struct instance *instance, int code, int status)
+{
+	if (is_unstarted(instance, code, status)) {
+		forget(instance);
+		instance->process.pid = 0;
+		instance_on_unstarted(instance);
+		return;
+	}
+	note_exit(instance, code, status);
+	forget(instance);
 	if (!instance_is_ending(instance))
 		log_warning("%s (pid %" PRIi64 ") %s", instance->name, instance->process.pid,
 			instance->last_exit ? instance->last_exit : "ended");
@@ -184,14 +203,12 @@ void instance_process_put(struct instance *instance)
 static void abandon(struct instance *instance)
 {
 	struct instance_process *process = &instance->process;
-	char key[LIMIT_KEY_CHARS];
 	siginfo_t info;
 
 	descriptor_close(&process->gate_fd);
 	(void)waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED);
-	instance_process_done(process);
+	forget(instance);
 	process->pid = 0;
-	holding_drop(instance->actor->supervisor->holding, key_of(instance, key));
 }
 
 int instance_process_start(struct instance *instance)
@@ -200,7 +217,7 @@ int instance_process_start(struct instance *instance)
 	struct instance_process *process = &instance->process;
 	_cleanup_free_ struct routing_start *start = malloc(sizeof(*start));
 	_cleanup_close_ int output_fd = -1;
-	char path[PATH_MAX];
+	char path[PATH_MAX], key[LIMIT_KEY_CHARS];
 	struct process_plan plan = {.spec = &instance->actor->spec,
 		.instance = instance->name,
 		.runtime = supervisor->runtime,
@@ -222,11 +239,16 @@ int instance_process_start(struct instance *instance)
 	if (r < 0)
 		return r;
 	process->pid = pid;
+	process->is_gated = true;
 	instance_process_put(instance);
 	r = watch_exit(instance);
 	if (r < 0)
 		return abandon(instance), r;
-	return process_open_gate(process->gate_fd);
+	r = process_open_gate(process->gate_fd);
+	process->is_gated = r < 0;
+	if (r == 0)
+		holding_update(supervisor->holding, key_of(instance, key), fields, process);
+	return r;
 }
 
 /* After a former supervisor. */

@@ -17,6 +17,7 @@ struct instance;
 struct instance_process {
 	int64_t pid;	     /* 0 if none runs */
 	int pidfd, gate_fd;  /* -1 if there is none; the gate is needed until it is ready */
+	bool is_gated;	     /* as far as is held it has not been let through the gate */
 	uint64_t asked_usec; /* for how long nobody has known how it ended */
 	uint32_t held_exit;  /* how it ended while there was no supervisor, see KEEP_EXITED */
 	sd_event_source *on_exit;

@@ -355,6 +355,14 @@ static void handle(struct instance *instance, enum lifecycle_event event)
 	actor_touch(instance->actor);
 }
 
+void instance_on_unstarted(struct instance *instance)
+{
+	if (instance->state == LIFECYCLE_STARTING)
+		effect_spawn(instance);
+	else
+		handle(instance, LIFECYCLE_EXITED);
+}
+
 void instance_on_ended(struct instance *instance)
 {
 	bool exceeds = !instance_is_ending(instance) &&
@@ -446,7 +454,7 @@ void instance_resume(struct instance *instance)
 	}
 	arm_state(instance);
 	if (instance->state == LIFECYCLE_STARTING && instance->process.pidfd < 0) {
-		effect_spawn(instance);
+		instance_on_unstarted(instance);
 		return;
 	}
 	if (instance->state == LIFECYCLE_READY)

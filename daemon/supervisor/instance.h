@@ -59,6 +59,8 @@ void instance_start(struct instance *instance);
 void instance_stop(struct instance *instance);
 void instance_restart(struct instance *instance);
 
+/* Its process has ended before it ran: nobody was there any more to open its gate. */
+void instance_on_unstarted(struct instance *instance);
 /* Its process has ended; how is noted. Starts it again in its time, unless it was to end. */
 void instance_on_ended(struct instance *instance);
 /* Notes how its last process ended, or why there was none. */

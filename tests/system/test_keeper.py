@@ -462,7 +462,7 @@ def test_supervisor_killed_twenty_times(inko, seeded):
     pings = inko.directory / "pings"
     spawn_recorder(inko)
     port = inko.listen("web")
-    inko.spawn("pinger", ACTORS / "notifier", pings)
+    inko.spawn("pinger", ACTORS / "notifier", pings, drainUSec=1000)
     inko.settle()
     before, descriptors, pids = inko.picture(), inko.descriptors(), all_pids(inko)
     memory = resident_kib(inko.keeper_pid())
@@ -490,7 +490,7 @@ def test_supervisor_killed_twenty_times(inko, seeded):
 def test_control_answers_again(inko, n):
     """The time from a supervisor's death to the next one's first answer."""
     for number in range(n):
-        inko.spawn(f"a{number}", ACTORS / "notifier")
+        inko.spawn(f"a{number}", ACTORS / "notifier", drainUSec=1000)
     inko.settle()
     pids, times = all_pids(inko), []
     for _ in range(5):
