@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,27 @@ void actor_put(struct actor *actor)
 
 	holding_put(actor->supervisor->holding, key_of(actor, key), fields, &held, NULL, 0);
 	cJSON_Delete(held.spec);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct actor *)a)->spec.name, ((const struct actor *)b)->spec.name);
+}
+
+static int add_to_list(struct actor *actor)
+{
+	struct actor **node = tsearch(actor, &actor->supervisor->actor_tree, compare_names);
+
+	if (!node || *node != actor)
+		return node ? -EEXIST : -ENOMEM;
+	TAILQ_INSERT_TAIL(&actor->supervisor->actors, actor, entries);
+	return 0;
+}
+
+static void remove_from_list(struct actor *actor)
+{
+	(void)tdelete(actor, &actor->supervisor->actor_tree, compare_names);
+	TAILQ_REMOVE(&actor->supervisor->actors, actor, entries);
 }
 
 static void release(struct actor *actor)
@@ -153,7 +175,11 @@ int actor_new(struct supervisor *supervisor, struct spec *take_spec, bool is_bui
 	actor->is_builtin = is_builtin;
 	/* From the first moment that it is held, so that no successor finds half a decision. */
 	actor->is_wanted = true;
-	TAILQ_INSERT_TAIL(&supervisor->actors, actor, entries);
+	r = add_to_list(actor);
+	if (r < 0) {
+		release(actor);
+		return r;
+	}
 	actor_put(actor);
 	*ret_actor = actor;
 	return 0;
@@ -168,7 +194,7 @@ struct actor *actor_free(struct actor *actor)
 		instance_free(TAILQ_FIRST(&actor->instances));
 	routing_refuse(actor);
 	holding_drop(actor->supervisor->holding, key_of(actor, key));
-	TAILQ_REMOVE(&actor->supervisor->actors, actor, entries);
+	remove_from_list(actor);
 	release(actor);
 	return NULL;
 }
@@ -189,34 +215,52 @@ int actor_adopt(struct supervisor *supervisor, struct keep_message *message)
 		actor->is_builtin = held.is_builtin;
 		actor->is_wanted = held.is_wanted;
 		actor->is_removing = held.is_removing;
-		TAILQ_INSERT_TAIL(&supervisor->actors, actor, entries);
-	} else if (actor) {
-		release(actor);
+		r = add_to_list(actor);
 	}
+	if (r < 0 && actor)
+		release(actor);
 	json_release(fields, &held);
 	return r;
 }
 
 struct actor *actor_find(struct supervisor *supervisor, const char *name)
 {
-	struct actor *actor;
+	struct actor wanted = {.spec.name = (char *)name};
+	void *node = tfind(&wanted, &supervisor->actor_tree, compare_names);
 
-	TAILQ_FOREACH(actor, &supervisor->actors, entries)
-		if (strcmp(actor->spec.name, name) == 0)
-			return actor;
-	return NULL;
+	return node ? *(struct actor **)node : NULL;
+}
+
+static int compare_instances(const void *a, const void *b)
+{
+	return strcmp(((const struct instance *)a)->name, ((const struct instance *)b)->name);
+}
+
+int actor_add_instance(struct actor *actor, struct instance *instance)
+{
+	struct instance **node =
+		tsearch(instance, &actor->supervisor->instance_tree, compare_instances);
+
+	if (!node || *node != instance)
+		return node ? -EEXIST : -ENOMEM;
+	TAILQ_INSERT_TAIL(&actor->instances, instance, entries);
+	return 0;
+}
+
+void actor_drop_instance(struct instance *instance)
+{
+	struct actor *actor = instance->actor;
+
+	(void)tdelete(instance, &actor->supervisor->instance_tree, compare_instances);
+	TAILQ_REMOVE(&actor->instances, instance, entries);
 }
 
 struct instance *actor_find_instance(struct supervisor *supervisor, const char *name)
 {
-	struct actor *actor;
-	struct instance *instance;
+	const struct instance wanted = {.name = (char *)name};
+	void *node = tfind(&wanted, &supervisor->instance_tree, compare_instances);
 
-	TAILQ_FOREACH(actor, &supervisor->actors, entries)
-		TAILQ_FOREACH(instance, &actor->instances, entries)
-			if (strcmp(instance->name, name) == 0)
-				return instance;
-	return NULL;
+	return node ? *(struct instance **)node : NULL;
 }
 
 static int bring_up(struct actor *actor, void (*begin)(struct instance *instance))

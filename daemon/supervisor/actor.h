@@ -39,6 +39,10 @@ void actor_put(struct actor *actor);
 int actor_adopt(struct supervisor *supervisor, struct keep_message *message);
 /* The actor of that name, inkod's own too, or NULL. */
 struct actor *actor_find(struct supervisor *supervisor, const char *name);
+/* Puts instance, which has its name, behind its others. -EEXIST, -ENOMEM. */
+int actor_add_instance(struct actor *actor, struct instance *instance);
+/* Takes it out again. */
+void actor_drop_instance(struct instance *instance);
 /* The instance of that name ("web/0"), or NULL. */
 struct instance *actor_find_instance(struct supervisor *supervisor, const char *name);
 

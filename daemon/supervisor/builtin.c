@@ -149,15 +149,15 @@ void builtin_on_notified(struct instance *instance, const char *line)
 	struct supervisor *supervisor = instance->actor->supervisor;
 	bool failed = strncmp(line, "X_INKO_NO_ENDPOINT=", 19) == 0;
 	const char *url = strchr(line, '=');
+	_cleanup_free_ char *own = NULL;
 	struct actor *actor;
 
 	if (!failed && strncmp(line, "X_INKO_ENDPOINT=", 16) != 0)
 		return;
-	TAILQ_FOREACH(actor, &supervisor->actors, entries) {
-		_cleanup_free_ char *own = builtin_endpoint(supervisor, actor);
-
-		if (!own || strcmp(own, url + 1) != 0)
-			continue;
+	/* An endpoint ends with its actor's name. */
+	actor = strrchr(url, '/') ? actor_find(supervisor, strrchr(url, '/') + 1) : NULL;
+	own = actor ? builtin_endpoint(supervisor, actor) : NULL;
+	if (own && strcmp(own, url + 1) == 0) {
 		if (failed)
 			log_error("%s has no endpoint: the gateway cannot listen on %s",
 				actor->spec.name, own);

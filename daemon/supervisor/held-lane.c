@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <inttypes.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,28 @@ static const char *key_of(const struct held_lane *lane, char key[static LIMIT_KE
 {
 	(void)snprintf(key, LIMIT_KEY_CHARS, "lane/%" PRIi64, lane->number);
 	return key;
+}
+
+static int compare_ends(const void *a, const void *b)
+{
+	const struct held_lane *one = a, *other = b;
+	int r = strcmp(one->to, other->to);
+
+	if (r == 0)
+		r = strcmp(one->from, other->from);
+	return r ? r : one->answers - other->answers;
+}
+
+static int add_to_list(struct held_lane *lane)
+{
+	struct supervisor *supervisor = lane->supervisor;
+	struct held_lane **node =
+		lane->revoked ? &lane : tsearch(lane, &supervisor->lane_tree, compare_ends);
+
+	if (!node || *node != lane)
+		return node ? -EEXIST : -ENOMEM;
+	TAILQ_INSERT_TAIL(&supervisor->lanes, lane, entries);
+	return 0;
 }
 
 static struct held_lane *allocate(struct supervisor *supervisor)
@@ -81,7 +104,11 @@ int held_lane_new(struct supervisor *supervisor, const char *from, const char *t
 		release(lane);
 		return r;
 	}
-	TAILQ_INSERT_TAIL(&supervisor->lanes, lane, entries);
+	r = add_to_list(lane);
+	if (r < 0) {
+		release(lane);
+		return r;
+	}
 	held_lane_put(lane);
 	*ret_lane = lane;
 	return 0;
@@ -94,6 +121,8 @@ struct held_lane *held_lane_free(struct held_lane *lane)
 	if (!lane)
 		return NULL;
 	holding_drop(lane->supervisor->holding, key_of(lane, key));
+	if (!lane->revoked)
+		(void)tdelete(lane, &lane->supervisor->lane_tree, compare_ends);
 	TAILQ_REMOVE(&lane->supervisor->lanes, lane, entries);
 	release(lane);
 	return NULL;
@@ -102,13 +131,11 @@ struct held_lane *held_lane_free(struct held_lane *lane)
 struct held_lane *held_lane_find(
 	struct supervisor *supervisor, const char *from, const char *to, bool answers)
 {
-	struct held_lane *lane;
+	const struct held_lane wanted = {
+		.from = (char *)from, .to = (char *)to, .answers = answers};
+	void *node = tfind(&wanted, &supervisor->lane_tree, compare_ends);
 
-	TAILQ_FOREACH(lane, &supervisor->lanes, entries)
-		if (!lane->revoked && lane->answers == answers && strcmp(lane->to, to) == 0 &&
-			strcmp(lane->from, from) == 0)
-			return lane;
-	return NULL;
+	return node ? *(struct held_lane **)node : NULL;
 }
 
 int held_lane_adopt(struct supervisor *supervisor, struct keep_message *message)
@@ -123,12 +150,16 @@ int held_lane_adopt(struct supervisor *supervisor, struct keep_message *message)
 		release(lane);
 		return r;
 	}
+	r = add_to_list(lane);
+	if (r < 0) {
+		release(lane);
+		return r;
+	}
 	lane->write_fd = message->passed.fds[0];
 	lane->read_fd = message->passed.fds[1];
 	message->passed.n_fds = 0;
 	if ((uint64_t)lane->number > supervisor->last_lane)
 		supervisor->last_lane = (uint64_t)lane->number;
-	TAILQ_INSERT_TAIL(&supervisor->lanes, lane, entries);
 	return 0;
 }
 
@@ -137,6 +168,7 @@ void held_lane_revoke(struct held_lane *lane)
 	if (lane->revoked)
 		return;
 	(void)lane_revoke(lane->read_fd);
+	(void)tdelete(lane, &lane->supervisor->lane_tree, compare_ends);
 	lane->revoked = true;
 	lane->is_waited_on = false;
 	lane->told_to = false;
@@ -166,12 +198,14 @@ bool held_lane_is_to_actor(const struct held_lane *lane, const char *actor)
 
 struct actor *held_lane_find_target(const struct held_lane *lane)
 {
-	struct actor *actor;
+	char name[LIMIT_NAME_CHARS + 1];
+	size_t length = strcspn(lane->to, "/");
 
-	TAILQ_FOREACH(actor, &lane->supervisor->actors, entries)
-		if (held_lane_is_to_actor(lane, actor->spec.name))
-			return actor;
-	return NULL;
+	if (length >= sizeof(name))
+		return NULL;
+	memcpy(name, lane->to, length);
+	name[length] = '\0';
+	return actor_find(lane->supervisor, name);
 }
 
 bool held_lane_is_trusted(const struct held_lane *lane)

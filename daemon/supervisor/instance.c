@@ -168,11 +168,12 @@ int instance_new(struct actor *actor, int64_t index, struct instance **ret_insta
 		r = notify_open(path, &instance->notify_fd);
 	if (r == 0)
 		r = watch_notify(instance);
+	if (r >= 0)
+		r = actor_add_instance(actor, instance);
 	if (r < 0) {
 		release(instance);
 		return r;
 	}
-	TAILQ_INSERT_TAIL(&actor->instances, instance, entries);
 	instance_put(instance);
 	*ret_instance = instance;
 	return 0;
@@ -188,7 +189,7 @@ struct instance *instance_free(struct instance *instance)
 		(void)unlink(path);
 	output_remove(supervisor->output, instance->name);
 	holding_drop(supervisor->holding, key_of(instance, key));
-	TAILQ_REMOVE(&instance->actor->instances, instance, entries);
+	actor_drop_instance(instance);
 	release(instance);
 	return NULL;
 }
@@ -433,12 +434,11 @@ int instance_adopt(struct actor *actor, struct keep_message *message)
 		message->passed.n_fds = 0;
 		r = watch_notify(instance);
 	}
-	if (r < 0) {
+	if (r >= 0)
+		r = actor_add_instance(actor, instance);
+	if (r < 0)
 		release(instance);
-		return r;
-	}
-	TAILQ_INSERT_TAIL(&actor->instances, instance, entries);
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 void instance_resume(struct instance *instance)
@@ -462,9 +462,6 @@ void instance_resume(struct instance *instance)
 			&instance->policy, supervisor_now(supervisor_of(instance)));
 	if (instance->state == LIFECYCLE_DRAINING)
 		effect_drain(instance);
-	else if (instance_is_serving(instance)) {
-		if (instance->actor->is_builtin)
-			news_tell_all(instance);
-		routing_sync(instance);
-	}
+	else if (instance_is_serving(instance) && instance->actor->is_builtin)
+		news_tell_all(instance);
 }

@@ -115,12 +115,13 @@ static void stall(struct instance *instance)
 
 static bool check_stalled(struct instance *instance)
 {
-	struct held_lane *lane = held_lane_find(
-		instance->actor->supervisor, HELD_LANE_SUPERVISOR, instance->name, false);
+	struct held_lane *lane;
 	struct envelope head;
 
 	if (!instance->is_stalled)
 		return false;
+	lane = held_lane_find(
+		instance->actor->supervisor, HELD_LANE_SUPERVISOR, instance->name, false);
 	if (lane && lane_peek(lane->read_fd, &head) == 1)
 		return true;
 	log_info("%s reads its mailbox again", instance->name);

@@ -185,9 +185,9 @@ static void adopt_all(struct supervisor *supervisor, struct held *held)
 	TAILQ_FOREACH(actor, &supervisor->actors, entries) {
 		TAILQ_FOREACH(instance, &actor->instances, entries)
 			instance_resume(instance);
-		(void)routing_open(actor);
 		actor_touch(actor);
 	}
+	routing_resume(supervisor);
 	listener_resume_all(supervisor);
 	lane_watch_resume(supervisor);
 }

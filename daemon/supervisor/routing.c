@@ -217,17 +217,37 @@ void routing_sync(struct instance *instance)
 	lane_watch_look_soon(supervisor);
 }
 
-int routing_open(struct actor *actor)
+static int connect_actor(struct actor *actor)
 {
 	struct instance *instance;
 	int r = connect_group(actor);
 
 	TAILQ_FOREACH(instance, &actor->instances, entries)
-		if (r == 0 && instance_is_serving(instance)) {
+		if (r == 0 && instance_is_serving(instance))
 			r = connect_senders(instance);
-			routing_sync(instance);
-		}
 	return r;
+}
+
+int routing_open(struct actor *actor)
+{
+	struct instance *instance;
+	int r = connect_actor(actor);
+
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		if (instance_is_serving(instance))
+			routing_sync(instance);
+	return r;
+}
+
+void routing_resume(struct supervisor *supervisor)
+{
+	struct actor *actor;
+	struct held_lane *lane;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		(void)connect_actor(actor);
+	TAILQ_FOREACH(lane, &supervisor->lanes, entries)
+		tell_lane(lane);
 }
 
 /* The course of an instance's life. */

@@ -36,6 +36,9 @@ void routing_bury(struct instance *instance);
 /* A new listener or a new opener: makes and tells the lanes to the instances of actor. Errors of
  * held_lane_new. */
 int routing_open(struct actor *actor);
+/* After everything was adopted: makes the lanes that are missing, and tells of all that are to be
+ * told. */
+void routing_resume(struct supervisor *supervisor);
 /* The lane that clients of the control socket send to instance on, made if there is none; borrowed.
  * Errors of held_lane_new. */
 int routing_open_control(struct instance *instance, struct held_lane **ret_lane);

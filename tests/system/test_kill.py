@@ -244,26 +244,6 @@ def test_everything_killed_at_once(inko):
     assert http_get(inko.listen("web")).startswith("web/0 ")
 
 
-def test_keeper_killed(inko):
-    """What runs goes on; when the supervisor ends too, all ends, and a new inkod can start."""
-    spawn_recorder(inko, instances=2, **PATIENT)
-    port = inko.listen("web")
-    before = inko.pids("web")
-    load = inko.load(port, clients=16, until_stopped=True)
-    time.sleep(0.2)
-    inko.kill(inko.keeper_pid())
-    inko.keeper.wait()
-    time.sleep(0.3)
-    inko.kill(before[0])
-    wait_until(lambda: inko.ready("web") and before[0] not in inko.pids("web"))
-    report = load.report()
-    assert report["refused"] == 0 and len(report["failures"]) <= 1, report
-    inko.kill(inko.supervisor_pid(), signal.SIGTERM)
-    wait_until(lambda: not inko.processes(), what=lambda: f"all ended: {inko.processes()}")
-    inko.start()
-    assert inko.status()["listeners"] == []
-
-
 def test_ordered_stop(inko):
     """SIGTERM to the keeper: what was accepted is served before anything ends."""
     record = inko.record()
