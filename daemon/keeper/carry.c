@@ -238,12 +238,12 @@ static int protect_all(
 }
 
 int carry_execute(const char *path, char *const *argv, const struct carried *carried,
-	const struct store *store, int carry_fd)
+	const struct store *store, int carry_fd, unsigned int replaced)
 {
-	char number[3 * sizeof(carry_fd)];
+	char number[3 * sizeof(carry_fd) + 3 * sizeof(replaced)];
 	int r = protect_all(carried, store, carry_fd, false);
 
-	(void)snprintf(number, sizeof(number), "%d", carry_fd);
+	(void)snprintf(number, sizeof(number), "%d %u", carry_fd, replaced);
 	if (r == 0 && setenv(ENVIRONMENT_STATE, number, 1) < 0)
 		r = -errno;
 	if (r == 0) {
@@ -255,13 +255,17 @@ int carry_execute(const char *path, char *const *argv, const struct carried *car
 	return r;
 }
 
-int carry_find(void)
+int carry_find(unsigned int *ret_replaced)
 {
 	const char *text = getenv(ENVIRONMENT_STATE);
-	int fd = text ? (int)strtol(text, NULL, 10) : -1;
+	unsigned int replaced = 0;
+	int fd = -1;
 
+	if (text && sscanf(text, "%d %u", &fd, &replaced) != 2)
+		fd = -1;
 	(void)unsetenv(ENVIRONMENT_STATE);
 	if (fd <= STDERR_FILENO || keep_closed_on_exec(fd, true) < 0)
 		return -1;
+	*ret_replaced = replaced;
 	return fd;
 }

@@ -13,7 +13,6 @@
 struct carried {
 	int32_t lock_fd, link_fd, supervisor_fd;
 	int32_t supervisor; /* its pid */
-	uint32_t replaced;  /* how often that was done before */
 	uint32_t stop_wanted;
 };
 
@@ -27,6 +26,7 @@ int carry_read(int fd, struct carried *ret_carried, struct store *store);
 /* Executes path in this process with the state in carry_fd. Returns only when that fails, -errno,
  * with everything as it was. */
 int carry_execute(const char *path, char *const *argv, const struct carried *carried,
-	const struct store *store, int carry_fd);
-/* In the next life: the descriptor of the state, or -1 when there is none. */
-int carry_find(void);
+	const struct store *store, int carry_fd, unsigned int replaced);
+/* In the next life: the descriptor of the state, or -1 when there is none; and how often this was
+ * done now, which is known even where the state is not. */
+int carry_find(unsigned int *ret_replaced);

@@ -557,7 +557,6 @@ static void replace(struct keeper *keeper)
 		.link_fd = keeper->link_fd,
 		.supervisor_fd = keeper->supervisor_fd,
 		.supervisor = keeper->supervisor,
-		.replaced = keeper->replaced,
 		.stop_wanted = keeper->stop_wanted,
 	};
 	_cleanup_close_ int fd = -1;
@@ -568,7 +567,8 @@ static void replace(struct keeper *keeper)
 	if (r == 0)
 		r = carry_write(&carried, &keeper->store, &fd);
 	if (r == 0)
-		r = carry_execute(path, keeper->argv, &carried, &keeper->store, fd);
+		r = carry_execute(
+			path, keeper->argv, &carried, &keeper->store, fd, keeper->replaced + 1);
 	log_line("cannot be replaced by %s: %s; goes on as it is. Put the program there, then "
 		 "'inkoctl upgrade'",
 		path, strerror(-r));
@@ -587,7 +587,6 @@ static int go_on(struct keeper *keeper, int carried_fd)
 	keeper->supervisor_fd = carried.supervisor_fd;
 	keeper->supervisor = carried.supervisor;
 	keeper->stop_wanted = keeper->stop_told = carried.stop_wanted != 0;
-	keeper->replaced = carried.replaced + 1;
 	keeper->taken = true;
 	keeper->serving_since_msec = now_msec();
 	for (struct store_entry *entry = keeper->store.first; entry; entry = entry->next)
@@ -666,6 +665,7 @@ int keeper_run(const struct keeper_start *start)
 		.signal_fd = -1,
 		.lock_fd = start->lock_fd,
 		.argv = start->argv,
+		.replaced = start->replaced,
 		.supervisor_fd = -1,
 		.link_fd = -1,
 		.delay_msec = RESTART_FIRST_MSEC,

@@ -12,7 +12,8 @@ struct keeper_start {
 	int link_fd;	/* to a supervisor that lost its keeper and has begun to say what it has;
 			 * taken. -1 when there is none. */
 	int carried_fd; /* the state that this process left itself; taken. Else -1. */
-	char **argv;	/* to execute itself with */
+	unsigned int replaced; /* how often this process executed itself so far */
+	char **argv;	       /* to execute itself with */
 };
 
 /* Runs until the service has ended (0), is given up (-ECANCELED) or was lost while it was taken

@@ -125,32 +125,30 @@ static int run_in(struct directory *directory, struct keeper_start *start)
 	return r;
 }
 
-static int run(const char *runtime_option, char **argv)
+static int run(const char *runtime_option, struct keeper_start *start)
 {
-	struct keeper_start start = {.lock_fd = -1, .link_fd = -1, .carried_fd = -1, .argv = argv};
 	struct directory directory;
 
+	start->carried_fd = -1;
 	if (tidy_descriptors() < 0 || launch_note_own() < 0 || look_for_supervisor() < 0)
 		return -EIO;
 	if (directory_open(&directory, runtime_option) < 0)
 		return -EIO;
-	return run_in(&directory, &start);
+	return run_in(&directory, start);
 }
 
 /* The same process was inkod before, and left itself what it held. Its limits, signal mask and
  * environment are what they were. */
-static int run_on(const char *runtime_option, char **argv, int carried_fd)
+static int run_on(const char *runtime_option, struct keeper_start *start)
 {
-	struct keeper_start start = {
-		.lock_fd = -1, .link_fd = -1, .carried_fd = carried_fd, .argv = argv};
 	struct directory directory;
 	struct rlimit limit;
 	int r;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || directory_open(&directory, runtime_option) < 0)
 		return -EIO;
-	start.max_fds = limit.rlim_cur > OWN_DESCRIPTORS ? limit.rlim_cur - OWN_DESCRIPTORS : 0;
-	r = keeper_run(&start);
+	start->max_fds = limit.rlim_cur > OWN_DESCRIPTORS ? limit.rlim_cur - OWN_DESCRIPTORS : 0;
+	r = keeper_run(start);
 	if (r != -EPROTO)
 		directory_remove(&directory);
 	return r;
@@ -158,13 +156,16 @@ static int run_on(const char *runtime_option, char **argv, int carried_fd)
 
 static int keep(const char *runtime_option, char **argv)
 {
-	int carried_fd = carry_find();
-	int r = carried_fd >= 0 ? run_on(runtime_option, argv, carried_fd) : -EPROTO;
+	struct keeper_start start = {.lock_fd = -1, .link_fd = -1, .argv = argv};
+	int r = -EPROTO;
 
+	start.carried_fd = carry_find(&start.replaced);
+	if (start.carried_fd >= 0)
+		r = run_on(runtime_option, &start);
 	/* What another version left is not touched but closed: the supervisor, which is on the
 	 * other side of that, gives all once more. */
 	if (r == -EPROTO)
-		r = run(runtime_option, argv);
+		r = run(runtime_option, &start);
 	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

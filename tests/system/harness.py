@@ -262,7 +262,7 @@ class Inkod:
 
     def stop(self):
         """As an operator stops it. It must end by itself, with everything that it started."""
-        if self.keeper.poll() is None:
+        if self.keeper.poll() in (None, 0):
             self.keeper.send_signal(signal.SIGTERM)
             return self.keeper.wait(timeout=DEADLINE)
         # Another took over that is nobody's child.

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from harness import BUILD, INTERFACE, SOURCE, VarlinkError
+from harness import BUILD, INTERFACE, SOURCE, VarlinkError, wait_until
 
 HELLO = BUILD / "http-hello"
 TEXT = (SOURCE / "proto" / f"{INTERFACE}.varlink").read_text()
@@ -123,6 +123,8 @@ def test_replies_are_as_declared(inko):
     for name in (listener["name"], "given"):
         call("Close", {"listener": name})
     call("Remove", {"actor": "web"})
+    call("Upgrade")
+    wait_until(lambda: (inko.answers() or {}).get("keeperReplaced") == 1)
     assert called == set(METHODS)
 
 

@@ -54,7 +54,6 @@ static struct carried open_carried(void)
 		.link_fd = open_any(),
 		.supervisor_fd = open_any(),
 		.supervisor = 77,
-		.replaced = 3,
 		.stop_wanted = 1,
 	};
 }
@@ -165,14 +164,17 @@ static void refuses_what_was_cut_off(void **state)
 
 static void finds_nothing_where_nothing_was_left(void **state)
 {
+	unsigned int replaced = 0;
+
 	(void)state;
 	(void)unsetenv("INKO_KEEPER_STATE");
-	assert_int_equal(carry_find(), -1);
-	assert_int_equal(setenv("INKO_KEEPER_STATE", "1000", 1), 0);
-	assert_int_equal(carry_find(), -1);
+	assert_int_equal(carry_find(&replaced), -1);
+	assert_int_equal(setenv("INKO_KEEPER_STATE", "1000 1", 1), 0);
+	assert_int_equal(carry_find(&replaced), -1);
 	assert_null(getenv("INKO_KEEPER_STATE"));
-	assert_int_equal(setenv("INKO_KEEPER_STATE", "1", 1), 0);
-	assert_int_equal(carry_find(), -1);
+	assert_int_equal(setenv("INKO_KEEPER_STATE", "1 1", 1), 0);
+	assert_int_equal(carry_find(&replaced), -1);
+	assert_int_equal(replaced, 0);
 }
 
 /* Everything goes on as before. */
@@ -186,7 +188,7 @@ static void survives_a_program_that_is_not_there(void **state)
 	(void)state;
 	fill(&store);
 	assert_int_equal(carry_write(&carried, &store, &fd), 0);
-	assert_int_equal(carry_execute("/nowhere/inkod", argv, &carried, &store, fd), -ENOENT);
+	assert_int_equal(carry_execute("/nowhere/inkod", argv, &carried, &store, fd, 1), -ENOENT);
 	assert_int_equal(fcntl(store.last->fds[0], F_GETFD), FD_CLOEXEC);
 	assert_int_equal(fcntl(carried.lock_fd, F_GETFD), FD_CLOEXEC);
 	assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
