@@ -595,6 +595,19 @@ static int go_on(struct keeper *keeper, int carried_fd)
 	return 0;
 }
 
+static void complain_takeover(const struct keeper *keeper, int error)
+{
+	struct pollfd supervisor = {.fd = keeper->supervisor_fd, .events = POLLIN};
+
+	if (keeper->supervisor_fd >= 0 && poll(&supervisor, 1, 0) == 0)
+		log_line("inko-supervisor (pid %d) did not hand over all that it has (%s), and "
+			 "goes on without a keeper; start inkod again",
+			(int)keeper->supervisor, strerror(-error));
+	else
+		log_line("the supervisor ended while it was taken over: what it had not handed "
+			 "over yet is lost. Start inkod again, which begins anew");
+}
+
 /* Another keeper's supervisor. It is replaced when it is not the one that this keeper starts. */
 static int take_over(struct keeper *keeper, int link_fd)
 {
@@ -606,9 +619,7 @@ static int take_over(struct keeper *keeper, int link_fd)
 	if (r == 0)
 		r = takeover_receive(link_fd, &keeper->store);
 	if (r < 0) {
-		log_line("the supervisor ended while it was taken over (%s): what it had not "
-			 "handed over yet is lost. Start inkod again, which begins anew",
-			strerror(-r));
+		complain_takeover(keeper, r);
 		return -ECONNRESET;
 	}
 	keeper->taken = true;

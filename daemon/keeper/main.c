@@ -121,7 +121,9 @@ static int run_in(struct directory *directory, struct keeper_start *start)
 		start->max_fds = limit > OWN_DESCRIPTORS ? limit - OWN_DESCRIPTORS : 0;
 		r = keeper_run(start);
 	}
-	directory_remove(directory);
+	/* One that was not taken over to the end may live, and have the lock. */
+	if (r == 0 || r == -ECANCELED || start->link_fd < 0)
+		directory_remove(directory);
 	return r;
 }
 

@@ -23,6 +23,8 @@
 /* How long the lock may be held with nobody at the door: a supervisor may be just starting. */
 #define WAIT_MSEC 3000
 #define PAUSE_MSEC 20
+/* How long a supervisor that hands over may say nothing: it may be stopped. */
+#define PROGRESS_MSEC 10000
 
 static uint64_t now_msec(void)
 {
@@ -122,7 +124,7 @@ int takeover_receive(int link_fd, struct store *store)
 	for (;;) {
 		struct keep_message message;
 		enum keep_verb verb;
-		int r = receive(link_fd, -1, &message);
+		int r = receive(link_fd, PROGRESS_MSEC, &message);
 
 		if (r == -EBADMSG) {
 			log_line("left out something of inko-supervisor that this build does not "

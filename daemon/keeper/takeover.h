@@ -12,7 +12,7 @@
  * lock; *ret_link_fd is the link to it, on which all else comes. 0: the lock became free meanwhile,
  * and is taken. Negative when somebody else is the keeper, which was said then. */
 int takeover_begin(struct directory *directory, int *ret_link_fd);
-/* Receives all that the supervisor has. -ECONNRESET: it ended before that was all. */
+/* Receives all that the supervisor has. -ECONNRESET: it left before that was all, or -ETIMEDOUT. */
 int takeover_receive(int link_fd, struct store *store);
 /* The process at the other end of link_fd, and a pidfd of it. */
 int takeover_find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd);

@@ -4,7 +4,6 @@ The short form is what runs by default; INKO_FULL=1 asks for the numbers of the 
 """
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
@@ -16,7 +15,7 @@ import time
 import pytest
 
 from harness import (
-    ACTORS, BUILD, DEADLINE, Inkod, alive, assert_all_answered, command_name, http_get,
+    ACTORS, BUILD, DEADLINE, PYTHON, Inkod, alive, assert_all_answered, command_name, http_get,
     private_inkod, resident_kib, wait_until)
 
 FULL = os.environ.get("INKO_FULL") == "1"
@@ -184,26 +183,32 @@ def test_both_at_once(inko, seeded):
         assert inko.status()["actors"] == [] and inko.status()["listeners"] == []
 
 
-def send_head(connection, verb, key=b"", number=0, fds=(), text=b""):
-    socket.send_fds(connection, [HEAD.pack(verb, number, key) + text], fds)
+# A supervisor without a keeper, in the directory argv[1], which ends when it has handed over half.
+HALF = f"""
+import fcntl, socket, struct, sys
+def send(verb, key=b"", fds=(), text=b""):
+    socket.send_fds(connection, [struct.pack("=II161s3x", verb, 0, key) + text], fds)
+lock = open(sys.argv[1] + "/lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+door.bind(sys.argv[1] + "/keeper")
+door.listen()
+print("listens", flush=True)
+connection, _ = door.accept()
+send({LOCK}, fds=[lock.fileno()])
+send({PUT}, b"version", text=b'{{"version":1}}')
+"""
 
 
-def test_supervisor_dies_while_it_is_taken_over(tmp_path):
+def test_supervisor_dies_while_it_is_taken_over():
     """What the new keeper has not got it cannot know: it says so, and ends."""
     inko = Inkod()
     try:
         inko.runtime.mkdir(mode=0o700)
-        with open(inko.runtime / "lock", "w") as lock, \
-                socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            door.bind(str(inko.runtime / "keeper"))
-            door.listen()
+        with subprocess.Popen([PYTHON, "-c", HALF, inko.runtime], stdout=subprocess.PIPE) as half:
+            assert half.stdout.readline() == b"listens\n"
             inko.begin()
-            connection, _ = door.accept()
-            with connection:
-                send_head(connection, LOCK, fds=[lock.fileno()])
-                send_head(connection, PUT, b"version", text=b'{"version":1}')
-            assert inko.keeper.wait(timeout=DEADLINE) == 1
+        assert inko.keeper.wait(timeout=DEADLINE) == 1
         assert "is lost. Start inkod again" in inko.log.read_text()
         inko.start()
         assert inko.status()["actors"] == [] and inko.stop() == 0
@@ -211,8 +216,8 @@ def test_supervisor_dies_while_it_is_taken_over(tmp_path):
         inko.abandon()
 
 
-def test_silent_visitor_does_not_become_the_keeper(inko):
-    """One that takes the lock and reads no further: inkod goes on, and a real keeper takes over."""
+def test_keeper_that_leaves_before_it_has_all(inko):
+    """It gets the lock, reads no further, and ends: a real keeper takes over."""
     spawn_recorder(inko, instances=20)
     kill_keeper(inko)
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as visitor:
