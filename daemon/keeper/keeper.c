@@ -35,6 +35,9 @@
 /* Between tries where the kernel has no event for when it will do. */
 #define PAUSE_MSEC 10
 
+/* How long a process that has closed its link may take to have ended. */
+#define ENDING_MSEC 1000
+
 /* Messages in turn, before signals are looked at again. */
 #define RECEIVE_BUDGET 64
 
@@ -599,7 +602,8 @@ static void complain_takeover(const struct keeper *keeper, int error)
 {
 	struct pollfd supervisor = {.fd = keeper->supervisor_fd, .events = POLLIN};
 
-	if (keeper->supervisor_fd >= 0 && poll(&supervisor, 1, 0) == 0)
+	/* Of a process that ends its descriptors go first. */
+	if (keeper->supervisor_fd >= 0 && poll(&supervisor, 1, ENDING_MSEC) == 0)
 		log_line("inko-supervisor (pid %d) did not hand over all that it has (%s), and "
 			 "goes on without a keeper; start inkod again",
 			(int)keeper->supervisor, strerror(-error));
