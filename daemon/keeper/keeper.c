@@ -616,22 +616,27 @@ static void complain_takeover(const struct keeper *keeper, int error)
 static int take_over(struct keeper *keeper, int link_fd)
 {
 	char path[PATH_MAX];
+	bool is_gone;
 	int r;
 
 	keeper->link_fd = link_fd;
-	r = takeover_find_peer(link_fd, &keeper->supervisor, &keeper->supervisor_fd);
-	if (r == 0)
-		r = takeover_receive(link_fd, &keeper->store);
+	is_gone = takeover_find_peer(link_fd, &keeper->supervisor, &keeper->supervisor_fd) < 0;
+	/* All that it sent is there, whatever became of it. */
+	r = takeover_receive(link_fd, &keeper->store);
 	if (r < 0) {
 		complain_takeover(keeper, r);
 		return -ECONNRESET;
 	}
+	log_line("took over %zu things from inko-supervisor, whose keeper had died",
+		keeper->store.n_keys);
+	if (is_gone) {
+		close_link(keeper);
+		return 0;
+	}
 	keeper->taken = true;
 	keeper->serving_since_msec = now_msec();
 	keeper->leave_wanted =
-		launch_find(path) == 0 && !takeover_is_program(keeper->supervisor, path);
-	log_line("took over %zu things from inko-supervisor (pid %d), whose keeper had died",
-		keeper->store.n_keys, (int)keeper->supervisor);
+		launch_find(path) == 0 && takeover_is_another(keeper->supervisor, path);
 	return 0;
 }
 

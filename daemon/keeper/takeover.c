@@ -162,12 +162,12 @@ int takeover_find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd)
 	return 0;
 }
 
-bool takeover_is_program(pid_t pid, const char *path)
+bool takeover_is_another(pid_t pid, const char *path)
 {
 	char link[sizeof("/proc//exe") + 3 * sizeof(pid)];
 	struct stat runs, installed;
 
 	(void)snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
 	return stat(link, &runs) == 0 && stat(path, &installed) == 0 &&
-	       runs.st_dev == installed.st_dev && runs.st_ino == installed.st_ino;
+	       (runs.st_dev != installed.st_dev || runs.st_ino != installed.st_ino);
 }

@@ -16,5 +16,5 @@ int takeover_begin(struct directory *directory, int *ret_link_fd);
 int takeover_receive(int link_fd, struct store *store);
 /* The process at the other end of link_fd, and a pidfd of it. */
 int takeover_find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd);
-/* Does the process pid execute the program at path? */
-bool takeover_is_program(pid_t pid, const char *path);
+/* Does the process pid execute another program than that at path? Not when it has ended. */
+bool takeover_is_another(pid_t pid, const char *path);

@@ -259,11 +259,14 @@ int run_list(struct session *session, const struct verb *verb, cJSON *parameters
 static int print_status(const cJSON *reply)
 {
 	const cJSON *listeners = reply_member(reply, "listeners");
+	const char *keeper = reply_text(reply, "keeperVersion");
 	int status;
 
 	printf("inkod %s in %s (pids: keeper %" PRId64 ", supervisor %" PRId64 ")\n\n",
 		reply_shown(reply, "version"), reply_shown(reply, "runtimeDirectory"),
 		reply_number(reply, "keeperPid"), reply_number(reply, "supervisorPid"));
+	if (keeper && *keeper && strcmp(keeper, reply_shown(reply, "version")) != 0)
+		printf("The keeper is of inkod %s; 'inkoctl upgrade' replaces both.\n\n", keeper);
 	if (reply_number(reply, "keeperPid") == 0)
 		printf("There is no keeper: what runs goes on, and the next one is given all.\n\n");
 	status =

@@ -24,7 +24,7 @@ PATIENT = {"backoffUSec": 10_000, "intensity": 0}
 PROGRAMS = ("inkod", "inko-supervisor")
 BUILTIN = ("inko-acceptor", "inko-gateway")
 # proto/keep.h
-PUT, LOCK = 1, 13
+PUT, LOCK, ALL = 1, 13, 14
 HEAD = struct.Struct("=II161s3x")
 
 
@@ -183,8 +183,9 @@ def test_both_at_once(inko, seeded):
         assert inko.status()["actors"] == [] and inko.status()["listeners"] == []
 
 
-# A supervisor without a keeper, in the directory argv[1], which ends when it has handed over half.
-HALF = f"""
+# A supervisor without a keeper, in the directory argv[1], which ends when it has handed over what
+# it has, or (argv[2]) half of that.
+DYING = f"""
 import fcntl, socket, struct, sys
 def send(verb, key=b"", fds=(), text=b""):
     socket.send_fds(connection, [struct.pack("=II161s3x", verb, 0, key) + text], fds)
@@ -197,23 +198,74 @@ print("listens", flush=True)
 connection, _ = door.accept()
 send({LOCK}, fds=[lock.fileno()])
 send({PUT}, b"version", text=b'{{"version":1}}')
+if sys.argv[2] == "all":
+    send({ALL})
 """
+
+
+@contextlib.contextmanager
+def taken_over_while_dying(what):
+    inko = Inkod()
+    try:
+        inko.runtime.mkdir(mode=0o700)
+        with subprocess.Popen(
+                [PYTHON, "-c", DYING, inko.runtime, what], stdout=subprocess.PIPE) as dying:
+            assert dying.stdout.readline() == b"listens\n"
+            inko.begin()
+        yield inko
+        assert inko.status()["actors"] == [] and inko.stop() == 0
+    finally:
+        inko.abandon()
 
 
 def test_supervisor_dies_while_it_is_taken_over():
     """What the new keeper has not got it cannot know: it says so, and ends."""
-    inko = Inkod()
-    try:
-        inko.runtime.mkdir(mode=0o700)
-        with subprocess.Popen([PYTHON, "-c", HALF, inko.runtime], stdout=subprocess.PIPE) as half:
-            assert half.stdout.readline() == b"listens\n"
-            inko.begin()
+    with taken_over_while_dying("half") as inko:
         assert inko.keeper.wait(timeout=DEADLINE) == 1
         assert "is lost. Start inkod again" in inko.log.read_text()
         inko.start()
-        assert inko.status()["actors"] == [] and inko.stop() == 0
-    finally:
-        inko.abandon()
+
+
+def test_supervisor_dies_when_it_was_taken_over():
+    """What it sent counts, also when the keeper reads it after its death."""
+    with taken_over_while_dying("all") as inko:
+        wait_until(inko.answers, what="the next supervisor answers")
+        assert "took over 1 things" in inko.log.read_text()
+
+
+def has_keeper(inko):
+    with contextlib.suppress(FileNotFoundError, ConnectionError):
+        return inko.keeper_pid() == inko.keeper.pid
+    return False
+
+
+def test_supervisor_dies_at_each_put_of_a_takeover():
+    """Either the next keeper has all, or both have ended, and the next begins anew."""
+    ends = []
+    for n in range(12, 100, 1 if FULL else 11):
+        with private_inkod(INKO_FAULT=f"put:{n}") as inko:
+            supervisor = inko.supervisor_pid()
+            with contextlib.suppress(ConnectionError):
+                spawn_recorder(inko, instances=3)
+            if not alive(supervisor):
+                continue
+            inko.settle()
+            pids = all_pids(inko)
+            inko.kill(inko.keeper_pid())
+            inko.keeper.wait()
+            inko.begin()
+            wait_until(lambda: inko.keeper.poll() is not None or has_keeper(inko))
+            ends.append(inko.keeper.poll())
+            if ends[-1] is None:
+                assert all_pids(inko) == pids
+                kill_supervisor(inko)
+                assert all_pids(inko) == pids
+                continue
+            assert ends[-1] == 1 and "is lost. Start inkod again" in inko.log.read_text()
+            wait_until(lambda: not inko.processes(), what=lambda: f"ended: {inko.processes()}")
+            inko.start()
+            assert inko.status()["actors"] == []
+    assert 1 in ends and None in ends, ends
 
 
 def test_keeper_that_leaves_before_it_has_all(inko):
