@@ -108,8 +108,10 @@ static void listener_free(struct listener *listener)
 	free(listener);
 }
 
+/* Who waits at one that is paused was not refused, and is not now. */
 static void close_listener(struct feeder *feeder, struct listener *listener)
 {
+	feeder_pause(feeder, &listener->feed, false);
 	feeder_remove(feeder, &listener->feed);
 	listener_free(listener);
 }
@@ -182,6 +184,16 @@ static void confirm_closed(const char *name)
 	(void)inko_actor_notify(line);
 }
 
+/* turn says which of several pauses it is, and comes back with the answer. */
+static void confirm_paused(const char *name, const cJSON *turn)
+{
+	char line[FEEDER_NAME_BYTES + 48];
+
+	(void)snprintf(
+		line, sizeof(line), "X_INKO_PAUSED=%s %.0f", name, cJSON_GetNumberValue(turn));
+	(void)inko_actor_notify(line);
+}
+
 static void set_refusing(struct listener *listener, bool refusing)
 {
 	int fd;
@@ -199,6 +211,7 @@ static int on_news(struct feeder *feeder, struct inko_message *message)
 	const char *name = inko_message_peek_listener(message);
 	cJSON *news = cJSON_Parse(inko_message_peek_bytes(message, NULL));
 	const cJSON *refuses = cJSON_GetObjectItemCaseSensitive(news, "refuse");
+	const cJSON *pauses = cJSON_GetObjectItemCaseSensitive(news, "pause");
 	bool closes = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(news, "close"));
 	bool is_listener = inko_message_get_kind(message) == INKO_LISTENER;
 	struct listener *listener;
@@ -211,6 +224,10 @@ static int on_news(struct feeder *feeder, struct inko_message *message)
 	listener = is_listener ? find_listener(feeder, name) : NULL;
 	if (listener && refuses)
 		set_refusing(listener, cJSON_IsTrue(refuses));
+	if (listener && pauses)
+		feeder_pause(feeder, &listener->feed, cJSON_IsTrue(pauses));
+	if (cJSON_IsTrue(pauses))
+		confirm_paused(name, cJSON_GetObjectItemCaseSensitive(news, "turn"));
 	if (listener && closes)
 		close_listener(feeder, listener);
 	if (closes)

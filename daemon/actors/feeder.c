@@ -83,9 +83,9 @@ static int hand_over(struct feeder *feeder, struct feed *feed)
 /* Takes one thing in and hands it over. 0, or a negative errno and the state that follows. */
 static int bring_one(struct feeder *feeder, struct feed *feed, enum feed_state *ret_state)
 {
-	int r = feed->held || can_go_on(feed) ? 0 : -EAGAIN;
+	int r = feed->held || (!feed->is_paused && can_go_on(feed)) ? 0 : -EAGAIN;
 
-	*ret_state = FEED_FULL;
+	*ret_state = feed->is_paused && !feed->held ? FEED_PAUSED : FEED_FULL;
 	if (r == 0 && !feed->held) {
 		r = feeder->type->take_one(feed);
 		if (r == -EAGAIN)
@@ -213,6 +213,15 @@ void feeder_add(struct feeder *feeder, struct feed *feed)
 	/* It is opened with the others, when the news are read. */
 	feed->state = FEED_FULL;
 	LIST_INSERT_HEAD(&feeder->feeds, feed, entries);
+}
+
+void feeder_pause(struct feeder *feeder, struct feed *feed, bool paused)
+{
+	feed->is_paused = paused;
+	if (paused && !feed->held)
+		set_state(feeder, feed, FEED_PAUSED);
+	else if (!paused && feed->state == FEED_PAUSED)
+		set_state(feeder, feed, FEED_FULL);
 }
 
 void feeder_remove(struct feeder *feeder, struct feed *feed)

@@ -32,6 +32,7 @@ enum feed_state {
 	FEED_OPEN,
 	FEED_FULL,    /* nobody has room: what comes waits where it comes from */
 	FEED_DELAYED, /* the kernel is short of something that it has no event for */
+	FEED_PAUSED,  /* nothing is taken in, by order */
 };
 
 /* The first member of what is fed from. */
@@ -42,6 +43,7 @@ struct feed {
 	struct feeder_target *target;
 	enum feed_state state;
 	bool needs_no_room; /* what comes goes nowhere */
+	bool is_paused;
 	/* What found no place after all. Nothing else is taken before it has one. */
 	struct inko_message *held;
 };
@@ -83,6 +85,9 @@ void feeder_run(struct feeder *feeder);
 int feeder_find_target(struct feeder *feeder, const char *name, struct feeder_target **ret_target);
 /* Feeds from feed, whose fd and target are set, when there is room. */
 void feeder_add(struct feeder *feeder, struct feed *feed);
-/* Brings what has come already, as far as there is room and for a bounded time, and feeds from it
- * no more. What it holds is the caller's then. */
+/* Takes nothing in from feed when this returns, until it is no longer paused; what it holds still
+ * goes where there is room. It goes on when the news were read. */
+void feeder_pause(struct feeder *feeder, struct feed *feed, bool paused);
+/* Brings what has come already, unless it is paused, as far as there is room and for a bounded
+ * time, and feeds from it no more. What it holds is the caller's then. */
 void feeder_remove(struct feeder *feeder, struct feed *feed);
