@@ -17,6 +17,8 @@
 struct held_actor {
 	cJSON *spec;
 	bool is_builtin, is_wanted, is_removing;
+	int64_t generation, roll_extra;
+	char *roll_instance, *roll_failure;
 };
 
 static const struct json_field fields[] = {
@@ -24,6 +26,10 @@ static const struct json_field fields[] = {
 	JSON_FIELD(held_actor, "builtin", JSON_BOOLEAN, is_builtin, true),
 	JSON_FIELD(held_actor, "wanted", JSON_BOOLEAN, is_wanted, true),
 	JSON_FIELD(held_actor, "removing", JSON_BOOLEAN, is_removing, true),
+	JSON_FIELD_INTEGER(held_actor, "generation", generation, false, 1, JSON_INTEGER_MAX),
+	JSON_FIELD_INTEGER(held_actor, "rollExtra", roll_extra, false, 0, LIMIT_INSTANCES),
+	JSON_FIELD(held_actor, "rollInstance", JSON_STRING, roll_instance, false),
+	JSON_FIELD(held_actor, "rollFailure", JSON_STRING, roll_failure, false),
 	JSON_FIELDS_END,
 };
 
@@ -38,7 +44,11 @@ void actor_put(struct actor *actor)
 	struct held_actor held = {.spec = json_encode(spec_fields, &actor->spec),
 		.is_builtin = actor->is_builtin,
 		.is_wanted = actor->is_wanted,
-		.is_removing = actor->is_removing};
+		.is_removing = actor->is_removing,
+		.generation = actor->generation,
+		.roll_extra = actor->roll.max_extra,
+		.roll_instance = actor->roll.failed_instance,
+		.roll_failure = actor->roll.failure};
 	char key[LIMIT_KEY_CHARS];
 
 	holding_put(actor->supervisor->holding, key_of(actor, key), fields, &held, NULL, 0);
@@ -69,20 +79,44 @@ static void remove_from_list(struct actor *actor)
 static void release(struct actor *actor)
 {
 	sd_event_source_disable_unref(actor->settle);
+	roll_done(&actor->roll);
 	spec_done(&actor->spec);
 	free(actor);
 }
 
-static int make_missing(struct actor *actor)
+int actor_add_instance(struct actor *actor, struct instance **ret_instance)
 {
+	const struct instance *instance;
+	int64_t index = 0;
+
+	TAILQ_FOREACH(instance, &actor->instances, entries) {
+		if (instance->index != index)
+			break;
+		index++;
+	}
+	return index > INSTANCE_INDEX_MAX ? -EUSERS : instance_new(actor, index, ret_instance);
+}
+
+static int64_t count_wanted(const struct actor *actor)
+{
+	const struct instance *instance;
 	int64_t n = 0;
-	struct instance *instance;
 
 	TAILQ_FOREACH(instance, &actor->instances, entries)
-		n++;
-	for (; n < actor->spec.instances; n++) {
-		int r = instance_new(actor, n, &instance);
+		n += !instance->is_retiring;
+	return n;
+}
 
+static int make_missing(struct actor *actor)
+{
+	struct instance *instance;
+
+	for (int64_t n = count_wanted(actor); n < actor->spec.instances; n++) {
+		int r = actor_add_instance(actor, &instance);
+
+		/* It is made when one has ended that is retiring. */
+		if (r == -EUSERS)
+			return 0;
 		if (r < 0)
 			return r;
 	}
@@ -94,8 +128,33 @@ static void start_stopped(struct actor *actor)
 	struct instance *instance;
 
 	TAILQ_FOREACH(instance, &actor->instances, entries)
-		if (instance->index < actor->spec.instances && instance->state == LIFECYCLE_STOPPED)
+		if (!instance->is_retiring && instance->state == LIFECYCLE_STOPPED)
 			instance_start(instance);
+}
+
+/* A roll has its own opinion on how many there are too many, and which. */
+static void retire_surplus(struct actor *actor)
+{
+	int64_t n = count_wanted(actor);
+	struct instance *instance;
+
+	if (roll_is_under_way(actor))
+		return;
+	TAILQ_FOREACH_REVERSE(instance, &actor->instances, instances, entries)
+	if (!instance->is_retiring && n > actor->spec.instances) {
+		instance_retire(instance);
+		n--;
+	}
+}
+
+/* Whoever was to end when a former supervisor did so itself. */
+static void stop_unwanted(struct actor *actor)
+{
+	struct instance *instance;
+
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		if (!actor->is_wanted || instance->is_retiring)
+			instance_stop(instance);
 }
 
 static void free_surplus(struct actor *actor)
@@ -105,8 +164,23 @@ static void free_surplus(struct actor *actor)
 	for (instance = TAILQ_FIRST(&actor->instances); instance; instance = next) {
 		next = TAILQ_NEXT(instance, entries);
 		if (instance->state == LIFECYCLE_STOPPED &&
-			(actor->is_removing || instance->index >= actor->spec.instances))
+			(actor->is_removing || instance->is_retiring))
 			instance_free(instance);
+	}
+}
+
+/* Who is wanted is started before a roll counts, and makes more. */
+static void bring_about(struct actor *actor)
+{
+	retire_surplus(actor);
+	stop_unwanted(actor);
+	if (!actor->is_wanted)
+		return;
+	(void)make_missing(actor);
+	start_stopped(actor);
+	if (roll_go_on(actor)) {
+		actor_put(actor);
+		actor_touch(actor);
 	}
 }
 
@@ -125,10 +199,7 @@ static int on_settle(sd_event_source *source, void *userdata)
 		shutdown_check(supervisor);
 		return 0;
 	}
-	if (actor->is_wanted) {
-		(void)make_missing(actor);
-		start_stopped(actor);
-	}
+	bring_about(actor);
 	has_failed = strcmp(actor_state(actor), "failed") == 0;
 	if (has_failed != actor->has_failed) {
 		actor->has_failed = has_failed;
@@ -152,6 +223,7 @@ static int make(struct supervisor *supervisor, struct actor **ret_actor)
 		return -ENOMEM;
 	actor->supervisor = supervisor;
 	TAILQ_INIT(&actor->instances);
+	actor->generation = 1;
 	spec_init(&actor->spec);
 	r = sd_event_add_defer(supervisor->event, &actor->settle, on_settle, actor);
 	if (r < 0) {
@@ -201,7 +273,7 @@ struct actor *actor_free(struct actor *actor)
 
 int actor_adopt(struct supervisor *supervisor, struct keep_message *message)
 {
-	struct held_actor held = {0};
+	struct held_actor held = {.generation = 1};
 	const char *field;
 	enum json_problem problem;
 	struct actor *actor = NULL;
@@ -215,6 +287,11 @@ int actor_adopt(struct supervisor *supervisor, struct keep_message *message)
 		actor->is_builtin = held.is_builtin;
 		actor->is_wanted = held.is_wanted;
 		actor->is_removing = held.is_removing;
+		actor->generation = held.generation;
+		actor->roll = (struct roll){.max_extra = held.roll_extra,
+			.failed_instance = held.roll_instance,
+			.failure = held.roll_failure};
+		held.roll_instance = held.roll_failure = NULL;
 		r = add_to_list(actor);
 	}
 	if (r < 0 && actor)
@@ -236,18 +313,24 @@ static int compare_instances(const void *a, const void *b)
 	return strcmp(((const struct instance *)a)->name, ((const struct instance *)b)->name);
 }
 
-int actor_add_instance(struct actor *actor, struct instance *instance)
+int actor_link_instance(struct actor *actor, struct instance *instance)
 {
 	struct instance **node =
 		tsearch(instance, &actor->supervisor->instance_tree, compare_instances);
+	struct instance *before = TAILQ_LAST(&actor->instances, instances);
 
 	if (!node || *node != instance)
 		return node ? -EEXIST : -ENOMEM;
-	TAILQ_INSERT_TAIL(&actor->instances, instance, entries);
+	while (before && before->index > instance->index)
+		before = TAILQ_PREV(before, instances, entries);
+	if (before)
+		TAILQ_INSERT_AFTER(&actor->instances, before, instance, entries);
+	else
+		TAILQ_INSERT_HEAD(&actor->instances, instance, entries);
 	return 0;
 }
 
-void actor_drop_instance(struct instance *instance)
+void actor_unlink_instance(struct instance *instance)
 {
 	struct actor *actor = instance->actor;
 
@@ -263,30 +346,53 @@ struct instance *actor_find_instance(struct supervisor *supervisor, const char *
 	return node ? *(struct instance **)node : NULL;
 }
 
-static int bring_up(struct actor *actor, void (*begin)(struct instance *instance))
+static void bring_up(struct actor *actor, void (*begin)(struct instance *instance))
 {
 	struct instance *instance;
-	int r = make_missing(actor);
 
-	if (r < 0)
-		return r;
 	actor->is_wanted = true;
 	actor_put(actor);
+	retire_surplus(actor);
 	TAILQ_FOREACH(instance, &actor->instances, entries)
-		if (instance->index < actor->spec.instances)
+		if (!instance->is_retiring)
 			begin(instance);
 	actor_touch(actor);
-	return 0;
 }
 
 int actor_start(struct actor *actor)
 {
-	return bring_up(actor, instance_start);
+	int r = make_missing(actor);
+
+	if (r == 0)
+		bring_up(actor, instance_start);
+	return r;
 }
 
 int actor_restart(struct actor *actor)
 {
-	return bring_up(actor, instance_restart);
+	int r = make_missing(actor);
+
+	if (r < 0)
+		return r;
+	actor->generation++;
+	roll_cancel(actor);
+	bring_up(actor, instance_restart);
+	return 0;
+}
+
+int actor_roll(struct actor *actor, int64_t max_extra)
+{
+	int r = make_missing(actor);
+
+	if (r < 0)
+		return r;
+	actor->generation++;
+	roll_begin(actor, max_extra);
+	/* Who runs is replaced, who does not is started: both when it settles. */
+	actor->is_wanted = true;
+	actor_put(actor);
+	actor_touch(actor);
+	return 0;
 }
 
 void actor_stop(struct actor *actor)
@@ -294,6 +400,7 @@ void actor_stop(struct actor *actor)
 	struct instance *instance;
 
 	actor->is_wanted = false;
+	roll_cancel(actor);
 	actor_put(actor);
 	TAILQ_FOREACH(instance, &actor->instances, entries)
 		instance_stop(instance);
@@ -302,15 +409,12 @@ void actor_stop(struct actor *actor)
 
 int actor_scale(struct actor *actor, int64_t instances)
 {
-	struct instance *instance;
 	int r;
 
 	actor->spec.instances = instances;
 	actor_put(actor);
+	retire_surplus(actor);
 	r = make_missing(actor);
-	TAILQ_FOREACH(instance, &actor->instances, entries)
-		if (instance->index >= instances)
-			instance_stop(instance);
 	actor_touch(actor);
 	return r;
 }
@@ -326,8 +430,9 @@ void actor_remove(struct actor *actor, bool at_once)
 			instance_process_kill(instance);
 }
 
+/* ready and failed count those that are not retiring. */
 struct census {
-	int64_t n, ready, failed, alive, ending;
+	int64_t n, ready, failed, alive;
 };
 
 static struct census count(const struct actor *actor)
@@ -337,11 +442,12 @@ static struct census count(const struct actor *actor)
 
 	TAILQ_FOREACH(instance, &actor->instances, entries) {
 		census.n++;
-		census.ready += instance->state == LIFECYCLE_READY;
-		census.failed += instance->state == LIFECYCLE_FAILED;
 		census.alive +=
 			lifecycle_is_alive(instance->state) || instance->state == LIFECYCLE_WAITING;
-		census.ending += instance_is_ending(instance);
+		if (instance->is_retiring)
+			continue;
+		census.ready += instance->state == LIFECYCLE_READY;
+		census.failed += instance->state == LIFECYCLE_FAILED;
 	}
 	return census;
 }
@@ -354,12 +460,17 @@ const char *actor_state(const struct actor *actor)
 		return "failed";
 	if (!actor->is_wanted || actor->spec.instances == 0)
 		return census.alive > 0 ? "stopping" : "stopped";
-	if (census.ready == census.n && census.n == actor->spec.instances)
+	if (census.ready >= actor->spec.instances)
 		return "ready";
 	return census.ready > 0 ? "degraded" : "starting";
 }
 
 bool actor_is_ready(const struct actor *actor)
+{
+	return count(actor).ready >= actor->spec.instances;
+}
+
+bool actor_is_settled(const struct actor *actor)
 {
 	struct census census = count(actor);
 
@@ -376,8 +487,7 @@ const struct instance *actor_find_failure(const struct actor *actor)
 	const struct instance *instance;
 
 	TAILQ_FOREACH(instance, &actor->instances, entries)
-		if (instance->state == LIFECYCLE_FAILED ||
-			(instance->state == LIFECYCLE_WAITING && !instance->was_ready))
+		if (!instance->is_retiring && instance_is_broken(instance))
 			return instance;
 	return NULL;
 }

@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/supervisor/instance.h"
+#include "daemon/supervisor/roll.h"
 #include "daemon/supervisor/spec.h"
 #include "daemon/supervisor/supervisor.h"
 
@@ -17,12 +18,14 @@ struct actor {
 	struct supervisor *supervisor;
 	struct spec spec;
 	bool is_builtin;
-	bool is_wanted;	   /* should its instances run? */
-	bool is_removing;  /* is it forgotten as soon as the last has ended? */
-	bool has_endpoint; /* does the gateway listen for it, or cannot? */
-	int64_t next_mail; /* the instance whose turn it is to get a message from a client */
-	bool has_failed;   /* the state that its listeners were told of */
-	TAILQ_HEAD(, instance) instances;
+	bool is_wanted;	    /* should its instances run? */
+	bool is_removing;   /* is it forgotten as soon as the last has ended? */
+	bool has_endpoint;  /* does the gateway listen for it, or cannot? */
+	int64_t next_mail;  /* the instance whose turn it is to get a message from a client */
+	bool has_failed;    /* the state that its listeners were told of */
+	int64_t generation; /* 1, and one more for each restart; new instances are of it */
+	struct roll roll;
+	TAILQ_HEAD(instances, instance) instances; /* by number */
 	sd_event_source *settle;
 };
 
@@ -39,10 +42,10 @@ void actor_put(struct actor *actor);
 int actor_adopt(struct supervisor *supervisor, struct keep_message *message);
 /* The actor of that name, inkod's own too, or NULL. */
 struct actor *actor_find(struct supervisor *supervisor, const char *name);
-/* Puts instance, which has its name, behind its others. -EEXIST, -ENOMEM. */
-int actor_add_instance(struct actor *actor, struct instance *instance);
+/* Puts instance, which has its name, among its others by its number. -EEXIST, -ENOMEM. */
+int actor_link_instance(struct actor *actor, struct instance *instance);
 /* Takes it out again. */
-void actor_drop_instance(struct instance *instance);
+void actor_unlink_instance(struct instance *instance);
 /* The instance of that name ("web/0"), or NULL. */
 struct instance *actor_find_instance(struct supervisor *supervisor, const char *name);
 
@@ -56,19 +59,28 @@ void actor_stop(struct actor *actor);
 /* Lets its instances end and starts them again; those that do not run are started. On failure none
  * is. */
 int actor_restart(struct actor *actor);
-/* From now on it has so many instances: surplus ones end, missing ones are started if it is wanted.
- * On failure the number stands, and they are made when something about it changes. */
+/* Replaces its instances by new ones, with up to max_extra more than it shall have, see roll.h. */
+int actor_roll(struct actor *actor, int64_t max_extra);
+/* From now on it has so many instances: those of the highest numbers are retired, missing ones are
+ * started if it is wanted. On failure the number stands, and they are made when something about it
+ * changes. */
 int actor_scale(struct actor *actor, int64_t instances);
 /* Stops it and forgets it then; at_once kills. */
 void actor_remove(struct actor *actor, bool at_once);
+
+/* One instance more, of its generation, with the lowest number that is free; it is not started.
+ * Errors of instance_new, -EUSERS while there are INSTANCE_INDEX_MAX. */
+int actor_add_instance(struct actor *actor, struct instance **ret_instance);
 
 /* Something about it changed: what follows is done when the loop comes round. */
 void actor_touch(struct actor *actor);
 
 /* stopped, starting, ready, degraded, stopping or failed: what its instances' states add up to. */
 const char *actor_state(const struct actor *actor);
-/* Are all instances ready that it shall have (it may be none), and no others there? */
+/* Are all instances ready that it shall have (it may be none)? */
 bool actor_is_ready(const struct actor *actor);
+/* Is it ready, and are no others there? */
+bool actor_is_settled(const struct actor *actor);
 /* Does no instance run, or wait for its next start? */
 bool actor_is_stopped(const struct actor *actor);
 /* An instance that ended before it was ready, or has failed, so that the actor will not be ready;

@@ -25,11 +25,29 @@ static const struct {
 	{"AddressNotUsable", "address"},
 	{"NoSuchProgram", "program"},
 	{"StartFailed", "actor"},
+	{"RollFailed", "actor"},
+	{"ListenerGiven", "listener"},
 	{"StillRouted", "actor"},
 	{"MailboxFull", "mailbox"},
 	{"NobodyReady", "mailbox"},
 	{"InvalidValue", "parameter"},
 };
+
+char *describe_end(const struct instance *instance)
+{
+	const char *ended = instance->last_exit ? instance->last_exit : "ended";
+	/* It ran well enough, as far as anybody can see. */
+	bool is_silent = instance->is_late || strcmp(ended, "exited with status 0") == 0;
+	char line[256], *text;
+
+	output_last_line(instance->actor->supervisor->output, instance->name, line, sizeof(line));
+	if (asprintf(&text, "%s %s%s%s%s%s", instance->name, ended,
+		    instance->is_late ? "" : " before it was ready",
+		    is_silent ? "; a program is ready when it says READY=1 (sd_notify(3))" : "",
+		    *line ? "; it said: " : "", line) < 0)
+		return NULL;
+	return text;
+}
 
 static cJSON *describe_instance(const struct instance *instance)
 {
@@ -39,6 +57,9 @@ static cJSON *describe_instance(const struct instance *instance)
 	(void)cJSON_AddStringToObject(object, "state", lifecycle_name(instance->state));
 	if (instance->process.pid > 0)
 		(void)cJSON_AddNumberToObject(object, "pid", (double)instance->process.pid);
+	(void)cJSON_AddNumberToObject(object, "generation", (double)instance->generation);
+	if (instance->is_retiring)
+		(void)cJSON_AddTrueToObject(object, "retiring");
 	(void)cJSON_AddNumberToObject(object, "restarts", (double)instance->restarts);
 	(void)cJSON_AddNumberToObject(object, "messages", routing_count_waiting(instance));
 	if (instance->is_stalled)
@@ -66,6 +87,10 @@ cJSON *describe_actor(const struct actor *actor)
 	ensure_array(object, "opens");
 	(void)cJSON_AddStringToObject(object, "state", actor_state(actor));
 	(void)cJSON_AddBoolToObject(object, "builtin", actor->is_builtin);
+	(void)cJSON_AddNumberToObject(object, "generation", (double)actor->generation);
+	(void)cJSON_AddBoolToObject(object, "rolling", roll_is_under_way(actor));
+	if (actor->roll.failure)
+		(void)cJSON_AddStringToObject(object, "rollFailure", actor->roll.failure);
 	if (!actor->is_builtin && actor_find(actor->supervisor, BUILTIN_GATEWAY)) {
 		endpoint = builtin_endpoint(actor->supervisor, actor);
 		(void)cJSON_AddStringToObject(object, "endpoint", endpoint);
@@ -139,16 +164,14 @@ cJSON *describe_logs(const struct actor *actor)
 	return array;
 }
 
-void describe_failure(
-	struct call *call, const char *error, const char *subject, const char *reason, ...)
+static void fail(struct call *call, const char *error, const char *subject, cJSON *parameters,
+	const char *reason, va_list arguments) __attribute__((format(printf, 5, 0)));
+static void fail(struct call *call, const char *error, const char *subject, cJSON *parameters,
+	const char *reason, va_list arguments)
 {
-	cJSON *parameters = cJSON_CreateObject();
 	char name[64], text[768];
-	va_list arguments;
 
-	va_start(arguments, reason);
 	(void)vsnprintf(text, sizeof(text), reason, arguments);
-	va_end(arguments);
 	json_clean(text);
 	for (size_t i = 0; subject && i < sizeof(subjects) / sizeof(*subjects); i++)
 		if (strcmp(subjects[i].error, error) == 0)
@@ -156,4 +179,27 @@ void describe_failure(
 	(void)cJSON_AddStringToObject(parameters, "reason", text);
 	(void)snprintf(name, sizeof(name), INTERFACE "%s", error);
 	call_fail(call, name, parameters);
+}
+
+void describe_failure(
+	struct call *call, const char *error, const char *subject, const char *reason, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, reason);
+	fail(call, error, subject, cJSON_CreateObject(), reason, arguments);
+	va_end(arguments);
+}
+
+void describe_roll_failure(
+	struct call *call, const char *actor, const char *instance, const char *reason, ...)
+{
+	cJSON *parameters = cJSON_CreateObject();
+	va_list arguments;
+
+	if (instance)
+		(void)cJSON_AddStringToObject(parameters, "instance", instance);
+	va_start(arguments, reason);
+	fail(call, "RollFailed", actor, parameters, reason, arguments);
+	va_end(arguments);
 }

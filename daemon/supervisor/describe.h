@@ -8,6 +8,7 @@
 
 struct actor;
 struct call;
+struct instance;
 struct supervisor;
 
 /* What is returned is the caller's; without memory it lacks something. */
@@ -20,7 +21,13 @@ cJSON *describe_routes(const struct supervisor *supervisor);
 /* Where each instance of actor prints to. */
 cJSON *describe_logs(const struct actor *actor);
 
+/* How an instance ended that never was ready, and what it printed last; the caller's. */
+char *describe_end(const struct instance *instance);
+
 /* Ends call with an error of the interface (its name without the prefix). subject is what the
  * error's first member names; NULL where it has none but the reason. */
 void describe_failure(struct call *call, const char *error, const char *subject, const char *reason,
 	...) __attribute__((format(printf, 4, 5)));
+/* Ends it with RollFailed; instance is whose failure stopped the roll, or NULL. */
+void describe_roll_failure(struct call *call, const char *actor, const char *instance,
+	const char *reason, ...) __attribute__((format(printf, 4, 5)));

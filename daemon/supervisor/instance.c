@@ -27,12 +27,14 @@
 
 static const struct json_field fields[] = {
 	JSON_FIELD(instance, "name", JSON_STRING, name, true),
-	JSON_FIELD_INTEGER(instance, "index", index, true, 0, LIMIT_INSTANCES),
+	JSON_FIELD_INTEGER(instance, "index", index, true, 0, INSTANCE_INDEX_MAX),
 	JSON_FIELD(instance, "state", JSON_STRING, state_name, true),
 	JSON_FIELD_INTEGER(instance, "restarts", restarts, true, 0, JSON_INTEGER_MAX),
 	JSON_FIELD(instance, "status", JSON_STRING, status, false),
 	JSON_FIELD(instance, "lastExit", JSON_STRING, last_exit, false),
 	JSON_FIELD(instance, "wasReady", JSON_BOOLEAN, was_ready, false),
+	JSON_FIELD_INTEGER(instance, "generation", generation, false, 1, JSON_INTEGER_MAX),
+	JSON_FIELD(instance, "retiring", JSON_BOOLEAN, is_retiring, false),
 	JSON_FIELDS_END,
 };
 
@@ -158,6 +160,7 @@ int instance_new(struct actor *actor, int64_t index, struct instance **ret_insta
 	if (!instance)
 		return -ENOMEM;
 	instance->index = index;
+	instance->generation = actor->generation;
 	if (asprintf(&instance->name, "%s/%" PRIi64, actor->spec.name, index) < 0) {
 		instance->name = NULL;
 		r = -ENOMEM;
@@ -169,7 +172,7 @@ int instance_new(struct actor *actor, int64_t index, struct instance **ret_insta
 	if (r == 0)
 		r = watch_notify(instance);
 	if (r >= 0)
-		r = actor_add_instance(actor, instance);
+		r = actor_link_instance(actor, instance);
 	if (r < 0) {
 		release(instance);
 		return r;
@@ -189,7 +192,7 @@ struct instance *instance_free(struct instance *instance)
 		(void)unlink(path);
 	output_remove(supervisor->output, instance->name);
 	holding_drop(supervisor->holding, key_of(instance, key));
-	actor_drop_instance(instance);
+	actor_unlink_instance(instance);
 	release(instance);
 	return NULL;
 }
@@ -343,6 +346,8 @@ static void handle(struct instance *instance, enum lifecycle_event event)
 
 	if (!changes && step.effect == LIFECYCLE_NOTHING)
 		return;
+	if (changes && event == LIFECYCLE_START)
+		instance->generation = instance->actor->generation;
 	if (changes)
 		enter(instance, step.next);
 	else if (instance->state == LIFECYCLE_STARTING && event == LIFECYCLE_TIMEOUT)
@@ -390,6 +395,16 @@ void instance_restart(struct instance *instance)
 	handle(instance, lifecycle_is_alive(instance->state) ? LIFECYCLE_STOP : LIFECYCLE_START);
 }
 
+void instance_retire(struct instance *instance)
+{
+	if (instance->is_retiring)
+		return;
+	instance->is_retiring = true;
+	update(instance);
+	handle(instance, LIFECYCLE_STOP);
+	actor_touch(instance->actor);
+}
+
 bool instance_is_serving(const struct instance *instance)
 {
 	return instance->state == LIFECYCLE_STARTING || instance->state == LIFECYCLE_READY;
@@ -403,6 +418,12 @@ bool instance_reads(const struct instance *instance)
 bool instance_is_ending(const struct instance *instance)
 {
 	return lifecycle_is_alive(instance->state) && !instance_is_serving(instance);
+}
+
+bool instance_is_broken(const struct instance *instance)
+{
+	return instance->state == LIFECYCLE_FAILED ||
+	       (instance->state == LIFECYCLE_WAITING && !instance->was_ready);
 }
 
 bool instance_has_sibling(
@@ -434,8 +455,13 @@ int instance_adopt(struct actor *actor, struct keep_message *message)
 		message->passed.n_fds = 0;
 		r = watch_notify(instance);
 	}
+	if (r >= 0 && instance->generation == 0) {
+		/* Of a supervisor that knew only one, and no others than those it still wanted. */
+		instance->generation = 1;
+		instance->is_retiring = instance->index >= actor->spec.instances;
+	}
 	if (r >= 0)
-		r = actor_add_instance(actor, instance);
+		r = actor_link_instance(actor, instance);
 	if (r < 0)
 		release(instance);
 	return r < 0 ? r : 0;

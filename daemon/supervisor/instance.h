@@ -18,12 +18,16 @@
 struct actor;
 
 #define INSTANCE_NAME_BYTES (LIMIT_NAME_CHARS + 8)
+/* Those that are retiring keep their numbers until they have ended: as many again may do so. */
+#define INSTANCE_INDEX_MAX (2 * LIMIT_INSTANCES - 1)
 
 struct instance {
 	TAILQ_ENTRY(instance) entries;
 	struct actor *actor;
 	char *name; /* web/0 */
 	int64_t index;
+	int64_t generation; /* its actor's when somebody last wanted it to start */
+	bool is_retiring;   /* is not wanted any more: goes away when it has ended */
 	enum lifecycle_state state;
 	char *state_name; /* of state, while it is read and as it was held last */
 	int64_t restarts;
@@ -47,7 +51,8 @@ int instance_new(struct actor *actor, int64_t index, struct instance **ret_insta
 struct instance *instance_free(struct instance *instance);
 /* Has it held as it is now, without its process. */
 void instance_put(struct instance *instance);
-/* Takes over what a former supervisor held: message's notify socket. Its process comes after.
+/* Takes over what a former supervisor held: message's notify socket. In actor's list the instances
+ * stand by their numbers. Its process comes after.
  * -EBADMSG, -EINVAL, -ENOMEM. */
 int instance_adopt(struct actor *actor, struct keep_message *message);
 /* After everything was adopted: goes on where the former supervisor stopped. */
@@ -58,6 +63,8 @@ void instance_resume(struct instance *instance);
 void instance_start(struct instance *instance);
 void instance_stop(struct instance *instance);
 void instance_restart(struct instance *instance);
+/* Lets it end for good: actor.c frees it then. Nothing where that was said before. */
+void instance_retire(struct instance *instance);
 
 /* Its process has ended before it ran: nobody was there any more to open its gate. */
 void instance_on_unstarted(struct instance *instance);
@@ -73,6 +80,8 @@ bool instance_is_serving(const struct instance *instance);
 bool instance_reads(const struct instance *instance);
 /* Does its process run, and was it told to end? */
 bool instance_is_ending(const struct instance *instance);
+/* Did it end before it was ready, or has it failed, so that its actor will not be ready? */
+bool instance_is_broken(const struct instance *instance);
 /* Is another instance of its actor such a one? */
 bool instance_has_sibling(
 	const struct instance *instance, bool (*is_such)(const struct instance *instance));

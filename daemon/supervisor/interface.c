@@ -33,6 +33,12 @@ struct scale {
 	int64_t instances;
 };
 
+struct restart {
+	char *actor;
+	bool is_rolling;
+	int64_t max_extra;
+};
+
 struct listen {
 	char *address, *to, *give, *name, *balance;
 	int64_t hold_usec;
@@ -62,6 +68,13 @@ static const struct json_field interface_fields[] = {
 static const struct json_field scale_fields[] = {
 	JSON_FIELD(scale, "actor", JSON_STRING, actor, true),
 	JSON_FIELD_INTEGER(scale, "instances", instances, true, 0, LIMIT_INSTANCES),
+	JSON_FIELDS_END,
+};
+
+static const struct json_field restart_fields[] = {
+	JSON_FIELD(restart, "actor", JSON_STRING, actor, true),
+	JSON_FIELD(restart, "rolling", JSON_BOOLEAN, is_rolling, false),
+	JSON_FIELD_INTEGER(restart, "maxExtra", max_extra, false, 1, LIMIT_INSTANCES),
 	JSON_FIELDS_END,
 };
 
@@ -244,16 +257,39 @@ static void start(struct supervisor *supervisor, struct call *call, void *parame
 		answer_later(supervisor, call, REQUEST_READY, named->name);
 }
 
+static bool check_extra(struct call *call, const struct actor *actor, const struct restart *wanted)
+{
+	int64_t instances = actor->spec.instances;
+
+	if (!wanted->max_extra || (wanted->is_rolling && wanted->max_extra <= instances))
+		return true;
+	if (wanted->is_rolling)
+		describe_failure(call, "InvalidValue", "maxExtra",
+			"maxExtra is out of range; it may be 1 to the number of instances, %" PRIi64,
+			instances);
+	else
+		describe_failure(call, "InvalidValue", "maxExtra",
+			"maxExtra goes with rolling: without it there are no extra instances");
+	return false;
+}
+
 static void restart(struct supervisor *supervisor, struct call *call, void *parameters)
 {
-	struct named *named = parameters;
-	struct actor *actor = find_own_actor(supervisor, call, named->name);
-	int r = actor ? actor_restart(actor) : 0;
+	struct restart *wanted = parameters;
+	struct actor *actor = find_own_actor(supervisor, call, wanted->actor);
+	int r;
 
+	if (!actor || !check_extra(call, actor, wanted))
+		return;
+	if (wanted->is_rolling)
+		r = actor_roll(actor, wanted->max_extra ? wanted->max_extra : 1);
+	else
+		r = actor_restart(actor);
 	if (r < 0)
-		fail_errno(call, named->name, r);
-	else if (actor)
-		answer_later(supervisor, call, REQUEST_READY, named->name);
+		fail_errno(call, wanted->actor, r);
+	else
+		answer_later(supervisor, call, wanted->is_rolling ? REQUEST_ROLLED : REQUEST_READY,
+			wanted->actor);
 }
 
 static void stop(struct supervisor *supervisor, struct call *call, void *parameters)
@@ -271,13 +307,16 @@ static void scale(struct supervisor *supervisor, struct call *call, void *parame
 {
 	struct scale *wanted = parameters;
 	struct actor *actor = find_own_actor(supervisor, call, wanted->actor);
+	bool grows = actor && wanted->instances > actor->spec.instances;
 	int r = actor ? actor_scale(actor, wanted->instances) : 0;
 
 	if (r < 0)
 		fail_errno(call, wanted->actor, r);
+	else if (actor && !actor->is_wanted)
+		answer_later(supervisor, call, REQUEST_STOPPED, wanted->actor);
 	else if (actor)
-		answer_later(supervisor, call, actor->is_wanted ? REQUEST_READY : REQUEST_STOPPED,
-			wanted->actor);
+		answer_later(
+			supervisor, call, grows ? REQUEST_READY : REQUEST_SCALED, wanted->actor);
 }
 
 static void remove_actor(struct supervisor *supervisor, struct call *call, void *parameters)
@@ -358,18 +397,69 @@ static void open_listener(struct supervisor *supervisor, struct call *call, void
 	reply_one(call, "listener", listener_describe(listener));
 }
 
+/* Else call is answered. */
+static struct listener *find_listener(
+	struct supervisor *supervisor, struct call *call, const char *name)
+{
+	struct listener *listener = listener_find(supervisor, name);
+
+	if (!listener)
+		describe_failure(call, "NoSuchListener", name,
+			"there is no listener %.100s; 'inkoctl list listeners' shows those that "
+			"are",
+			name);
+	return listener;
+}
+
+/* One that the acceptor has, and keeps. */
+static struct listener *find_accepted(
+	struct supervisor *supervisor, struct call *call, const char *name)
+{
+	struct listener *listener = find_listener(supervisor, call, name);
+
+	if (listener && listener->give) {
+		describe_failure(call, "ListenerGiven", name,
+			"%s was given to the instances of %s, which accept from it themselves, so "
+			"that it cannot be paused; 'inkoctl stop %s' lets its clients wait",
+			name, listener->give, listener->give);
+		return NULL;
+	}
+	if (listener && listener->is_closing) {
+		describe_failure(call, "Failed", NULL, "%s is being closed", name);
+		return NULL;
+	}
+	return listener;
+}
+
+static void pause_listener(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct named *named = parameters;
+	struct listener *listener = find_accepted(supervisor, call, named->name);
+
+	if (!listener)
+		return;
+	listener_pause(listener);
+	answer_later(supervisor, call, REQUEST_PAUSED, named->name);
+}
+
+static void resume_listener(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct named *named = parameters;
+	struct listener *listener = find_accepted(supervisor, call, named->name);
+
+	if (!listener)
+		return;
+	listener_resume(listener);
+	reply_one(call, "listener", listener_describe(listener));
+}
+
 static void close_listener(struct supervisor *supervisor, struct call *call, void *parameters)
 {
 	struct named *named = parameters;
-	struct listener *listener = listener_find(supervisor, named->name);
+	struct listener *listener = find_listener(supervisor, call, named->name);
 
-	if (!listener) {
-		describe_failure(call, "NoSuchListener", named->name,
-			"there is no listener %.100s; 'inkoctl list listeners' shows those that "
-			"are",
-			named->name);
+	if (!listener)
 		return;
-	}
 	if (!listener->is_closing)
 		listener_close(listener);
 	answer_later(supervisor, call, REQUEST_CLOSED, named->name);
@@ -435,10 +525,12 @@ const struct interface_method interface_methods[] = {
 	{SUPERVISOR ".Spawn",			spec_fields,	    sizeof(struct spec),	INTERFACE_CHANGE, init_spec,	spawn},
 	{SUPERVISOR ".Start",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		start},
 	{SUPERVISOR ".Stop",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		stop},
-	{SUPERVISOR ".Restart",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		restart},
+	{SUPERVISOR ".Restart",			restart_fields,	    sizeof(struct restart),	INTERFACE_CHANGE, NULL,		restart},
 	{SUPERVISOR ".Scale",			scale_fields,	    sizeof(struct scale),	INTERFACE_CHANGE, NULL,		scale},
 	{SUPERVISOR ".Remove",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		remove_actor},
 	{SUPERVISOR ".Listen",			listen_fields,	    sizeof(struct listen),	INTERFACE_CHANGE, init_listen,	open_listener},
+	{SUPERVISOR ".Pause",			listener_fields,    sizeof(struct named),	INTERFACE_CHANGE, NULL,		pause_listener},
+	{SUPERVISOR ".Resume",			listener_fields,    sizeof(struct named),	INTERFACE_CHANGE, NULL,		resume_listener},
 	{SUPERVISOR ".Close",			listener_fields,    sizeof(struct named),	INTERFACE_CHANGE, NULL,		close_listener},
 	{SUPERVISOR ".Send",			send_fields,	    sizeof(struct send),	INTERFACE_CHANGE, NULL,		send_message},
 	{SUPERVISOR ".Upgrade",			no_fields,	    0,				INTERFACE_CHANGE, NULL,		upgrade},

@@ -32,6 +32,8 @@ static const struct json_field fields[] = {
 	JSON_FIELD(listener, "refusing", JSON_BOOLEAN, is_refusing, true),
 	JSON_FIELD(listener, "closing", JSON_BOOLEAN, is_closing, true),
 	JSON_FIELD(listener, "published", JSON_BOOLEAN, is_published, true),
+	JSON_FIELD(listener, "paused", JSON_BOOLEAN, is_paused, false),
+	JSON_FIELD_INTEGER(listener, "turn", turn, false, 0, JSON_INTEGER_MAX),
 	JSON_FIELDS_END,
 };
 
@@ -262,6 +264,12 @@ static void tell_acceptor(const struct listener *listener, const char *body, boo
 		tell(instance, listener, body, with_socket);
 }
 
+static void add_pause(cJSON *object, const struct listener *listener)
+{
+	(void)cJSON_AddBoolToObject(object, "pause", listener->is_paused);
+	(void)cJSON_AddNumberToObject(object, "turn", (double)listener->turn);
+}
+
 /* What the acceptor has to know of it; the caller's. */
 static char *describe_route(const struct listener *listener)
 {
@@ -271,6 +279,7 @@ static char *describe_route(const struct listener *listener)
 	(void)cJSON_AddStringToObject(object, "to", listener->to);
 	(void)cJSON_AddStringToObject(object, "balance", listener->balance);
 	(void)cJSON_AddBoolToObject(object, "refuse", listener->is_refusing);
+	add_pause(object, listener);
 	text = cJSON_PrintUnformatted(object);
 	cJSON_Delete(object);
 	return text;
@@ -377,16 +386,84 @@ void listener_close_all(const struct actor *actor)
 	}
 }
 
+/* Pausing. */
+
+static void tell_pause(const struct listener *listener)
+{
+	cJSON *object = cJSON_CreateObject();
+	char *text;
+
+	add_pause(object, listener);
+	text = cJSON_PrintUnformatted(object);
+	cJSON_Delete(object);
+	tell_acceptor(listener, text, false);
+	free(text);
+}
+
+void listener_pause(struct listener *listener)
+{
+	if (!listener->is_paused) {
+		listener->is_paused = true;
+		listener->turn++;
+		update(listener);
+	}
+	listener->has_confirmed = false;
+	tell_pause(listener);
+}
+
+void listener_resume(struct listener *listener)
+{
+	if (!listener->is_paused)
+		return;
+	listener->is_paused = false;
+	update(listener);
+	tell_pause(listener);
+	requests_check(listener->supervisor);
+}
+
+/* What the acceptor confirms. */
+
+static void on_closed(struct supervisor *supervisor, const char *name)
+{
+	struct listener *listener = listener_find(supervisor, name);
+
+	if (!listener || !listener->is_closing)
+		return;
+	listener_free(listener);
+	requests_check(supervisor);
+}
+
+static void on_paused(struct supervisor *supervisor, const char *text)
+{
+	char name[LIMIT_NAME_CHARS + 1];
+	long long turn;
+	struct listener *listener;
+
+	if (sscanf(text, "%63s %lld", name, &turn) != 2)
+		return;
+	listener = listener_find(supervisor, name);
+	/* It may be the answer to a pause that was ended, and begun again, meanwhile. */
+	if (!listener || !listener->is_paused || turn != listener->turn)
+		return;
+	listener->has_confirmed = true;
+	requests_check(supervisor);
+}
+
+static const struct {
+	const char *head;
+	void (*on_confirmed)(struct supervisor *supervisor, const char *text);
+} confirmations[] = {
+	{"X_INKO_CLOSED=", on_closed},
+	{"X_INKO_PAUSED=", on_paused},
+};
+
 void listener_on_notified(struct supervisor *supervisor, const char *line)
 {
-	static const char head[] = "X_INKO_CLOSED=";
-	struct listener *listener = strncmp(line, head, strlen(head)) == 0
-					    ? listener_find(supervisor, line + strlen(head))
-					    : NULL;
+	for (size_t i = 0; i < sizeof(confirmations) / sizeof(*confirmations); i++) {
+		size_t length = strlen(confirmations[i].head);
 
-	if (listener && listener->is_closing) {
-		listener_free(listener);
-		requests_check(supervisor);
+		if (strncmp(line, confirmations[i].head, length) == 0)
+			confirmations[i].on_confirmed(supervisor, line + length);
 	}
 }
 
@@ -439,14 +516,15 @@ void listener_on_actor_failed(struct actor *actor, bool has_failed)
 
 cJSON *listener_describe(const struct listener *listener)
 {
-	static const char *const own[] = {"refusing", "closing", "published"};
+	static const char *const own[] = {"refusing", "closing", "published", "paused", "turn"};
 	cJSON *object = json_encode(fields, listener);
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
 		cJSON_DeleteItemFromObjectCaseSensitive(object, own[i]);
 	(void)cJSON_AddStringToObject(object, "state",
-		listener->is_refusing ? "refusing"
-		: listener->hold      ? "waiting"
-				      : "open");
+		listener->is_paused	? "paused"
+		: listener->is_refusing ? "refusing"
+		: listener->hold	? "waiting"
+					: "open");
 	return object;
 }

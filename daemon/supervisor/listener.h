@@ -29,6 +29,9 @@ struct listener {
 	bool is_refusing;
 	bool is_published; /* who is to have it has been told */
 	bool is_closing;   /* the acceptor has been told, and has not confirmed yet */
+	bool is_paused;	   /* nobody accepts from it, its backlog waits */
+	int64_t turn;	   /* how often it was paused: which time the acceptor confirms */
+	bool has_confirmed;
 	int fd;
 	sd_event_source *hold;
 };
@@ -70,7 +73,13 @@ void listener_resume_all(struct supervisor *supervisor);
 void listener_close(struct listener *listener);
 /* Does so with all that lead to actor. */
 void listener_close_all(const struct actor *actor);
-/* The acceptor says (X_INKO_CLOSED=NAME) that it has. */
+/* Has the acceptor accept no more from it, which has a route (to) and is not closing;
+ * has_confirmed tells when that is so. What is paused already is told again. */
+void listener_pause(struct listener *listener);
+/* Has it go on. Nothing where it is not paused. */
+void listener_resume(struct listener *listener);
+/* The acceptor says that it has closed one (X_INKO_CLOSED=NAME), or accepts no more from one that
+ * was paused for the time TURN (X_INKO_PAUSED=NAME TURN). */
 void listener_on_notified(struct supervisor *supervisor, const char *line);
 /* Tells a starting instance of the listeners that are its concern. */
 void listener_tell_all(struct instance *instance);

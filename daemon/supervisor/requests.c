@@ -17,16 +17,19 @@ struct request {
 	struct call *call; /* NULL when its client has left */
 	enum request_kind kind;
 	char *name;
-	char *failure; /* of a spawn that is being undone */
+	char *failure;	    /* of a spawn that is being undone */
+	int64_t generation; /* that a roll is to lead to */
 };
 
 int requests_add(
 	struct supervisor *supervisor, struct call *call, enum request_kind kind, const char *name)
 {
 	struct request *request = calloc(1, sizeof(*request));
+	const struct actor *actor = actor_find(supervisor, name);
 
 	if (!request)
 		return -ENOMEM;
+	request->generation = actor ? actor->generation : 0;
 	request->call = call;
 	request->kind = kind;
 	request->name = strdup(name);
@@ -45,22 +48,6 @@ static void end(struct supervisor *supervisor, struct request *request)
 	free(request->name);
 	free(request->failure);
 	free(request);
-}
-
-static char *explain_failure(const struct actor *actor, const struct instance *failure)
-{
-	const char *ended = failure->last_exit ? failure->last_exit : "ended";
-	/* It ran well enough, as far as anybody can see. */
-	bool is_silent = failure->is_late || strcmp(ended, "exited with status 0") == 0;
-	char line[256], *text;
-
-	output_last_line(actor->supervisor->output, failure->name, line, sizeof(line));
-	if (asprintf(&text, "%s %s%s%s%s%s", failure->name, ended,
-		    failure->is_late ? "" : " before it was ready",
-		    is_silent ? "; a program is ready when it says READY=1 (sd_notify(3))" : "",
-		    *line ? "; it said: " : "", line) < 0)
-		return NULL;
-	return text;
 }
 
 static void reply_actor(struct request *request, const struct actor *actor)
@@ -87,6 +74,9 @@ static bool check_gone(struct request *request)
 {
 	if (request->failure)
 		fail(request, request->failure);
+	else if (request->kind == REQUEST_ROLLED)
+		describe_roll_failure(
+			request->call, request->name, NULL, "it was removed meanwhile");
 	else if (request->kind == REQUEST_REMOVED || request->kind == REQUEST_CLOSED) {
 		if (request->call)
 			call_reply(request->call, NULL);
@@ -98,9 +88,11 @@ static bool check_gone(struct request *request)
 static bool check_ready(struct request *request, struct actor *actor)
 {
 	const struct instance *failure = actor_find_failure(actor);
+	bool is_there =
+		request->kind == REQUEST_SCALED ? actor_is_settled(actor) : actor_is_ready(actor);
 	char *reason;
 
-	if (actor_is_ready(actor) && !builtin_is_opening(actor)) {
+	if (is_there && !builtin_is_opening(actor)) {
 		reply_actor(request, actor);
 		return true;
 	}
@@ -110,7 +102,7 @@ static bool check_ready(struct request *request, struct actor *actor)
 	}
 	if (!failure || request->failure)
 		return false;
-	reason = explain_failure(actor, failure);
+	reason = describe_end(failure);
 	if (request->kind == REQUEST_SPAWN) {
 		request->failure = reason;
 		listener_close_all(actor);
@@ -122,16 +114,58 @@ static bool check_ready(struct request *request, struct actor *actor)
 	return true;
 }
 
+static bool check_rolled(struct request *request, const struct actor *actor)
+{
+	const char *name = request->name;
+
+	if (actor->generation != request->generation)
+		describe_roll_failure(request->call, name, NULL,
+			"another restart of %s has begun meanwhile, and goes on in place of this one",
+			name);
+	else if (!actor->is_wanted)
+		describe_roll_failure(request->call, name, NULL, "%s was stopped meanwhile", name);
+	else if (actor->roll.failure)
+		describe_roll_failure(request->call, name, actor->roll.failed_instance, "%s",
+			actor->roll.failure);
+	else if (!roll_is_under_way(actor))
+		reply_actor(request, actor);
+	else
+		return false;
+	return true;
+}
+
+static bool check_paused(struct request *request, const struct listener *listener)
+{
+	cJSON *parameters;
+
+	if (!listener || !listener->is_paused) {
+		describe_failure(request->call, "Failed", NULL, "%s was %s meanwhile",
+			request->name, listener ? "resumed" : "closed");
+		return true;
+	}
+	if (!listener->has_confirmed)
+		return false;
+	parameters = cJSON_CreateObject();
+	(void)cJSON_AddItemToObject(parameters, "listener", listener_describe(listener));
+	call_reply(request->call, parameters);
+	return true;
+}
+
 static bool check(struct supervisor *supervisor, struct request *request)
 {
 	struct actor *actor;
 
 	if (request->kind == REQUEST_CLOSED)
 		return !listener_find(supervisor, request->name) && check_gone(request);
+	if (request->kind == REQUEST_PAUSED)
+		return check_paused(request, listener_find(supervisor, request->name));
 	actor = actor_find(supervisor, request->name);
 	if (!actor)
 		return check_gone(request);
-	if (request->kind == REQUEST_SPAWN || request->kind == REQUEST_READY)
+	if (request->kind == REQUEST_ROLLED)
+		return check_rolled(request, actor);
+	if (request->kind == REQUEST_SPAWN || request->kind == REQUEST_READY ||
+		request->kind == REQUEST_SCALED)
 		return check_ready(request, actor);
 	if (request->kind == REQUEST_STOPPED && actor_is_stopped(actor)) {
 		reply_actor(request, actor);

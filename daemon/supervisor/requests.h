@@ -10,9 +10,12 @@ struct supervisor;
 enum request_kind {
 	REQUEST_SPAWN, /* ready, or forget it again */
 	REQUEST_READY,
+	REQUEST_SCALED, /* ready, and no others there */
+	REQUEST_ROLLED,
 	REQUEST_STOPPED,
 	REQUEST_REMOVED,
 	REQUEST_CLOSED, /* a listener */
+	REQUEST_PAUSED, /* a listener */
 };
 
 /* Answers call when the actor, or listener, of that name is there. -ENOMEM. */
