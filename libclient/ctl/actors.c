@@ -88,17 +88,38 @@ int run_spawn(struct session *session, const struct verb *verb, cJSON *parameter
 	return status == STATUS_DONE ? verb_call(session, verb, parameters) : status;
 }
 
+int run_restart(struct session *session, const struct verb *verb, cJSON *parameters)
+{
+	bool rolls = reply_member(parameters, "rolling");
+	int status;
+
+	if (!rolls && reply_member(parameters, "maxExtra"))
+		return complain_usage(verb->name, "--max-extra goes with --rolling");
+	status = verb_call(session, verb, parameters);
+	/* It was there when it was asked. */
+	if (rolls && status == STATUS_NO_DAEMON && session->control)
+		complain(status,
+			"a roll that has begun goes on, also with the next supervisor: watch it "
+			"with 'inkoctl status', which says too if it fails");
+	return status;
+}
+
 void print_actor(const cJSON *parameters, const cJSON *reply)
 {
 	const cJSON *actor = reply_member(reply, "actor");
 	const char *name = reply_shown(actor, "name");
+	int n = cJSON_GetArraySize(reply_member(actor, "instances"));
+	int n_retiring = reply_count_retiring(actor);
 
 	(void)parameters;
-	if (strcmp(reply_shown(actor, "state"), "stopped") == 0)
+	if (strcmp(reply_shown(actor, "state"), "stopped") == 0) {
 		printf("%s: stopped\n", name);
-	else
-		printf("%s: %d of %d instances ready\n", name, reply_count_ready(actor),
-			cJSON_GetArraySize(reply_member(actor, "instances")));
+		return;
+	}
+	printf("%s: %d of %d instances ready", name, reply_count_ready(actor), n - n_retiring);
+	if (n_retiring > 0)
+		printf("; %d retiring, still finishing what they serve", n_retiring);
+	putchar('\n');
 }
 
 void print_removed(const cJSON *parameters, const cJSON *reply)

@@ -38,7 +38,17 @@ void print_listener(const cJSON *parameters, const cJSON *reply)
 		printf("; nobody is ready, connections wait up to %s", hold);
 	else if (strcmp(reply_shown(listener, "state"), "refusing") == 0)
 		printf("; nobody is ready, connections are refused");
+	else if (strcmp(reply_shown(listener, "state"), "paused") == 0)
+		printf("; paused");
 	putchar('\n');
+}
+
+void print_paused(const cJSON *parameters, const cJSON *reply)
+{
+	const char *name = reply_shown(parameters, "listener");
+
+	(void)reply;
+	printf("%s: paused, who connects waits until 'inkoctl resume %s'\n", name, name);
 }
 
 void print_closed(const cJSON *parameters, const cJSON *reply)

@@ -40,3 +40,14 @@ int reply_count_ready(const cJSON *actor)
 	}
 	return ready;
 }
+
+int reply_count_retiring(const cJSON *actor)
+{
+	const cJSON *instance;
+	int retiring = 0;
+
+	cJSON_ArrayForEach(instance, reply_member(actor, "instances")) {
+		retiring += cJSON_IsTrue(reply_member(instance, "retiring"));
+	}
+	return retiring;
+}

@@ -23,3 +23,6 @@ const cJSON *reply_member(const cJSON *object, const char *member);
 
 /* How many of an actor's instances are ready. */
 int reply_count_ready(const cJSON *actor);
+
+/* How many of them are not wanted any more, and end. */
+int reply_count_retiring(const cJSON *actor);

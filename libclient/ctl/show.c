@@ -62,6 +62,7 @@ static const struct {
 	{"stopped", TONE_PLAIN},
 	{"failed", TONE_BAD},
 	{"refusing", TONE_BAD},
+	{"paused", TONE_PLAIN},
 };
 
 /* The enum values of the interface as they are written on the command line. */
@@ -98,6 +99,17 @@ static int64_t sum(const cJSON *actor, const char *member)
 	return total;
 }
 
+static bool has_generations(const cJSON *actor)
+{
+	const cJSON *instance;
+
+	cJSON_ArrayForEach(instance, reply_member(actor, "instances")) {
+		if (reply_number(instance, "generation") != reply_number(actor, "generation"))
+			return true;
+	}
+	return false;
+}
+
 static void add_command(struct table *table, const cJSON *actor)
 {
 	const cJSON *word;
@@ -121,20 +133,39 @@ static void add_command(struct table *table, const cJSON *actor)
 	free(line);
 }
 
-static void add_detail(struct table *table, const cJSON *instance)
+/* How a roll goes is more than what it rolls. */
+static void add_actor_detail(struct table *table, const cJSON *actor)
+{
+	const char *failure = reply_text(actor, "rollFailure");
+
+	if (failure)
+		table_add(table, TONE_BAD, "%s", failure);
+	else if (cJSON_IsTrue(reply_member(actor, "rolling")))
+		table_add(table, TONE_BUSY, "rolling over to generation %" PRId64,
+			reply_number(actor, "generation"));
+	else
+		add_command(table, actor);
+}
+
+/* Which generation is said where there are several. */
+static void add_detail(struct table *table, const cJSON *instance, bool with_generation)
 {
 	const char *status = reply_text(instance, "status");
 	const char *last_exit = reply_text(instance, "lastExit");
+	bool says = status && *status, ended = !says && last_exit && *last_exit;
+	char generation[48] = "";
 
-	if (status && *status)
-		table_add(table, TONE_PLAIN, "%s", status);
-	else if (last_exit && *last_exit)
-		table_add(table, TONE_PLAIN, "last: %s", last_exit);
-	else
-		table_add(table, TONE_PLAIN, "-");
+	if (with_generation)
+		snprintf(generation, sizeof(generation), "generation %" PRId64 "%s",
+			reply_number(instance, "generation"), says || ended ? "; " : "");
+	table_add(table, TONE_PLAIN, "%s%s%s", generation, ended ? "last: " : "",
+		says		  ? status
+		: ended		  ? last_exit
+		: with_generation ? ""
+				  : "-");
 }
 
-static void add_instance(struct table *table, const cJSON *instance)
+static void add_instance(struct table *table, const cJSON *instance, bool with_generation)
 {
 	int64_t pid = reply_number(instance, "pid");
 
@@ -146,11 +177,12 @@ static void add_instance(struct table *table, const cJSON *instance)
 		table_add(table, TONE_PLAIN, "-");
 	add_number(table, reply_number(instance, "restarts"));
 	add_number(table, reply_number(instance, "messages"));
-	add_detail(table, instance);
+	add_detail(table, instance, with_generation);
 }
 
 static void add_actor_with_instances(struct table *table, const cJSON *actor)
 {
+	bool with_generation = has_generations(actor);
 	const cJSON *instance;
 
 	table_add(table, TONE_PLAIN, "%s", reply_shown(actor, "name"));
@@ -158,9 +190,9 @@ static void add_actor_with_instances(struct table *table, const cJSON *actor)
 	table_add(table, TONE_PLAIN, "-");
 	add_number(table, sum(actor, "restarts"));
 	add_number(table, sum(actor, "messages"));
-	add_command(table, actor);
+	add_actor_detail(table, actor);
 	cJSON_ArrayForEach(instance, reply_member(actor, "instances")) {
-		add_instance(table, instance);
+		add_instance(table, instance, with_generation);
 	}
 }
 
@@ -169,7 +201,7 @@ static void add_actor(struct table *table, const cJSON *actor)
 	table_add(table, TONE_PLAIN, "%s", reply_shown(actor, "name"));
 	add_state(table, actor);
 	table_add(table, TONE_PLAIN, "%d/%d", reply_count_ready(actor),
-		cJSON_GetArraySize(reply_member(actor, "instances")));
+		cJSON_GetArraySize(reply_member(actor, "instances")) - reply_count_retiring(actor));
 	add_number(table, sum(actor, "restarts"));
 	add_number(table, sum(actor, "messages"));
 	add_command(table, actor);

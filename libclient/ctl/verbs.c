@@ -85,6 +85,15 @@ static const struct argument scale_arguments[] = {
 	{},
 };
 
+static const struct argument restart_arguments[] = {
+	ACTOR,
+	{"--rolling", NULL, NULL, "rolling", argument_switch,
+		.help = "new instances first, each in place of an old one when it is ready"},
+	{"--max-extra", NULL, "N", "maxExtra", argument_number,
+		.help = "with --rolling: so many more instances there may be meanwhile (1)"},
+	{},
+};
+
 static const struct argument listen_arguments[] = {
 	{.value = "ADDRESS",
 		.member = "address",
@@ -106,7 +115,7 @@ static const struct argument listen_arguments[] = {
 	{},
 };
 
-static const struct argument close_arguments[] = {
+static const struct argument listener_arguments[] = {
 	{.value = "LISTENER",
 		.member = "listener",
 		.parse = argument_text,
@@ -154,8 +163,9 @@ const struct verb verbs[] = {
 		verb_call, "Start", print_actor},
 	{"stop", "NAME", "let an actor finish what it serves, and end it", actor_arguments,
 		verb_call, "Stop", print_actor},
-	{"restart", "NAME", "replace the instances without losing a connection", actor_arguments,
-		verb_call, "Restart", print_actor},
+	{"restart", "NAME [--rolling [--max-extra N]]",
+		"replace the instances without losing a connection", restart_arguments, run_restart,
+		"Restart", print_actor},
 	{"scale", "NAME N", "change how many instances there are", scale_arguments, verb_call,
 		"Scale", print_actor},
 	{"remove", "NAME", "stop an actor and forget it", actor_arguments, verb_call, "Remove",
@@ -165,7 +175,11 @@ const struct verb verbs[] = {
 		"[--hold TIME]",
 		"open a listener for an actor", listen_arguments, run_listen, "Listen",
 		print_listener},
-	{"close", "LISTENER", "close a listener", close_arguments, verb_call, "Close",
+	{"pause", "LISTENER", "accept no more connections: who comes waits", listener_arguments,
+		verb_call, "Pause", print_paused},
+	{"resume", "LISTENER", "accept them again, first those who wait", listener_arguments,
+		verb_call, "Resume", print_listener},
+	{"close", "LISTENER", "close a listener", listener_arguments, verb_call, "Close",
 		print_closed},
 	{"send", "MAILBOX [TEXT]", "put a message into a mailbox", send_arguments, run_send, "Send",
 		print_sent},

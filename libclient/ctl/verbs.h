@@ -38,6 +38,7 @@ int run_help(struct session *session, const struct verb *verb, cJSON *parameters
 int run_list(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_listen(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_logs(struct session *session, const struct verb *verb, cJSON *parameters);
+int run_restart(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_send(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_spawn(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_upgrade(struct session *session, const struct verb *verb, cJSON *parameters);
@@ -46,5 +47,6 @@ int run_status(struct session *session, const struct verb *verb, cJSON *paramete
 void print_actor(const cJSON *parameters, const cJSON *reply);
 void print_removed(const cJSON *parameters, const cJSON *reply);
 void print_listener(const cJSON *parameters, const cJSON *reply);
+void print_paused(const cJSON *parameters, const cJSON *reply);
 void print_closed(const cJSON *parameters, const cJSON *reply);
 void print_sent(const cJSON *parameters, const cJSON *reply);
