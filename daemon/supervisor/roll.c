@@ -10,6 +10,7 @@
 #include "daemon/supervisor/roll-course.h"
 #include "daemon/supervisor/roll.h"
 #include "proto/descriptor.h"
+#include "proto/json.h"
 
 static void forget_failure(struct roll *roll)
 {
@@ -118,6 +119,8 @@ static void stop_for(struct actor *actor, const char *instance, char *take_reaso
 		    "restart %s --rolling' again",
 		    take_reason ? take_reason : "there is no memory", actor->spec.name) < 0)
 		abort();
+	/* Programs print what they like, and this is held and told. */
+	json_clean(actor->roll.failure);
 	free(take_reason);
 	log_error("%s: %s", actor->spec.name, actor->roll.failure);
 	actor->roll.max_extra = 0;

@@ -193,6 +193,21 @@ def test_roll_of_a_program_that_is_gone(inko):
     assert inko.ready("web")
 
 
+def test_failure_that_prints_anything(inko):
+    """What it said last is told, and no supervisor stumbles over it."""
+    own = spawn_own(inko, instances=2)
+    install(own, r"#!/bin/sh" "\n" r"printf 'bad \377\001\"\\ end\n'; exit 1" "\n")
+    result = inko.ctl("restart", "web", "--rolling", check=False)
+    assert result.returncode == 1 and "end" in result.stderr, result
+    before = inko.actor("web")
+    assert "bad" in before["rollFailure"]
+    pid = inko.supervisor_pid()
+    inko.kill(pid)
+    wait_until(lambda: next_supervisor(inko, pid))
+    wait_until(lambda: inko.actor("web")["rollFailure"] == before["rollFailure"])
+    assert inko.ready("web")
+
+
 def next_supervisor(inko, pid):
     try:
         status = inko.status()

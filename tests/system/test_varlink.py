@@ -117,6 +117,9 @@ def test_replies_are_as_declared(inko):
     call("Send", {"mailbox": "web", "text": "hello"})
     call("Scale", {"actor": "web", "instances": 1})
     call("Restart", {"actor": "web"})
+    call("Restart", {"actor": "web", "rolling": True, "maxExtra": 1})
+    assert call("Pause", {"listener": listener["name"]})["listener"]["state"] == "paused"
+    call("Resume", {"listener": listener["name"]})
     call("Stop", {"actor": "web"})
     call("GetStatus")
     call("Start", {"actor": "web"})
