@@ -22,7 +22,8 @@
 #define DIGITS "0123456789"
 #define SUN_PATH_CHARS (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
-#define COMPLAINT_SCHEME "write tcp://ADDRESS:PORT, tcp://[IPV6-ADDRESS]:PORT or unix:///PATH"
+#define COMPLAINT_SCHEME                                                                           \
+	"write tcp://ADDRESS:PORT, tcp://[IPV6-ADDRESS]:PORT, unix:///PATH or systemd:NAME"
 #define COMPLAINT_PORT                                                                             \
 	"end a TCP address with ':' and a port from 0 to 65535, as in tcp://127.0.0.1:80"
 #define COMPLAINT_HOST                                                                             \
@@ -206,9 +207,12 @@ static void format_unix(const struct address *address, char text[static ADDRESS_
 {
 	size_t start = offsetof(struct sockaddr_un, sun_path);
 	size_t size = address->length > start ? address->length - start : 0;
+	/* unix(7): a name in the abstract namespace. It is written as everywhere else. */
+	bool is_abstract = size > 1 && address->un.sun_path[0] == '\0';
+	const char *path = address->un.sun_path + is_abstract;
 
-	(void)snprintf(text, ADDRESS_TEXT_BYTES, UNIX_PREFIX "%.*s",
-		(int)strnlen(address->un.sun_path, size), address->un.sun_path);
+	(void)snprintf(text, ADDRESS_TEXT_BYTES, UNIX_PREFIX "%s%.*s", is_abstract ? "@" : "",
+		(int)strnlen(path, size - is_abstract), path);
 }
 
 void address_format(const struct address *address, char text[static ADDRESS_TEXT_BYTES])

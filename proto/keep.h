@@ -40,10 +40,20 @@ enum keep_verb {
 	/* keeper to supervisor */
 	KEEP_LEAVE,  /* end, as on SIGTERM: I start the installed one */
 	KEEP_KEEPER, /* who I am: bytes are my version, number is how often I was replaced in place */
+	/* supervisor to keeper */
+	KEEP_NOTIFY, /* say this to the service manager: lines as in sd_notify(3) */
+	KEEP_ALIVE,  /* a sign of life */
+	/* keeper to supervisor */
+	KEEP_WATCH, /* somebody wants to know how things are: notify, now and when it changes; and
+		     * if number is not 0 give a sign of life twice in that many milliseconds */
 	KEEP_VERBS,
 };
 
 #define KEEP_STATUS_KNOWN 0x10000u
+
+/* Sockets that the keeper was given are held under this and their name from the start on. A keeper
+ * that took over from another says which it was given itself (KEEP_HELD). */
+#define KEEP_SOCKET "socket/"
 
 /* The descriptor that the supervisor finds its end at. */
 #define KEEP_FD 3

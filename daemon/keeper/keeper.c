@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -18,10 +19,13 @@
 #include <unistd.h>
 
 #include "daemon/keeper/carry.h"
+#include "daemon/keeper/inherit.h"
 #include "daemon/keeper/launch.h"
 #include "daemon/keeper/log.h"
+#include "daemon/keeper/notify.h"
 #include "daemon/keeper/store.h"
 #include "daemon/keeper/takeover.h"
+#include "daemon/keeper/watchdog.h"
 #include "proto/descriptor.h"
 
 #define RESTART_FIRST_MSEC 10
@@ -43,6 +47,8 @@
 
 struct keeper {
 	struct store store;
+	struct notify notify;
+	struct watchdog watchdog;
 	int signal_fd, lock_fd;
 	char **argv;
 
@@ -65,7 +71,9 @@ struct keeper {
 	bool upgrading;		       /* this process is replaced in place when that one serves */
 	uint32_t replaced;	       /* how often that was done */
 
+	bool watch_told; /* the supervisor knows that somebody wants to know how it is */
 	bool stop_wanted, stop_told;
+	bool resign_wanted;
 	bool finishing; /* the supervisor said so: it is not started again */
 	bool gave_up;
 	bool full_logged;
@@ -132,6 +140,11 @@ static void on_message(struct keeper *keeper, struct keep_message *message)
 	case KEEP_SERVING:
 		keeper->serving_since_msec = now_msec();
 		break;
+	case KEEP_NOTIFY:
+		notify_say(&keeper->notify, message->bytes, now_msec());
+		break;
+	case KEEP_ALIVE: /* as every message is */
+		break;
 	default:
 		log_line("ignored a message that only a keeper sends (%d)", message->verb);
 	}
@@ -144,6 +157,7 @@ static int receive_one(struct keeper *keeper)
 	int r = keep_receive(keeper->link_fd, &message);
 
 	if (r == 1) {
+		watchdog_sign(&keeper->watchdog, now_msec());
 		on_message(keeper, &message);
 		keep_message_done(&message);
 	} else if (r == -EBADMSG) {
@@ -171,6 +185,7 @@ static void close_link(struct keeper *keeper)
 	keeper->taking = false;
 	keeper->taken = false;
 	keeper->introduced = false;
+	keeper->watch_told = false;
 	keeper->next = NULL;
 }
 
@@ -203,6 +218,8 @@ static int send_message(struct keeper *keeper, enum keep_verb verb, const struct
 		message.number = entry->number;
 		(void)stpcpy(message.key, entry->key);
 	}
+	if (verb == KEEP_WATCH)
+		message.number = (uint32_t)keeper->watchdog.interval_msec;
 	if (verb == KEEP_HELD) {
 		message.bytes = entry->bytes;
 		message.n_bytes = entry->n_bytes;
@@ -226,10 +243,16 @@ static int send_held(struct keeper *keeper)
 	return send_message(keeper, KEEP_END, NULL);
 }
 
-static int send_exited(struct keeper *keeper)
+static bool is_socket(const struct store_entry *entry)
+{
+	return strncmp(entry->key, KEEP_SOCKET, strlen(KEEP_SOCKET)) == 0;
+}
+
+static int send_untold(struct keeper *keeper)
 {
 	for (struct store_entry *entry = keeper->store.first; entry; entry = entry->next) {
-		int r = entry->untold ? send_message(keeper, KEEP_EXITED, entry) : 0;
+		enum keep_verb verb = is_socket(entry) ? KEEP_HELD : KEEP_EXITED;
+		int r = entry->untold ? send_message(keeper, verb, entry) : 0;
 
 		if (r < 0)
 			return r;
@@ -262,16 +285,23 @@ static int send_introduction(struct keeper *keeper)
 	return r;
 }
 
+static bool has_watch(const struct keeper *keeper)
+{
+	return !keeper->watch_told && notify_is_wanted(&keeper->notify);
+}
+
 static int send_news(struct keeper *keeper)
 {
 	int r = send_introduction(keeper);
 
 	if (r == 0 && keeper->untold)
-		r = send_exited(keeper);
+		r = send_untold(keeper);
 	if (r < 0)
 		return r;
 	keeper->untold = false;
-	r = send_told(keeper, KEEP_STOP, keeper->stop_wanted, &keeper->stop_told);
+	r = send_told(keeper, KEEP_WATCH, notify_is_wanted(&keeper->notify), &keeper->watch_told);
+	if (r == 0)
+		r = send_told(keeper, KEEP_STOP, keeper->stop_wanted, &keeper->stop_told);
 	if (r == 0)
 		r = send_told(keeper, KEEP_LEAVE, keeper->leave_wanted, &keeper->leave_told);
 	return r;
@@ -293,7 +323,7 @@ static int send_what_waits(struct keeper *keeper)
 
 static bool has_news(const struct keeper *keeper)
 {
-	return !keeper->introduced || keeper->untold ||
+	return !keeper->introduced || keeper->untold || has_watch(keeper) ||
 	       (keeper->stop_wanted && !keeper->stop_told) ||
 	       (keeper->leave_wanted && !keeper->leave_told);
 }
@@ -351,8 +381,10 @@ static void start(struct keeper *keeper)
 			&keeper->link_fd);
 	/* For its first life only; see daemon/supervisor/holding.c. */
 	(void)unsetenv("INKO_FAULT");
-	if (r == 0)
+	if (r == 0) {
+		watchdog_sign(&keeper->watchdog, now_msec());
 		return;
+	}
 	log_line("cannot start inko-supervisor: %s; trying again in %u ms", strerror(-r),
 		keeper->delay_msec);
 	count_failure(keeper);
@@ -395,6 +427,7 @@ static void on_supervisor_end(struct keeper *keeper, const siginfo_t *info)
 	}
 	close_link(keeper);
 	descriptor_close(&keeper->supervisor_fd);
+	watchdog_rest(&keeper->watchdog);
 	if (keeper->finishing) {
 		keeper->supervisor = 0;
 		return;
@@ -481,6 +514,33 @@ static void on_stop_signal(struct keeper *keeper)
 	keeper->stop_wanted = true;
 }
 
+/* What a supervisor that does not run would have to keep is not left alone. */
+static bool may_resign(const struct keeper *keeper)
+{
+	return keeper->resign_wanted && keeper->taken && keeper->serving_since_msec &&
+	       keeper->link_fd >= 0 && !keeper->untold && !keeper->finishing;
+}
+
+static void on_resign_signal(struct keeper *keeper)
+{
+	keeper->resign_wanted = true;
+	if (!may_resign(keeper))
+		log_line("leaves as soon as a supervisor serves, which has to keep everything");
+}
+
+static void on_reload_signal(struct keeper *keeper)
+{
+	char text[sizeof("RELOADING=1\nMONOTONIC_USEC=") + 3 * sizeof(uint64_t)];
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	(void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
+		(unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+	/* The next supervisor says that it is ready. */
+	notify_say(&keeper->notify, text, now_msec());
+	keeper->upgrading = keeper->leave_wanted = true;
+}
+
 static void on_signals(struct keeper *keeper)
 {
 	struct signalfd_siginfo info;
@@ -489,7 +549,9 @@ static void on_signals(struct keeper *keeper)
 		if (info.ssi_signo == SIGCHLD)
 			on_children(keeper);
 		else if (info.ssi_signo == SIGHUP)
-			keeper->upgrading = keeper->leave_wanted = true;
+			on_reload_signal(keeper);
+		else if (info.ssi_signo == SIGUSR1)
+			on_resign_signal(keeper);
 		else
 			on_stop_signal(keeper);
 	}
@@ -508,18 +570,33 @@ static int open_signals(struct keeper *keeper)
 	(void)sigaddset(&mask, SIGTERM);
 	(void)sigaddset(&mask, SIGINT);
 	(void)sigaddset(&mask, SIGHUP);
+	(void)sigaddset(&mask, SIGUSR1);
 	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
 	keeper->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	return keeper->signal_fd < 0 ? -errno : 0;
 }
 
+/* Is nothing held but what it was given? */
+static bool is_empty(const struct store *store)
+{
+	for (const struct store_entry *entry = store->first; entry; entry = entry->next)
+		if (!is_socket(entry))
+			return false;
+	return true;
+}
+
 static bool is_done(const struct keeper *keeper)
 {
-	if (keeper->gave_up)
+	if (keeper->gave_up || may_resign(keeper))
 		return true;
 	if (keeper->supervisor > 0)
 		return false;
-	return keeper->finishing || (keeper->stop_wanted && keeper->store.n_keys == 0);
+	return keeper->finishing || (keeper->stop_wanted && is_empty(&keeper->store));
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 static int timeout_msec(const struct keeper *keeper)
@@ -530,9 +607,13 @@ static int timeout_msec(const struct keeper *keeper)
 		at = keeper->start_at_msec;
 	else if (has_output(keeper) && keeper->pause_until_msec > now)
 		at = keeper->pause_until_msec;
+	at = earlier(at, notify_due_msec(&keeper->notify));
+	at = earlier(at, watchdog_due_msec(&keeper->watchdog));
 	if (at == UINT64_MAX)
 		return -1;
-	return at > now ? (int)(at - now) : 0;
+	if (at <= now)
+		return 0;
+	return at - now < INT_MAX ? (int)(at - now) : INT_MAX;
 }
 
 static short link_events(const struct keeper *keeper)
@@ -640,6 +721,24 @@ static int take_over(struct keeper *keeper, int link_fd)
 	return 0;
 }
 
+/* One that was stopped sees a signal only when it goes on. */
+static void watch(struct keeper *keeper)
+{
+	uint64_t now = now_msec();
+	int number = watchdog_take_signal(&keeper->watchdog, now);
+
+	if (watchdog_take_beat(&keeper->watchdog, now))
+		notify_say(&keeper->notify, "WATCHDOG=1", now);
+	notify_retry(&keeper->notify, now);
+	if (!number)
+		return;
+	log_line("inko-supervisor (pid %d) gave no sign of life for %llu ms: sends it SIG%s",
+		(int)keeper->supervisor, (unsigned long long)keeper->watchdog.interval_msec,
+		sigabbrev_np(number));
+	(void)pidfd_send_signal(keeper->supervisor_fd, number, NULL, 0);
+	(void)pidfd_send_signal(keeper->supervisor_fd, SIGCONT, NULL, 0);
+}
+
 static void turn(struct keeper *keeper)
 {
 	struct pollfd fds[] = {
@@ -659,11 +758,23 @@ static void turn(struct keeper *keeper)
 		check_supervisor(keeper);
 	if (fds[0].revents)
 		on_signals(keeper);
+	watch(keeper);
 	flush(keeper);
 	if (is_replaceable(keeper))
 		replace(keeper);
 	if (!is_done(keeper) && keeper->supervisor == 0 && now_msec() >= keeper->start_at_msec)
 		start(keeper);
+}
+
+/* The supervisor of another keeper knows the sockets of that one. */
+static void add_inherited(struct keeper *keeper, struct inherited inherited)
+{
+	bool is_news = keeper->link_fd >= 0 && inherited.n > 0;
+
+	inherit_put(&inherited, &keeper->store);
+	for (struct store_entry *entry = keeper->store.first; entry; entry = entry->next)
+		entry->untold |= is_news && is_socket(entry);
+	keeper->untold |= is_news;
 }
 
 static int begin(struct keeper *keeper, const struct keeper_start *start)
@@ -676,6 +787,12 @@ static int begin(struct keeper *keeper, const struct keeper_start *start)
 	r = open_signals(keeper);
 	if (r == 0 && start->link_fd >= 0)
 		r = take_over(keeper, start->link_fd);
+	add_inherited(keeper, start->inherited);
+	notify_open(&keeper->notify);
+	if (notify_is_wanted(&keeper->notify))
+		watchdog_init(&keeper->watchdog, now_msec());
+	if (keeper->supervisor > 0)
+		watchdog_sign(&keeper->watchdog, now_msec());
 	return r;
 }
 
@@ -688,6 +805,7 @@ int keeper_run(const struct keeper_start *start)
 		.replaced = start->replaced,
 		.supervisor_fd = -1,
 		.link_fd = -1,
+		.notify = {.fd = -1},
 		.delay_msec = RESTART_FIRST_MSEC,
 	};
 	int r = begin(&keeper, start);
@@ -697,8 +815,11 @@ int keeper_run(const struct keeper_start *start)
 	if (keeper.gave_up)
 		kill_supervisor(&keeper);
 	store_done(&keeper.store);
+	notify_close(&keeper.notify);
 	descriptor_close(&keeper.link_fd);
 	descriptor_close(&keeper.supervisor_fd);
 	descriptor_close(&keeper.signal_fd);
-	return r == 0 && keeper.gave_up ? -ECANCELED : r;
+	if (r < 0 || !(keeper.gave_up || keeper.resign_wanted))
+		return r;
+	return keeper.gave_up ? -ECANCELED : KEEPER_LEFT;
 }

@@ -98,6 +98,10 @@ static int place(int link_fd, int lock_fd)
 static _Noreturn void execute(const char *path, int link_fd, int lock_fd)
 {
 	reset_signals();
+	/* Who started the keeper listens to the keeper alone. */
+	(void)unsetenv("NOTIFY_SOCKET");
+	(void)unsetenv("WATCHDOG_USEC");
+	(void)unsetenv("WATCHDOG_PID");
 	/* What a terminal sends to this job is for the keeper alone. */
 	(void)setsid();
 	if (place(link_fd, lock_fd) == 0)

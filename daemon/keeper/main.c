@@ -17,6 +17,7 @@
 
 #include "daemon/keeper/carry.h"
 #include "daemon/keeper/directory.h"
+#include "daemon/keeper/inherit.h"
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/launch.h"
 #include "daemon/keeper/log.h"
@@ -29,8 +30,9 @@
 /* The soft limit that the keeper was started with, which actors get back. */
 #define ENVIRONMENT_NOFILE "INKO_NOFILE"
 
-/* 0, 1 and 2 are there, and nothing else: what the shell left open is not inkod's to keep. */
-static int tidy_descriptors(void)
+/* 0, 1 and 2 are there, and what was given to be kept, and nothing else: what the shell left open
+ * is not inkod's to keep. */
+static int tidy_descriptors(const struct inherited *inherited)
 {
 	int fd;
 
@@ -39,7 +41,7 @@ static int tidy_descriptors(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd < 0)
 		return -errno;
-	return close_range(STDERR_FILENO + 1, ~0U, 0) < 0 ? -errno : 0;
+	return close_range(STDERR_FILENO + 1 + (unsigned int)inherited->n, ~0U, 0) < 0 ? -errno : 0;
 }
 
 /* Holding takes descriptors, and so does passing them: ETOOMANYREFS counts against the same. */
@@ -72,10 +74,6 @@ static int set_environment(const struct directory *directory)
 	if (setenv("INKO_RUNTIME_DIR", directory->path, 1) < 0 ||
 		setenv("INKO_KEEPER_PID", pid, 1) < 0)
 		return -errno;
-	/* The descriptors of these were closed. */
-	(void)unsetenv("LISTEN_PID");
-	(void)unsetenv("LISTEN_FDS");
-	(void)unsetenv("LISTEN_FDNAMES");
 	return 0;
 }
 
@@ -122,7 +120,7 @@ static int run_in(struct directory *directory, struct keeper_start *start)
 		r = keeper_run(start);
 	}
 	/* One that was not taken over to the end may live, and have the lock. */
-	if (r == 0 || r == -ECANCELED || start->link_fd < 0)
+	if (r == 0 || r == -ECANCELED || (r < 0 && start->link_fd < 0))
 		directory_remove(directory);
 	return r;
 }
@@ -132,7 +130,9 @@ static int run(const char *runtime_option, struct keeper_start *start)
 	struct directory directory;
 
 	start->carried_fd = -1;
-	if (tidy_descriptors() < 0 || launch_note_own() < 0 || look_for_supervisor() < 0)
+	inherit_take(&start->inherited);
+	if (tidy_descriptors(&start->inherited) < 0 || launch_note_own() < 0 ||
+		look_for_supervisor() < 0)
 		return -EIO;
 	if (directory_open(&directory, runtime_option) < 0)
 		return -EIO;
@@ -151,7 +151,7 @@ static int run_on(const char *runtime_option, struct keeper_start *start)
 		return -EIO;
 	start->max_fds = limit.rlim_cur > OWN_DESCRIPTORS ? limit.rlim_cur - OWN_DESCRIPTORS : 0;
 	r = keeper_run(start);
-	if (r != -EPROTO)
+	if (r != -EPROTO && r != KEEPER_LEFT)
 		directory_remove(&directory);
 	return r;
 }
@@ -168,7 +168,7 @@ static int keep(const char *runtime_option, char **argv)
 	 * other side of that, gives all once more. */
 	if (r == -EPROTO)
 		r = run(runtime_option, &start);
-	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static const char help[] =

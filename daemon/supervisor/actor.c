@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/announce.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/listener.h"
@@ -192,6 +193,7 @@ static int on_settle(sd_event_source *source, void *userdata)
 	bool has_failed;
 
 	(void)source;
+	announce_touch(supervisor);
 	free_surplus(actor);
 	if (actor->is_removing && TAILQ_EMPTY(&actor->instances)) {
 		actor_free(actor);

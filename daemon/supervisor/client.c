@@ -360,6 +360,15 @@ int clients_peek_fd(const struct clients *clients)
 	return clients->fd;
 }
 
+void clients_move(struct clients *clients, int *take_fd)
+{
+	/* This replaces the descriptor in the loop as well; it cannot be the same. */
+	if (sd_event_source_set_io_fd(clients->source, *take_fd) < 0)
+		return;
+	descriptor_close(&clients->fd);
+	clients->fd = descriptor_take(take_fd);
+}
+
 struct clients *clients_free(struct clients *clients)
 {
 	if (!clients)

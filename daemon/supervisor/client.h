@@ -21,6 +21,8 @@ typedef void (*client_handler)(void *context, struct call *call);
 int clients_new(sd_event *event, int *take_fd, client_handler handle, client_handler on_left,
 	void *context, struct clients **ret_clients);
 /* Hangs up on all, and stops listening. Returns NULL. */
+/* Serves the listening socket *take_fd from now on, in place of the one before. */
+void clients_move(struct clients *clients, int *take_fd);
 struct clients *clients_free(struct clients *clients);
 /* The socket that it serves; borrowed. */
 int clients_peek_fd(const struct clients *clients);

@@ -46,11 +46,11 @@ int files_prepare(const char *runtime, bool is_cold_start)
 	return 0;
 }
 
-void files_remove(const char *runtime)
+void files_remove(const char *runtime, bool with_control)
 {
 	char path[PATH_MAX];
 
-	if (runtime_path(runtime, RUNTIME_CONTROL, path) == 0)
+	if (with_control && runtime_path(runtime, RUNTIME_CONTROL, path) == 0)
 		(void)unlink(path);
 	if (runtime_path(runtime, RUNTIME_KEEPER, path) == 0)
 		(void)unlink(path);

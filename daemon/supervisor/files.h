@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What the supervisor keeps in the runtime directory besides its control socket.
+ * What the supervisor keeps in the runtime directory.
  */
 
 #include <stdbool.h>
@@ -10,4 +10,4 @@
  * sockets it left are removed, and its logs stay to be read. Errors of runtime_path and mkdir. */
 int files_prepare(const char *runtime, bool is_cold_start);
 /* Removes everything: the service has ended. */
-void files_remove(const char *runtime);
+void files_remove(const char *runtime, bool with_control);

@@ -86,15 +86,28 @@ static void die_if_wanted(struct holding *holding, enum keep_verb verb)
 		(void)kill(getpid(), SIGKILL);
 }
 
+static void say_message(struct holding *holding, const struct keep_message *message)
+{
+	int r;
+
+	if (holding->fd < 0)
+		return;
+	r = send_to_keeper(holding, message);
+	/* What is held is bounded where it is made: a message that does not fit is our mistake. */
+	if (r == -EMSGSIZE || r == -EINVAL)
+		abort();
+	if (r < 0)
+		lose_keeper(holding);
+	else
+		die_if_wanted(holding, message->verb);
+}
+
 static void say(struct holding *holding, enum keep_verb verb, const char *key, const cJSON *object,
 	const int *fds, size_t n_fds)
 {
 	struct keep_message message = {.verb = verb};
 	_cleanup_free_ char *text = NULL;
-	int r;
 
-	if (holding->fd < 0)
-		return;
 	if (key)
 		(void)stpncpy(message.key, key, LIMIT_KEY_CHARS);
 	if (object) {
@@ -107,14 +120,7 @@ static void say(struct holding *holding, enum keep_verb verb, const char *key, c
 	if (n_fds > 0)
 		memcpy(message.passed.fds, fds, n_fds * sizeof(*fds));
 	message.passed.n_fds = n_fds;
-	r = send_to_keeper(holding, &message);
-	/* What is held is bounded where it is made: a message that does not fit is our mistake. */
-	if (r == -EMSGSIZE || r == -EINVAL)
-		abort();
-	if (r < 0)
-		lose_keeper(holding);
-	else
-		die_if_wanted(holding, verb);
+	say_message(holding, &message);
 }
 
 void holding_put(struct holding *holding, const char *key, const struct json_field *fields,
@@ -138,6 +144,19 @@ void holding_update(struct holding *holding, const char *key, const struct json_
 void holding_drop(struct holding *holding, const char *key)
 {
 	say(holding, KEEP_DROP, key, NULL, NULL, 0);
+}
+
+void holding_notify(struct holding *holding, char *text)
+{
+	const struct keep_message message = {
+		.verb = KEEP_NOTIFY, .bytes = text, .n_bytes = strlen(text)};
+
+	say_message(holding, &message);
+}
+
+void holding_sign(struct holding *holding)
+{
+	say(holding, KEEP_ALIVE, NULL, NULL, NULL, 0);
 }
 
 bool holding_is_attached(const struct holding *holding)
@@ -216,7 +235,7 @@ static void note_keeper(struct holding *holding, const struct keep_message *mess
 	holding->keeper.replaced = message->number;
 }
 
-static void on_message(struct holding *holding, const struct keep_message *message)
+static void on_message(struct holding *holding, struct keep_message *message)
 {
 	switch (message->verb) {
 	case KEEP_EXITED:
@@ -227,6 +246,12 @@ static void on_message(struct holding *holding, const struct keep_message *messa
 		break;
 	case KEEP_LEAVE:
 		holding->events->on_leave(holding->context);
+		break;
+	case KEEP_WATCH:
+		holding->events->on_watch(holding->context, message->number);
+		break;
+	case KEEP_HELD:
+		holding->events->on_socket(holding->context, message);
 		break;
 	case KEEP_KEEPER:
 		note_keeper(holding, message);

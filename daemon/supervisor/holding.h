@@ -24,6 +24,10 @@ struct holding_events {
 	void (*on_leave)(void *context);
 	/* The keeper is gone: what runs goes on, and nothing is held until there is another. */
 	void (*on_lost)(void *context);
+	/* The keeper wants to be told; see KEEP_WATCH. */
+	void (*on_watch)(void *context, uint32_t watch_msec);
+	/* Another keeper was given a socket; it takes what it wants out of message. */
+	void (*on_socket)(void *context, struct keep_message *message);
 };
 
 /* What the keeper said of itself. */
@@ -46,6 +50,10 @@ void holding_update(struct holding *holding, const char *key, const struct json_
 	const void *object);
 /* Forgets what is held under key, if anything is. */
 void holding_drop(struct holding *holding, const char *key);
+/* Has the keeper say text, lines as in sd_notify(3), to who started it. */
+void holding_notify(struct holding *holding, char *text);
+/* A sign of life. */
+void holding_sign(struct holding *holding);
 /* Is there a keeper? Without one this process is all of inkod. */
 bool holding_is_attached(const struct holding *holding);
 /* The same, asked of the kernel, since the event that it is gone may be still to come: what the

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/announce.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/holding.h"
+#include "daemon/supervisor/inherited.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/log.h"
@@ -22,9 +24,12 @@
 /* What the acceptor is told when it shall let go of one. */
 #define CLOSE "{\"close\":true}"
 
+#define SYSTEMD_SCHEME "systemd:"
+
 static const struct json_field fields[] = {
 	JSON_FIELD(listener, "name", JSON_STRING, name, true),
 	JSON_FIELD(listener, "address", JSON_STRING, address, true),
+	JSON_FIELD(listener, "listensOn", JSON_STRING, listens_on, false),
 	JSON_FIELD(listener, "to", JSON_STRING, to, false),
 	JSON_FIELD(listener, "give", JSON_STRING, give, false),
 	JSON_FIELD(listener, "balance", JSON_STRING, balance, true),
@@ -79,21 +84,41 @@ static void release(struct listener *listener)
 
 /* Opening. */
 
+/* The name in `systemd:NAME`, or NULL. */
+static const char *systemd_name(const char *address)
+{
+	size_t length = strlen(SYSTEMD_SCHEME);
+
+	return strncmp(address, SYSTEMD_SCHEME, length) == 0 ? address + length : NULL;
+}
+
+static void default_name(
+	const char *socket, const struct address *address, char name[static LIMIT_NAME_CHARS + 1])
+{
+	if (socket)
+		(void)snprintf(name, LIMIT_NAME_CHARS + 1, "systemd-%s", socket);
+	else
+		address_default_name(address, name);
+}
+
 static int fill(struct listener *listener, const struct listener_request *request,
 	const struct address *address)
 {
+	const char *socket = systemd_name(request->address);
 	char text[ADDRESS_TEXT_BYTES], name[LIMIT_NAME_CHARS + 1];
 
 	address_format(address, text);
-	address_default_name(address, name);
+	default_name(socket, address, name);
 	listener->name = strdup(request->name ? request->name : name);
-	listener->address = strdup(text);
+	listener->address = strdup(socket ? request->address : text);
+	listener->listens_on = socket ? strdup(text) : NULL;
 	listener->balance = strdup(request->balance ? request->balance : "roundRobin");
 	listener->hold_usec = request->hold_usec;
 	listener->to = request->to ? strdup(request->to) : NULL;
 	listener->give = request->give ? strdup(request->give) : NULL;
 	return listener->name && listener->address && listener->balance &&
-			       !listener->to == !request->to && !listener->give == !request->give
+			       !listener->listens_on == !socket && !listener->to == !request->to &&
+			       !listener->give == !request->give
 		       ? 0
 		       : -ENOMEM;
 }
@@ -139,6 +164,64 @@ static int check_name(
 	return 0;
 }
 
+/* What systemd opened. */
+
+static int refuse_socket(int result, struct supervisor *supervisor, const char *address,
+	struct listener_refusal *refusal)
+{
+	char names[256];
+
+	inherited_format_names(supervisor, names, sizeof(names));
+	if (result != -ENOENT)
+		return refuse(result, refusal, "AddressNotUsable", address,
+			"%.100s cannot be listened on: %s", address,
+			result == -EPROTOTYPE ? "it is no stream socket that listens; its unit "
+						"wants ListenStream= and Accept=no"
+					      : strerror(-result));
+	if (!names[0])
+		return refuse(result, refusal, "AddressNotUsable", address,
+			"inkod was not started with sockets; make a socket unit with "
+			"Service=inkod.service, start it and restart inkod.service");
+	return refuse(result, refusal, "AddressNotUsable", address,
+		"inkod was started with no socket %.100s but with %s; set FileDescriptorName= in "
+		"its socket unit, start that and restart inkod.service",
+		systemd_name(address), names);
+}
+
+static int open_inherited(struct supervisor *supervisor, const char *address,
+	struct address *ret_address, int *ret_fd, struct listener_refusal *refusal)
+{
+	const char *name = systemd_name(address);
+	_cleanup_close_ int fd = -1;
+	struct listener *listener;
+	int r;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
+		if (strcmp(listener->address, address) == 0)
+			return refuse(-EADDRINUSE, refusal, "AddressInUse", address,
+				"%.100s is the listener %s already; close that first", address,
+				listener->name);
+	r = strcmp(name, INHERITED_CONTROL) == 0 ? -ENOENT : inherited_open(supervisor, name, &fd);
+	if (r == 0)
+		r = listening_socket_adopt(fd, ret_address);
+	if (r < 0)
+		return refuse_socket(r, supervisor, address, refusal);
+	*ret_fd = descriptor_take(&fd);
+	return 0;
+}
+
+/* Opens what was asked for, or finds it. */
+static int open_requested(struct supervisor *supervisor, const struct listener_request *request,
+	struct address *address, int *ret_fd, struct listener_refusal *refusal)
+{
+	int r;
+
+	if (systemd_name(request->address))
+		return open_inherited(supervisor, request->address, address, ret_fd, refusal);
+	r = listening_socket_open(address, ret_fd);
+	return r < 0 ? refuse_address(r, request->address, refusal) : 0;
+}
+
 /* A name that was given is looked at before anything is bound; else the port makes it. */
 static int check_request(struct supervisor *supervisor, const struct listener_request *request,
 	struct address *ret_address, struct listener_refusal *refusal)
@@ -146,7 +229,7 @@ static int check_request(struct supervisor *supervisor, const struct listener_re
 	const char *complaint;
 	int r = request->name ? check_name(supervisor, request->name, refusal) : 0;
 
-	if (r < 0)
+	if (r < 0 || systemd_name(request->address))
 		return r;
 	r = address_parse(request->address, ret_address, &complaint);
 	return r < 0 ? refuse(r, refusal, "InvalidValue", "address", "'%.200s': %s",
@@ -166,12 +249,10 @@ int listener_new(struct supervisor *supervisor, const struct listener_request *r
 	listener = allocate(supervisor);
 	if (!listener)
 		return refuse(-ENOMEM, ret_refusal, "Failed", NULL, "there is no memory");
-	r = listening_socket_open(&address, &listener->fd);
-	if (r < 0)
-		(void)refuse_address(r, request->address, ret_refusal);
-	else if ((r = fill(listener, request, &address)) < 0)
+	r = open_requested(supervisor, request, &address, &listener->fd, ret_refusal);
+	if (r == 0 && (r = fill(listener, request, &address)) < 0)
 		(void)refuse(r, ret_refusal, "Failed", NULL, "there is no memory");
-	else if (!request->name)
+	if (r == 0 && !request->name)
 		r = check_name(supervisor, listener->name, ret_refusal);
 	if (r < 0) {
 		release(listener);
@@ -179,6 +260,7 @@ int listener_new(struct supervisor *supervisor, const struct listener_request *r
 	}
 	TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entries);
 	listener_put(listener);
+	announce_touch(supervisor);
 	*ret_listener = listener;
 	return 0;
 }
@@ -192,9 +274,11 @@ struct listener *listener_free(struct listener *listener)
 		(void)unlink(listener->address + strlen(scheme));
 	/* Who is told that it is closed may bind its address: the keeper, a child on its way to
 	 * exec and everybody who was given it still have copies, and this ends it in all of them.
-	 */
-	(void)shutdown(listener->fd, SHUT_RDWR);
+	 * What systemd opened is not ours to end. */
+	if (!listener->listens_on)
+		(void)shutdown(listener->fd, SHUT_RDWR);
 	holding_drop(listener->supervisor->holding, key_of(listener, key));
+	announce_touch(listener->supervisor);
 	TAILQ_REMOVE(&listener->supervisor->listeners, listener, entries);
 	release(listener);
 	return NULL;

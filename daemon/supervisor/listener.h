@@ -21,7 +21,8 @@ struct listener {
 	TAILQ_ENTRY(listener) entries;
 	struct supervisor *supervisor;
 	char *name;
-	char *address;	   /* as bound: the port is the real one */
+	char *address;	   /* as bound: the port is the real one; or systemd:NAME */
+	char *listens_on;  /* where that is, if systemd opened it, else NULL */
 	char *to;	   /* the actor that gets its connections, or NULL */
 	char *give;	   /* the actor that gets it, or NULL */
 	char *balance;	   /* roundRobin or pull */
@@ -49,8 +50,9 @@ struct listener_refusal {
 	char reason[512];
 };
 
-/* Binds and holds it; nobody is told of it yet. *ret_listener belongs to the supervisor's list. On
- * failure (-EINVAL, -EEXIST, -ENOMEM, and errors of bind and listen) *ret_refusal is filled. */
+/* Binds it, or finds it among what systemd gave, and holds it; nobody is told of it yet.
+ * *ret_listener belongs to the supervisor's list. On failure (-EINVAL, -EEXIST, -ENOENT, -ENOMEM,
+ * and errors of bind and listen) *ret_refusal is filled. */
 int listener_new(struct supervisor *supervisor, const struct listener_request *request,
 	struct listener **ret_listener, struct listener_refusal *ret_refusal);
 /* Forgets it. When nobody else holds it clients are refused. Returns NULL. */

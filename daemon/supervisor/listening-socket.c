@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -59,5 +60,28 @@ int listening_socket_open(struct address *address, int *ret_fd)
 			return -errno;
 	}
 	*ret_fd = descriptor_take(&fd);
+	return 0;
+}
+
+static int get_option(int fd, int option)
+{
+	int value = -1;
+	socklen_t length = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &length) < 0 ? -errno : value;
+}
+
+int listening_socket_adopt(int fd, struct address *ret_address)
+{
+	struct address address = {.length = sizeof(address.un)};
+	int flags = fcntl(fd, F_GETFL);
+
+	if (get_option(fd, SO_ACCEPTCONN) != 1 || get_option(fd, SO_TYPE) != SOCK_STREAM)
+		return -EPROTOTYPE;
+	if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
+		return -errno;
+	if (getsockname(fd, &address.any, &address.length) < 0)
+		return -errno;
+	*ret_address = address;
 	return 0;
 }

@@ -11,3 +11,7 @@ struct address;
  * file that nobody listens on is replaced. *ret_fd does not block, for all who will hold it. -errno
  * of socket, bind and listen. */
 int listening_socket_open(struct address *address, int *ret_fd);
+
+/* Is fd a stream socket that listens (else -EPROTOTYPE)? Then it does not block any more, for all
+ * who hold it, and *ret_address is where it listens. */
+int listening_socket_adopt(int fd, struct address *ret_address);

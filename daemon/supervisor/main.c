@@ -15,11 +15,13 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/announce.h"
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/door.h"
 #include "daemon/supervisor/files.h"
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/holding.h"
+#include "daemon/supervisor/inherited.h"
 #include "daemon/supervisor/interface.h"
 #include "daemon/supervisor/lane-watch.h"
 #include "daemon/supervisor/listener.h"
@@ -70,6 +72,15 @@ static void on_held(void *context, struct keep_message *message)
 	held->messages[held->n++] = *message;
 	message->bytes = NULL;
 	message->passed.n_fds = 0;
+}
+
+/* What systemd passed is there from the start. */
+static bool is_cold_start(const struct held *held)
+{
+	for (size_t i = 0; i < held->n; i++)
+		if (strncmp(held->messages[i].key, KEEP_SOCKET, strlen(KEEP_SOCKET)) != 0)
+			return false;
+	return true;
 }
 
 /* Rebuilding, one kind of object after the other: those that others belong to come first. */
@@ -151,6 +162,7 @@ static const struct {
 	int (*adopt)(struct supervisor *supervisor, struct keep_message *message);
 	void (*put_all)(struct supervisor *supervisor);
 } adoptions[] = {
+	{KEEP_SOCKET, inherited_adopt, inherited_put_all},
 	{"actor/", adopt_actor, put_actors},
 	{"instance/", adopt_instance, put_instances},
 	{"process/", adopt_process, put_processes},
@@ -223,10 +235,10 @@ static void put_control(struct supervisor *supervisor, int fd)
 static int serve_control(struct supervisor *supervisor, struct held *held)
 {
 	_cleanup_close_ int fd = -1;
-	int r = 0;
+	int r = inherited_open(supervisor, INHERITED_CONTROL, &fd);
 
 	for (size_t i = 0; i < held->n; i++)
-		if (strcmp(held->messages[i].key, CONTROL_KEY) == 0 &&
+		if (fd < 0 && strcmp(held->messages[i].key, CONTROL_KEY) == 0 &&
 			held->messages[i].passed.n_fds == 1) {
 			fd = held->messages[i].passed.fds[0];
 			held->messages[i].passed.n_fds = 0;
@@ -286,7 +298,8 @@ static void put_all(void *context)
 	struct supervisor *supervisor = context;
 
 	put_version(supervisor);
-	put_control(supervisor, clients_peek_fd(supervisor->clients));
+	if (!inherited_has(supervisor, INHERITED_CONTROL))
+		put_control(supervisor, clients_peek_fd(supervisor->clients));
 	for (size_t i = 0; i < sizeof(adoptions) / sizeof(*adoptions); i++)
 		adoptions[i].put_all(supervisor);
 }
@@ -310,7 +323,8 @@ static void on_lost(void *context)
 {
 	struct supervisor *supervisor = context;
 
-	if (!supervisor->stopping)
+	/* Where a service manager asks, it is that one's to start it again. */
+	if (!supervisor->stopping && !supervisor->announcer)
 		revive_begin(supervisor->revive);
 }
 
@@ -333,6 +347,7 @@ static int prepare(struct supervisor *supervisor)
 	TAILQ_INIT(&supervisor->actors);
 	TAILQ_INIT(&supervisor->lanes);
 	TAILQ_INIT(&supervisor->listeners);
+	TAILQ_INIT(&supervisor->inherited);
 	TAILQ_INIT(&supervisor->requests);
 	if (r == 0)
 		r = lane_measure_charge(&supervisor->charge_bytes);
@@ -375,7 +390,28 @@ static void on_leave(void *context)
 		(void)sd_event_exit(supervisor->event, 0);
 }
 
+static void on_watch(void *context, uint32_t watch_msec)
+{
+	announce_begin(context, watch_msec);
+}
+
+/* A keeper that took over was started with sockets of its own. They may be others than those of
+ * the one before: a socket unit may have been restarted. */
+static void on_socket(void *context, struct keep_message *message)
+{
+	struct supervisor *supervisor = context;
+	_cleanup_close_ int fd = -1;
+
+	if (inherited_adopt(supervisor, message) < 0)
+		log_error("cannot take over %s from the keeper", message->key);
+	else if (strcmp(message->key, KEEP_SOCKET INHERITED_CONTROL) == 0 &&
+		 inherited_open(supervisor, INHERITED_CONTROL, &fd) == 0)
+		clients_move(supervisor->clients, &fd);
+}
+
 static const struct holding_events events = {
+	.on_watch = on_watch,
+	.on_socket = on_socket,
 	.on_exited = on_exited,
 	.on_stop = shutdown_begin,
 	.on_leave = on_leave,
@@ -388,7 +424,7 @@ static int run(struct supervisor *supervisor)
 	int r = holding_take_all(supervisor->holding, on_held, &held);
 
 	if (r == 0)
-		r = files_prepare(supervisor->runtime, held.n == 0);
+		r = files_prepare(supervisor->runtime, is_cold_start(&held));
 	if (r == 0)
 		check_version(supervisor, &held);
 	if (r == 0)

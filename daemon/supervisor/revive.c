@@ -96,9 +96,6 @@ static void arm(struct revive *revive)
 
 void revive_begin(struct revive *revive)
 {
-	/* systemd's Restart= does it, and knows the process as the service's. */
-	if (getenv("NOTIFY_SOCKET"))
-		return;
 	revive->delay_usec = FIRST_USEC;
 	revive->logged = false;
 	arm(revive);

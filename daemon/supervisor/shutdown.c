@@ -3,10 +3,12 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/announce.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/files.h"
 #include "daemon/supervisor/holding.h"
+#include "daemon/supervisor/inherited.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/output.h"
@@ -29,7 +31,8 @@ static void finish(struct supervisor *supervisor)
 		listener_free(TAILQ_FIRST(&supervisor->listeners));
 	supervisor->clients = clients_free(supervisor->clients);
 	supervisor->output = output_free(supervisor->output);
-	files_remove(supervisor->runtime);
+	/* systemd listens on its own after the end, and starts inkod for who connects. */
+	files_remove(supervisor->runtime, !inherited_has(supervisor, INHERITED_CONTROL));
 	log_info("stopped");
 	if (!holding_is_attached(supervisor->holding))
 		remove_directory(supervisor);
@@ -72,6 +75,7 @@ void shutdown_begin(void *context)
 	if (supervisor->stopping)
 		return;
 	supervisor->stopping = true;
+	announce_stopping(supervisor);
 	begin_removing(supervisor, false);
 	shutdown_check(supervisor);
 }

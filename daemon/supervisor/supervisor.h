@@ -13,9 +13,11 @@
 #include <systemd/sd-event.h>
 
 struct actor;
+struct announcer;
 struct clients;
 struct holding;
 struct held_lane;
+struct inherited;
 struct listener;
 struct output;
 struct request;
@@ -27,6 +29,7 @@ struct supervisor {
 	struct revive *revive;
 	struct output *output;
 	struct clients *clients;
+	struct announcer *announcer; /* NULL until somebody asks */
 	char runtime[PATH_MAX];
 	size_t charge_bytes; /* of an envelope without a body, see proto/lane.h */
 	uint64_t last_lane;  /* the highest number that a lane ever had */
@@ -38,6 +41,7 @@ struct supervisor {
 	TAILQ_HEAD(, actor) actors;
 	TAILQ_HEAD(, held_lane) lanes;
 	TAILQ_HEAD(, listener) listeners;
+	TAILQ_HEAD(, inherited) inherited;
 	TAILQ_HEAD(, request) requests; /* calls that are answered later */
 	sd_event_source *lane_watch;	/* see lane-watch.h */
 };

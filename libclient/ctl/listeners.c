@@ -27,12 +27,12 @@ void print_listener(const cJSON *parameters, const cJSON *reply)
 {
 	const cJSON *listener = reply_member(reply, "listener");
 	const char *to = reply_text(listener, "to");
-	char hold[DURATION_TEXT_BYTES];
+	char hold[DURATION_TEXT_BYTES], address[REPLY_ADDRESS_BYTES];
 
 	(void)parameters;
-	printf("%s: listening on %s, %s %s", reply_shown(listener, "name"),
-		reply_shown(listener, "address"), to ? "handed to" : "given to",
-		to ? to : reply_shown(listener, "give"));
+	reply_format_address(listener, address);
+	printf("%s: listening on %s, %s %s", reply_shown(listener, "name"), address,
+		to ? "handed to" : "given to", to ? to : reply_shown(listener, "give"));
 	duration_format(reply_number(listener, "holdUSec"), hold);
 	if (strcmp(reply_shown(listener, "state"), "waiting") == 0)
 		printf("; nobody is ready, connections wait up to %s", hold);

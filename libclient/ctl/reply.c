@@ -2,6 +2,7 @@
  * Reading what inkod said.
  */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "reply.h"
@@ -21,6 +22,14 @@ const char *reply_shown(const cJSON *object, const char *member)
 	const char *text = reply_text(object, member);
 
 	return text && *text ? text : "-";
+}
+
+void reply_format_address(const cJSON *listener, char text[static REPLY_ADDRESS_BYTES])
+{
+	const char *listens_on = reply_text(listener, "listensOn");
+
+	(void)snprintf(text, REPLY_ADDRESS_BYTES, "%s%s%s%s", reply_shown(listener, "address"),
+		listens_on ? " (" : "", listens_on ? listens_on : "", listens_on ? ")" : "");
 }
 
 int64_t reply_number(const cJSON *object, const char *member)

@@ -15,6 +15,10 @@ const char *reply_text(const cJSON *object, const char *member);
 /* The same, "-" if there is none or it is empty. */
 const char *reply_shown(const cJSON *object, const char *member);
 
+/* Where a listener listens; of one that systemd opened both its name and that. */
+#define REPLY_ADDRESS_BYTES 320
+void reply_format_address(const cJSON *listener, char text[static REPLY_ADDRESS_BYTES]);
+
 /* The number member of object; 0 if there is none. */
 int64_t reply_number(const cJSON *object, const char *member);
 

@@ -210,11 +210,12 @@ static void add_actor(struct table *table, const cJSON *actor)
 static void add_listener(struct table *table, const cJSON *listener)
 {
 	bool given = reply_text(listener, "give");
-	char hold[DURATION_TEXT_BYTES];
+	char hold[DURATION_TEXT_BYTES], address[REPLY_ADDRESS_BYTES];
 
 	duration_format(reply_number(listener, "holdUSec"), hold);
+	reply_format_address(listener, address);
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "name"));
-	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "address"));
+	table_add(table, TONE_PLAIN, "%s", address);
 	add_state(table, listener);
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "to"));
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "give"));

@@ -99,7 +99,7 @@ static const struct argument listen_arguments[] = {
 		.member = "address",
 		.parse = argument_text,
 		.required = true,
-		.help = "tcp://127.0.0.1:8080, tcp://[::1]:8080 or unix:///run/web.sock"},
+		.help = "tcp://127.0.0.1:8080, tcp://[::1]:8080, unix:///run/web.sock or systemd:NAME"},
 	{"--to", NULL, "NAME", "to", argument_text,
 		.help = "the actor that each connection is handed to"},
 	{"--give", NULL, "NAME", "give", argument_text,
