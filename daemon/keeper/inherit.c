@@ -87,9 +87,10 @@ void inherit_put(struct inherited *inherited, struct store *store)
 		seen[i] = name = name ? name : strchr(inherited->names, '\0');
 		while (strcmp(seen[same], name) != 0)
 			same++;
-		complaint = same < i ? "is another one's already; give each a FileDescriptorName= "
-				       "of its own"
-				     : name_complaint(name);
+		complaint = name_complaint(name);
+		if (!complaint && same < i)
+			complaint = "is another one's already; give each a FileDescriptorName= of "
+				    "its own";
 		if (complaint)
 			log_line("closed a socket that it was given: its name '%.100s' %s", name,
 				complaint);

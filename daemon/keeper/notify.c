@@ -1,7 +1,6 @@
 /*
  * Only the keeper may speak to systemd (NotifyAccess=main), and it must never wait for it: what
- * does not go through now is said later. Of a line that is said twice systemd takes the first, so
- * that what is newer goes in front.
+ * does not go through now is said later, together with what comes meanwhile.
  */
 
 #include "daemon/keeper/notify.h"
@@ -74,25 +73,37 @@ static void send_waiting(struct notify *notify, uint64_t now_msec)
 		notify->waiting[0] = '\0';
 }
 
+/* Is there a line in text with the name that line has? */
+static bool has_name(const char *text, const char *line)
+{
+	size_t length = strcspn(line, "=\n");
+
+	for (; text; text = strchr(text, '\n')) {
+		text += *text == '\n';
+		if (strncmp(text, line, length) == 0 && text[length] == '=')
+			return true;
+	}
+	return false;
+}
+
+/* Leaves out of older what text says anew, so that it stays as short as there are names. */
+static void join(const char *text, char *older, char both[static NOTIFY_BYTES])
+{
+	size_t length = (size_t)snprintf(both, NOTIFY_BYTES, "%s", text);
+
+	for (char *line = strsep(&older, "\n"); line; line = strsep(&older, "\n"))
+		if (*line && !has_name(text, line) && length + 1 + strlen(line) < NOTIFY_BYTES)
+			length += (size_t)sprintf(both + length, "\n%s", line);
+}
+
 void notify_say(struct notify *notify, const char *text, uint64_t now_msec)
 {
 	char both[NOTIFY_BYTES];
 	bool was_waiting = notify->waiting[0] != '\0';
-	int length;
 
-	if (!notify_is_wanted(notify))
+	if (!notify_is_wanted(notify) || strlen(text) >= sizeof(both))
 		return;
-	length = snprintf(
-		both, sizeof(both), "%s%s%s", text, was_waiting ? "\n" : "", notify->waiting);
-	/* Of what is too much for one the older part is given up, whole lines of it. */
-	while (length >= (int)sizeof(both) || length < 0) {
-		char *newline = strrchr(both, '\n');
-
-		if (!newline)
-			return;
-		*newline = '\0';
-		length = (int)strlen(both);
-	}
+	join(text, notify->waiting, both);
 	(void)strcpy(notify->waiting, both);
 	if (!was_waiting)
 		send_waiting(notify, now_msec);

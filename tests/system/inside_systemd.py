@@ -1,0 +1,437 @@
+"""What is tried beside a real systemd: inside_systemd.py CASE, run by tests/with-systemd.
+
+Each case has a machine of its own with inkod's units in it, nothing of them started, and a socket
+unit of its own, http.socket, on port 8080. See test_systemd.py, which runs them.
+"""
+
+import contextlib
+import inspect
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from harness import (ACTORS, BUILD, Inkod, VarlinkError, alive, assert_all_answered,
+                     command_name, count_descriptors, curl, wait_until)
+
+SKIPPED = 77
+PORT = 8080
+HELLO = "Hello, HTTP!"
+URL = f"http://127.0.0.1:{PORT}/"
+LOG = Path("/run/inkod.log")
+UNITS = Path("/run/systemd/system")
+
+# What a watched process is given in the tests, and what must have happened after.
+WATCHDOG_SECONDS = 1
+
+# Somebody who is not root.
+USER = "daemon"
+USER_ID = pwd.getpwnam(USER).pw_uid
+
+
+class Skip(Exception):
+    pass
+
+
+def systemctl(*arguments, check=True, **environment):
+    result = subprocess.run(
+        ["systemctl", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=60, env={**os.environ, **environment})
+    if check:
+        assert result.returncode == 0, f"systemctl {arguments}: {result}"
+    return result.stdout.strip()
+
+
+def show(name, unit="inkod.service"):
+    return systemctl("show", "--value", "-p", name, unit)
+
+
+def main_pid():
+    return int(show("MainPID"))
+
+
+def drop_in(text, unit="inkod.service"):
+    directory = UNITS / f"{unit}.d"
+    directory.mkdir(exist_ok=True)
+    (directory / "case.conf").write_text(text)
+    systemctl("daemon-reload")
+
+
+class UnderSystemd(Inkod):
+    """The machine's inkod."""
+
+    def __init__(self):
+        super().__init__()
+        self.directory.rmdir()
+        self.directory = Path("/run/case")
+        self.directory.mkdir()
+        self.runtime = Path("/run/inko")
+        self.log = LOG
+        self.environment["INKO_RUNTIME_DIR"] = str(self.runtime)
+
+    def start(self):
+        systemctl("start", "http.socket", "inkod.service")
+
+    def answers(self):
+        with contextlib.suppress(FileNotFoundError, ConnectionError):
+            with self.varlink() as control:
+                return control.call("GetStatus")
+
+    def wait_for_other(self, pid):
+        """Another keeper than pid serves; or says that it cannot take over, as one without takeover
+        does for ever."""
+        def other():
+            if "another inkod (pid" in LOG.read_text():
+                raise Skip("this inkod takes nothing over from a supervisor without a keeper")
+            return show("ActiveState") == "active" and main_pid() not in (0, pid)
+        wait_until(other, what=lambda: f"another inkod than {pid} runs: {LOG.read_text()}")
+
+    def web(self, program="http-hello", **parameters):
+        self.spawn("web", BUILD / program, instances=2, **parameters)
+
+    def serve(self):
+        """Two instances of web behind http.socket."""
+        self.start()
+        self.web()
+        self.call("Listen", {"address": "systemd:http", "to": "web"})
+        self.settle()
+
+
+# Where the listener's O_NONBLOCK can be seen.
+
+def listening_inode(port):
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1].endswith(f":{port:04X}") and fields[3] == "0A":
+            return fields[9]
+    raise AssertionError(f"nobody listens on {port}")
+
+
+def holders(inode):
+    """pid, descriptor and flags of each descriptor of the socket."""
+    for directory in Path("/proc").glob("[0-9]*/fd"):
+        with contextlib.suppress(OSError):
+            for fd in directory.iterdir():
+                if os.readlink(fd) == f"socket:[{inode}]":
+                    info = (directory.parent / "fdinfo" / fd.name).read_text()
+                    yield int(directory.parent.name), int(re.search(r"flags:\s*(\d+)", info)[1], 8)
+
+
+def assert_nonblocking(port=PORT):
+    found = list(holders(listening_inode(port)))
+    assert {"systemd", "inkod", "inko-supervisor"} <= {command_name(pid) for pid, _ in found}
+    for pid, flags in found:
+        assert flags & os.O_NONBLOCK, f"O_NONBLOCK is gone, as {command_name(pid)} sees it"
+
+
+# Cases.
+
+def a_client_starts_it(inko):
+    systemctl("start", "inkod.socket")
+    assert show("ActiveState") == "inactive"
+    path = inko.runtime / "io.inkod.Supervisor"
+    assert path.stat().st_mode & 0o777 == 0o660
+    assert path.group() == "daemon"
+    assert inko.json("status")["keeperPid"] == main_pid()
+    assert show("ActiveState") == "active"
+    for _ in range(2):
+        systemctl("stop", "inkod.service")
+        assert path.is_socket(), "the socket is systemd's"
+        assert inko.json("status")["keeperPid"] == main_pid()
+    systemctl("stop", "inkod.socket")
+    assert not path.exists()
+    assert show("ActiveState") == "inactive"
+
+
+def it_tells_its_status(inko):
+    systemctl("start", "inkod.service")
+    assert show("StatusText") == "0 actors, 0 of 0 instances ready, 0 listeners"
+    assert show("NotifyAccess") == "main"
+    inko.web()
+    inko.listen("web")
+    inko.spawn("other", ACTORS / "recorder", str(inko.record()))
+    wait_until(lambda: show("StatusText") == "2 actors, 3 of 3 instances ready, 1 listener",
+               what=lambda: show("StatusText"))
+    assert "2 actors, 3 of 3" in systemctl("status", "inkod.service")
+    inko.ctl("stop", "web")
+    wait_until(lambda: show("StatusText") == "2 actors, 1 of 3 instances ready, 1 listener",
+               what=lambda: show("StatusText"))
+    inko.kill(inko.supervisor_pid())
+    inko.ctl("remove", "other")
+    wait_until(lambda: show("StatusText") == "1 actor, 0 of 2 instances ready, 1 listener",
+               what=lambda: show("StatusText"))
+
+
+def stop_ends_actors_in_order(inko):
+    """Longer than systemd would wait by itself."""
+    drop_in("[Service]\nTimeoutStopSec=1s\n")
+    inko.serve()
+    inko.spawn("slow", "/bin/sh", "-c", "systemd-notify --ready; exec sleep 1000",
+               drainUSec=3_000_000)
+    start = time.monotonic()
+    systemctl("stop", "inkod.service")
+    assert time.monotonic() - start > 2.5
+    assert show("Result") == "success"
+    assert show("ExecMainStatus") == "0"
+    assert not inko.processes(), inko.processes()
+    assert "stopped" in LOG.read_text()
+    assert [entry.name for entry in inko.runtime.iterdir()] == ["io.inkod.Supervisor"]
+    # Who comes now waits, and starts it again: the socket is systemd's.
+    with socket.create_connection(("127.0.0.1", PORT)):
+        wait_until(lambda: show("ActiveState") == "active")
+
+
+def restart_keeps_actors(inko):
+    inko.serve()
+    before = inko.picture()
+    load = inko.load(PORT, until_stopped=True)
+    for _ in range(3):
+        pid = main_pid()
+        systemctl("restart", "--no-block", "inkod.service")
+        inko.wait_for_other(pid)
+        wait_until(inko.answers)
+        assert_nonblocking()
+    assert_all_answered(load.report(), at_least=10)
+    after = inko.picture()
+    for picture in before, after:
+        picture.pop("keeperPid")
+    assert after == before
+    assert show("StatusText") == "1 actor, 2 of 2 instances ready, 1 listener"
+    assert show("NRestarts") == "0"
+    systemctl("stop", "inkod.service")
+    assert not inko.processes(), inko.processes()
+
+
+def killed_it_is_started_again(inko):
+    inko.serve()
+    load = inko.load(PORT, until_stopped=True)
+    pids = inko.pids("web")
+    pid = main_pid()
+    systemctl("kill", "--kill-whom=main", "--signal=KILL", "inkod.service")
+    inko.wait_for_other(pid)
+    wait_until(inko.answers)
+    assert inko.pids("web") == pids
+    assert int(show("NRestarts")) >= 1
+    assert_nonblocking()
+    assert_all_answered(load.report(), at_least=10)
+
+
+def reload_keeps_everything(inko):
+    inko.serve()
+    load = inko.load(PORT, until_stopped=True)
+    pid, supervisor, pids = main_pid(), inko.supervisor_pid(), inko.pids("web")
+    for _ in range(3):
+        systemctl("reload", "inkod.service")
+        wait_until(lambda: show("ActiveState") == "active", what=lambda: show("ActiveState"))
+        wait_until(lambda: inko.supervisor_pid() != supervisor)
+        supervisor = inko.supervisor_pid()
+    assert main_pid() == pid
+    assert inko.pids("web") == pids
+    assert_all_answered(load.report(), at_least=10)
+
+
+def a_silent_supervisor_is_replaced(inko):
+    drop_in(f"[Service]\nWatchdogSec={WATCHDOG_SECONDS}s\n")
+    inko.serve()
+    pid, supervisor, pids = main_pid(), inko.supervisor_pid(), inko.pids("web")
+    time.sleep(3 * WATCHDOG_SECONDS)
+    assert inko.supervisor_pid() == supervisor, "one that answers is left alone"
+    os.kill(supervisor, signal.SIGSTOP)
+    assert curl(URL) == HELLO
+    wait_until(lambda: not alive(supervisor), what=LOG.read_text)
+    wait_until(inko.answers)
+    assert "gave no sign of life" in LOG.read_text()
+    assert inko.supervisor_pid() != supervisor
+    assert inko.pids("web") == pids
+    assert main_pid() == pid
+    assert show("NRestarts") == "0"
+    assert "SIGABRT" in LOG.read_text()
+
+
+def a_silent_keeper_is_replaced(inko):
+    drop_in(f"[Service]\nWatchdogSec={WATCHDOG_SECONDS}s\n")
+    inko.serve()
+    pid, pids = main_pid(), inko.pids("web")
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: not alive(pid), what=LOG.read_text)
+    assert curl(URL) == HELLO
+    inko.wait_for_other(pid)
+    wait_until(inko.answers)
+    assert inko.pids("web") == pids
+
+
+def a_listener_of_systemd(inko):
+    (UNITS / "path.socket").write_text(
+        "[Socket]\nListenStream=/run/path.sock\nFileDescriptorName=path\nService=inkod.service\n")
+    (UNITS / "datagrams.socket").write_text(
+        "[Socket]\nListenDatagram=127.0.0.1:8081\nFileDescriptorName=datagrams\n"
+        "Service=inkod.service\n")
+    systemctl("daemon-reload")
+    systemctl("start", "path.socket", "datagrams.socket")
+    inko.start()
+    inko.web()
+
+    said = inko.ctl("listen", "systemd:http", "--to", "web").stdout
+    assert said == (f"systemd-http: listening on systemd:http (tcp://127.0.0.1:{PORT}), "
+                    "handed to web\n")
+    assert curl(URL) == HELLO
+    assert inko.listener("systemd-http")["listensOn"] == f"tcp://127.0.0.1:{PORT}"
+    assert f"systemd:http (tcp://127.0.0.1:{PORT})" in inko.ctl("list", "listeners").stdout
+    assert_nonblocking()
+
+    for address, error, words in [
+            ("systemd:nothing", "AddressNotUsable", ("no socket nothing", "http", "path")),
+            ("systemd:varlink", "AddressNotUsable", ("no socket varlink",)),
+            ("systemd:datagrams", "AddressNotUsable", ("no stream socket",)),
+            ("systemd:", "AddressNotUsable", ("no socket",)),
+            ("systemd:http", "AddressInUse", ("systemd-http", "close"))]:
+        try:
+            inko.call("Listen", {"address": address, "to": "web", "name": "x"})
+            raise AssertionError(f"{address} was listened on")
+        except VarlinkError as refusal:
+            assert refusal.error.endswith("." + error), refusal
+            for word in words:
+                assert word in refusal.parameters["reason"], refusal
+
+    # Closing leaves it to systemd: it can be opened again, and who comes meanwhile waits.
+    with inko.leak_check():
+        inko.ctl("close", "systemd-http")
+        load = inko.load(PORT, connections=100)
+        inko.ctl("listen", "systemd:http", "--to", "web")
+        assert_all_answered(load.report(), at_least=100)
+        inko.kill(inko.supervisor_pid())
+        wait_until(inko.answers)
+        assert curl(URL) == HELLO
+
+    inko.ctl("listen", "systemd:path", "--to", "web", "--name", "path")
+    assert curl("--unix-socket", "/run/path.sock", "http://x/") == HELLO
+    inko.ctl("close", "path")
+    assert Path("/run/path.sock").is_socket()
+    assert_nonblocking()
+
+
+def a_listener_of_systemd_given(inko):
+    inko.start()
+    inko.spawn("pool", BUILD / "http-shared", instances=2)
+    inko.ctl("listen", "systemd:http", "--give", "pool")
+    load = inko.load(PORT, until_stopped=True)
+    inko.kill(inko.pids("pool")[0])
+    inko.kill(inko.supervisor_pid())
+    wait_until(inko.answers)
+    wait_until(lambda: inko.ready("pool"))
+    assert curl(URL).startswith("Hello")
+    report = load.report()
+    assert report["answered"] > 10, report
+    assert_nonblocking()
+    systemctl("stop", "inkod.service")
+    assert not inko.processes(), inko.processes()
+
+
+def nonblocking_without_the_unit(inko):
+    """Where somebody's unit does not say NonBlocking=yes."""
+    drop_in("[Service]\nNonBlocking=no\n")
+    inko.serve()
+    assert_nonblocking()
+    assert curl(URL) == HELLO
+
+
+def its_own_environment_goes_no_further(inko):
+    """systemd's word to inkod is no actor's, nor the supervisor's: only MAINPID may answer."""
+    inko.serve()
+    for pid in (inko.supervisor_pid(), *inko.pids("web"), *inko.pids("acceptor")):
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        for name in (b"WATCHDOG_USEC=", b"WATCHDOG_PID=", b"NOTIFY_SOCKET=/run/systemd"):
+            assert name not in environment, (command_name(pid), name)
+    # Soft for select(2), and back to it for actors.
+    limits = Path(f"/proc/{inko.pids('web')[0]}/limits").read_text()
+    assert re.search(r"^Max open files\s+1024 ", limits, re.M), limits
+    # No descriptor of the keeper's went along.
+    assert count_descriptors(inko.pids("web")[0]) < 32
+
+
+def output_goes_to_the_journal(inko):
+    if not shutil.which("journalctl"):
+        raise Skip("there is no journalctl")
+    (UNITS / "inkod.service.d" / "test.conf").unlink()
+    for unit in ("systemd-journald.service", "systemd-journald.socket"):
+        shutil.copy(f"/lib/systemd/system/{unit}", UNITS)
+    configuration = Path("/run/systemd/journald.conf.d/case.conf")
+    configuration.parent.mkdir()
+    configuration.write_text("[Journal]\nStorage=volatile\nReadKMsg=no\nAudit=no\n")
+    systemctl("daemon-reload")
+    systemctl("start", "systemd-journald.socket", "systemd-journald.service")
+    inko.start()
+    inko.web()
+    inko.ctl("send", "web", "hello journal")
+    wait_until(lambda: "hello journal" in subprocess.run(
+        ["journalctl", "-q", "-o", "cat", "-t", "web/0"], capture_output=True, text=True).stdout)
+    assert "hello journal" in inko.ctl("logs", "web").stdout
+    lines = subprocess.run(["journalctl", "-q", "-u", "inkod.service"],
+                           capture_output=True, text=True).stdout
+    assert "web/0" in lines, lines
+
+
+def one_of_a_user(inko):
+    """systemctl --user, as somebody who is not root."""
+    runtime = Path(f"/run/user/{USER_ID}")
+    runtime.mkdir(parents=True)
+    os.chown(runtime, USER_ID, USER_ID)
+    systemctl("start", "user.service")
+    if subprocess.run(["test", "-x", BUILD / "inkoctl"], user=USER_ID, group=USER_ID).returncode:
+        raise Skip(f"nobody but root can look into {BUILD}")
+
+    def run(*command, check=True):
+        result = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+            user=USER_ID, group=USER_ID, extra_groups=[],
+            env={"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(runtime)})
+        assert not check or result.returncode == 0, result
+        return result.stdout.strip()
+
+    wait_until(lambda: "running" in run("systemctl", "--user", "is-system-running", check=False))
+    run("systemctl", "--user", "start", "inkod.socket")
+    run(BUILD / "inkoctl", "spawn", "web", "--", BUILD / "http-hello")
+    assert (runtime / "inko" / "io.inkod.Supervisor").stat().st_mode & 0o777 == 0o600
+
+    def state(name):
+        return run("systemctl", "--user", "show", "--value", "-p", name, "inkod.service")
+
+    wait_until(lambda: state("StatusText") == "1 actor, 1 of 1 instance ready, 0 listeners",
+               what=lambda: state("StatusText"))
+    run("systemctl", "--user", "reload", "inkod.service")
+    run("systemctl", "--user", "stop", "inkod.service")
+    assert state("Result") == "success"
+
+
+CASES = {name: function for name, function in list(globals().items())
+         if inspect.isfunction(function) and list(inspect.signature(function).parameters) == ["inko"]}
+
+
+def main(name):
+    inko = UnderSystemd()
+    try:
+        CASES[name](inko)
+        return 0
+    except Skip as reason:
+        print(f"skipped: {reason}")
+        return SKIPPED
+    except BaseException:
+        traceback.print_exc()
+        print(systemctl("status", "--no-pager", "-l", "inkod.service", "inkod.socket", check=False))
+        if LOG.exists():
+            print(LOG.read_text())
+        return 1
+    finally:
+        for load in inko.loads:
+            load.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
