@@ -64,46 +64,6 @@ def drop_in(text, unit="inkod.service"):
     systemctl("daemon-reload")
 
 
-class UnderSystemd(Inkod):
-    """The machine's inkod."""
-
-    def __init__(self):
-        super().__init__()
-        self.directory.rmdir()
-        self.directory = Path("/run/case")
-        self.directory.mkdir()
-        self.runtime = Path("/run/inko")
-        self.log = LOG
-        self.environment["INKO_RUNTIME_DIR"] = str(self.runtime)
-
-    def start(self):
-        systemctl("start", "http.socket", "inkod.service")
-
-    def answers(self):
-        with contextlib.suppress(FileNotFoundError, ConnectionError):
-            with self.varlink() as control:
-                return control.call("GetStatus")
-
-    def wait_for_other(self, pid):
-        """Another keeper than pid serves; or says that it cannot take over, as one without takeover
-        does for ever."""
-        def other():
-            if "another inkod (pid" in LOG.read_text():
-                raise Skip("this inkod takes nothing over from a supervisor without a keeper")
-            return show("ActiveState") == "active" and main_pid() not in (0, pid)
-        wait_until(other, what=lambda: f"another inkod than {pid} runs: {LOG.read_text()}")
-
-    def web(self, program="http-hello", **parameters):
-        self.spawn("web", BUILD / program, instances=2, **parameters)
-
-    def serve(self):
-        """Two instances of web behind http.socket."""
-        self.start()
-        self.web()
-        self.call("Listen", {"address": "systemd:http", "to": "web"})
-        self.settle()
-
-
 # Where the listener's O_NONBLOCK can be seen.
 
 def listening_inode(port):
@@ -124,11 +84,48 @@ def holders(inode):
                     yield int(directory.parent.name), int(re.search(r"flags:\s*(\d+)", info)[1], 8)
 
 
-def assert_nonblocking(port=PORT):
-    found = list(holders(listening_inode(port)))
-    assert {"systemd", "inkod", "inko-supervisor"} <= {command_name(pid) for pid, _ in found}
-    for pid, flags in found:
-        assert flags & os.O_NONBLOCK, f"O_NONBLOCK is gone, as {command_name(pid)} sees it"
+class UnderSystemd(Inkod):
+    """The machine's inkod."""
+
+    def __init__(self):
+        super().__init__()
+        self.directory.rmdir()
+        self.directory = Path("/run/case")
+        self.directory.mkdir()
+        self.runtime = Path("/run/inko")
+        self.log = LOG
+        self.environment["INKO_RUNTIME_DIR"] = str(self.runtime)
+
+    def start(self):
+        systemctl("start", "http.socket", "inkod.service")
+        # Now, while the table is short.
+        self.inode = listening_inode(PORT)
+
+    def answers(self):
+        with contextlib.suppress(FileNotFoundError, ConnectionError):
+            with self.varlink() as control:
+                return control.call("GetStatus")
+
+    def wait_for_other(self, pid):
+        """Another keeper than pid serves."""
+        wait_until(lambda: show("ActiveState") == "active" and main_pid() not in (0, pid),
+                   what=lambda: f"another inkod than {pid} runs: {LOG.read_text()}")
+
+    def web(self, program="http-hello", **parameters):
+        self.spawn("web", BUILD / program, instances=2, **parameters)
+
+    def assert_nonblocking(self):
+        found = list(holders(self.inode))
+        assert {"systemd", "inkod", "inko-supervisor"} <= {command_name(pid) for pid, _ in found}
+        for pid, flags in found:
+            assert flags & os.O_NONBLOCK, f"O_NONBLOCK is gone, as {command_name(pid)} sees it"
+
+    def serve(self):
+        """Two instances of web behind http.socket."""
+        self.start()
+        self.web()
+        self.call("Listen", {"address": "systemd:http", "to": "web"})
+        self.settle()
 
 
 # Cases.
@@ -197,7 +194,7 @@ def restart_keeps_actors(inko):
         systemctl("restart", "--no-block", "inkod.service")
         inko.wait_for_other(pid)
         wait_until(inko.answers)
-        assert_nonblocking()
+        inko.assert_nonblocking()
     assert_all_answered(load.report(), at_least=10)
     after = inko.picture()
     for picture in before, after:
@@ -219,8 +216,23 @@ def killed_it_is_started_again(inko):
     wait_until(inko.answers)
     assert inko.pids("web") == pids
     assert int(show("NRestarts")) >= 1
-    assert_nonblocking()
+    inko.assert_nonblocking()
     assert_all_answered(load.report(), at_least=10)
+
+
+def its_socket_is_another(inko):
+    """Who restarts the socket unit restarts inkod too, and both go on with a new socket."""
+    inko.serve()
+    pids = inko.pids("web")
+    pid = main_pid()
+    systemctl("restart", "--no-block", "inkod.socket")
+    inko.wait_for_other(pid)
+    wait_until(inko.answers)
+    assert inko.pids("web") == pids
+    inko.kill(inko.supervisor_pid())
+    wait_until(inko.answers)
+    assert inko.pids("web") == pids
+    assert curl(URL) == HELLO
 
 
 def reload_keeps_everything(inko):
@@ -284,7 +296,7 @@ def a_listener_of_systemd(inko):
     assert curl(URL) == HELLO
     assert inko.listener("systemd-http")["listensOn"] == f"tcp://127.0.0.1:{PORT}"
     assert f"systemd:http (tcp://127.0.0.1:{PORT})" in inko.ctl("list", "listeners").stdout
-    assert_nonblocking()
+    inko.assert_nonblocking()
 
     for address, error, words in [
             ("systemd:nothing", "AddressNotUsable", ("no socket nothing", "http", "path")),
@@ -314,7 +326,7 @@ def a_listener_of_systemd(inko):
     assert curl("--unix-socket", "/run/path.sock", "http://x/") == HELLO
     inko.ctl("close", "path")
     assert Path("/run/path.sock").is_socket()
-    assert_nonblocking()
+    inko.assert_nonblocking()
 
 
 def a_listener_of_systemd_given(inko):
@@ -329,7 +341,7 @@ def a_listener_of_systemd_given(inko):
     assert curl(URL).startswith("Hello")
     report = load.report()
     assert report["answered"] > 10, report
-    assert_nonblocking()
+    inko.assert_nonblocking()
     systemctl("stop", "inkod.service")
     assert not inko.processes(), inko.processes()
 
@@ -338,7 +350,7 @@ def nonblocking_without_the_unit(inko):
     """Where somebody's unit does not say NonBlocking=yes."""
     drop_in("[Service]\nNonBlocking=no\n")
     inko.serve()
-    assert_nonblocking()
+    inko.assert_nonblocking()
     assert curl(URL) == HELLO
 
 
