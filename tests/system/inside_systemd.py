@@ -368,6 +368,33 @@ def its_own_environment_goes_no_further(inko):
     assert count_descriptors(inko.pids("web")[0]) < 32
 
 
+# What an actor may want that a hardened unit is quick to forbid.
+BOLD_ACTOR = """
+import mmap, os, signal, socket, subprocess
+open("/var/tmp/inko-bold", "w").close()
+os.unlink("/var/tmp/inko-bold")
+socket.socket().bind(("0.0.0.0", 80))
+socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0).close()
+mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC).close()
+subprocess.run(["unshare", "--net", "true"], check=True)
+subprocess.run(["true"], user=1, group=1, extra_groups=[], check=True)
+assert os.path.exists("/dev/pts")
+status = dict(line.split(":\t") for line in open("/proc/self/status").read().splitlines())
+assert status["NoNewPrivs"] == "0"
+held = int(status["CapBnd"], 16)
+for forbidden in 16, 22, 25, 34:  # SYS_MODULE, SYS_BOOT, SYS_TIME, SYSLOG
+    assert not held >> forbidden & 1, forbidden
+subprocess.run(["systemd-notify", "--ready"], check=True)
+signal.pause()
+"""
+
+
+def hardening_binds_no_actor(inko):
+    inko.start()
+    inko.spawn("bold", sys.executable, "-c", BOLD_ACTOR)
+    assert inko.ready("bold")
+
+
 def output_goes_to_the_journal(inko):
     if not shutil.which("journalctl"):
         raise Skip("there is no journalctl")
@@ -382,12 +409,14 @@ def output_goes_to_the_journal(inko):
     inko.start()
     inko.web()
     inko.ctl("send", "web", "hello journal")
-    wait_until(lambda: "hello journal" in subprocess.run(
-        ["journalctl", "-q", "-o", "cat", "-t", "web/0"], capture_output=True, text=True).stdout)
+
+    def journal(*options):
+        return subprocess.run(["journalctl", "-q", *options], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=60).stdout
+
+    wait_until(lambda: "hello journal" in journal("-t", "web/0", "-t", "web/1"))
     assert "hello journal" in inko.ctl("logs", "web").stdout
-    lines = subprocess.run(["journalctl", "-q", "-u", "inkod.service"],
-                           capture_output=True, text=True).stdout
-    assert "web/0" in lines, lines
+    assert "hello journal" in journal("-u", "inkod.service")
 
 
 def one_of_a_user(inko):
@@ -422,14 +451,20 @@ def one_of_a_user(inko):
     assert state("Result") == "success"
 
 
-CASES = {name: function for name, function in list(globals().items())
-         if inspect.isfunction(function) and list(inspect.signature(function).parameters) == ["inko"]}
+def is_case(value):
+    return inspect.isfunction(value) and list(inspect.signature(value).parameters) == ["inko"]
+
+
+CASES = {name: value for name, value in list(globals().items()) if is_case(value)}
 
 
 def main(name):
     inko = UnderSystemd()
     try:
         CASES[name](inko)
+        # Only that one has the watchdog kill.
+        if LOG.exists() and "gave no sign of life" not in LOG.read_text():
+            inko.check_log()
         return 0
     except Skip as reason:
         print(f"skipped: {reason}")
