@@ -39,7 +39,7 @@ enum keep_verb {
 	KEEP_ALL,     /* that was all; from now on this is the link to me */
 	/* keeper to supervisor */
 	KEEP_LEAVE,  /* end, as on SIGTERM: I start the installed one */
-	KEEP_KEEPER, /* who I am: bytes are my version, number is how often I was replaced so */
+	KEEP_KEEPER, /* who I am: bytes are my version, number how often I was replaced in place */
 	/* supervisor to keeper */
 	KEEP_NOTIFY, /* say this to the service manager: lines as in sd_notify(3) */
 	KEEP_ALIVE,  /* a sign of life */
