@@ -15,8 +15,8 @@ import time
 import pytest
 
 from harness import (
-    ACTORS, BUILD, DEADLINE, PYTHON, SANITIZED, Inkod, alive, assert_all_answered, command_name, http_get,
-    private_inkod, resident_kib, wait_until)
+    ACTORS, BUILD, DEADLINE, PYTHON, SANITIZED, Inkod, alive, assert_all_answered, command_name,
+    http_get, private_inkod, resident_kib, wait_until)
 
 FULL = os.environ.get("INKO_FULL") == "1"
 # Restart at once and never give up: these tests kill more often than anything fails by itself.
