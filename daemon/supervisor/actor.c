@@ -142,10 +142,10 @@ static void retire_surplus(struct actor *actor)
 	if (roll_is_under_way(actor))
 		return;
 	TAILQ_FOREACH_REVERSE(instance, &actor->instances, instances, entries)
-	if (!instance->is_retiring && n > actor->spec.instances) {
-		instance_retire(instance);
-		n--;
-	}
+		if (!instance->is_retiring && n > actor->spec.instances) {
+			instance_retire(instance);
+			n--;
+		}
 }
 
 /* Whoever was to end when a former supervisor did so itself. */

@@ -570,10 +570,11 @@ static int on_held(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)source;
 	(void)usec;
 	listener->hold = sd_event_source_disable_unref(listener->hold);
-	log_warning(
-		"%s: %s has failed, and clients have waited long enough: they are refused until "
-		"'inkoctl start %s'",
-		listener->name, listener->to, listener->to);
+	log_warning("%s: %s has failed, and clients have waited long enough: %s refused until "
+		    "'inkoctl start %s'",
+		listener->name, listener->to,
+		listener->is_paused ? "those that were accepted before the pause are" : "they are",
+		listener->to);
 	set_refusing(listener, true);
 	if (actor)
 		routing_refuse(actor);
