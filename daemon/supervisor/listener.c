@@ -10,7 +10,7 @@
 #include "daemon/supervisor/announce.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/holding.h"
-#include "daemon/supervisor/inherited.h"
+#include "daemon/supervisor/systemd-socket.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/log.h"
@@ -171,7 +171,7 @@ static int refuse_socket(int result, struct supervisor *supervisor, const char *
 {
 	char names[256];
 
-	inherited_format_names(supervisor, names, sizeof(names));
+	systemd_socket_format_names(supervisor, names, sizeof(names));
 	if (result != -ENOENT)
 		return refuse(result, refusal, "AddressNotUsable", address,
 			"%.100s cannot be listened on: %s", address,
@@ -188,7 +188,7 @@ static int refuse_socket(int result, struct supervisor *supervisor, const char *
 		systemd_name(address), names);
 }
 
-static int open_inherited(struct supervisor *supervisor, const char *address,
+static int open_systemd_socket(struct supervisor *supervisor, const char *address,
 	struct address *ret_address, int *ret_fd, struct listener_refusal *refusal)
 {
 	const char *name = systemd_name(address);
@@ -201,7 +201,8 @@ static int open_inherited(struct supervisor *supervisor, const char *address,
 			return refuse(-EADDRINUSE, refusal, "AddressInUse", address,
 				"%.100s is the listener %s already; close that first", address,
 				listener->name);
-	r = strcmp(name, INHERITED_CONTROL) == 0 ? -ENOENT : inherited_open(supervisor, name, &fd);
+	r = strcmp(name, SYSTEMD_SOCKET_CONTROL) == 0 ? -ENOENT
+						      : systemd_socket_open(supervisor, name, &fd);
 	if (r == 0)
 		r = listening_socket_adopt(fd, ret_address);
 	if (r < 0)
@@ -217,7 +218,7 @@ static int open_requested(struct supervisor *supervisor, const struct listener_r
 	int r;
 
 	if (systemd_name(request->address))
-		return open_inherited(supervisor, request->address, address, ret_fd, refusal);
+		return open_systemd_socket(supervisor, request->address, address, ret_fd, refusal);
 	r = listening_socket_open(address, ret_fd);
 	return r < 0 ? refuse_address(r, request->address, refusal) : 0;
 }

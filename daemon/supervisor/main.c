@@ -21,7 +21,7 @@
 #include "daemon/supervisor/files.h"
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/holding.h"
-#include "daemon/supervisor/inherited.h"
+#include "daemon/supervisor/systemd-socket.h"
 #include "daemon/supervisor/interface.h"
 #include "daemon/supervisor/lane-watch.h"
 #include "daemon/supervisor/listener.h"
@@ -162,7 +162,7 @@ static const struct {
 	int (*adopt)(struct supervisor *supervisor, struct keep_message *message);
 	void (*put_all)(struct supervisor *supervisor);
 } adoptions[] = {
-	{KEEP_SOCKET, inherited_adopt, inherited_put_all},
+	{KEEP_SOCKET, systemd_socket_adopt, systemd_socket_put_all},
 	{"actor/", adopt_actor, put_actors},
 	{"instance/", adopt_instance, put_instances},
 	{"process/", adopt_process, put_processes},
@@ -235,7 +235,7 @@ static void put_control(struct supervisor *supervisor, int fd)
 static int serve_control(struct supervisor *supervisor, struct held *held)
 {
 	_cleanup_close_ int fd = -1;
-	int r = inherited_open(supervisor, INHERITED_CONTROL, &fd);
+	int r = systemd_socket_open(supervisor, SYSTEMD_SOCKET_CONTROL, &fd);
 
 	for (size_t i = 0; i < held->n; i++)
 		if (fd < 0 && strcmp(held->messages[i].key, CONTROL_KEY) == 0 &&
@@ -298,7 +298,7 @@ static void put_all(void *context)
 	struct supervisor *supervisor = context;
 
 	put_version(supervisor);
-	if (!inherited_has(supervisor, INHERITED_CONTROL))
+	if (!systemd_socket_has(supervisor, SYSTEMD_SOCKET_CONTROL))
 		put_control(supervisor, clients_peek_fd(supervisor->clients));
 	for (size_t i = 0; i < sizeof(adoptions) / sizeof(*adoptions); i++)
 		adoptions[i].put_all(supervisor);
@@ -347,7 +347,7 @@ static int prepare(struct supervisor *supervisor)
 	TAILQ_INIT(&supervisor->actors);
 	TAILQ_INIT(&supervisor->lanes);
 	TAILQ_INIT(&supervisor->listeners);
-	TAILQ_INIT(&supervisor->inherited);
+	TAILQ_INIT(&supervisor->systemd_sockets);
 	TAILQ_INIT(&supervisor->requests);
 	if (r == 0)
 		r = lane_measure_charge(&supervisor->charge_bytes);
@@ -402,10 +402,10 @@ static void on_socket(void *context, struct keep_message *message)
 	struct supervisor *supervisor = context;
 	_cleanup_close_ int fd = -1;
 
-	if (inherited_adopt(supervisor, message) < 0)
+	if (systemd_socket_adopt(supervisor, message) < 0)
 		log_error("cannot take over %s from the keeper", message->key);
-	else if (strcmp(message->key, KEEP_SOCKET INHERITED_CONTROL) == 0 &&
-		 inherited_open(supervisor, INHERITED_CONTROL, &fd) == 0)
+	else if (strcmp(message->key, KEEP_SOCKET SYSTEMD_SOCKET_CONTROL) == 0 &&
+		 systemd_socket_open(supervisor, SYSTEMD_SOCKET_CONTROL, &fd) == 0)
 		clients_move(supervisor->clients, &fd);
 }
 

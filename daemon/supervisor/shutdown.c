@@ -8,7 +8,7 @@
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/files.h"
 #include "daemon/supervisor/holding.h"
-#include "daemon/supervisor/inherited.h"
+#include "daemon/supervisor/systemd-socket.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/output.h"
@@ -32,7 +32,7 @@ static void finish(struct supervisor *supervisor)
 	supervisor->clients = clients_free(supervisor->clients);
 	supervisor->output = output_free(supervisor->output);
 	/* systemd listens on its own after the end, and starts inkod for who connects. */
-	files_remove(supervisor->runtime, !inherited_has(supervisor, INHERITED_CONTROL));
+	files_remove(supervisor->runtime, !systemd_socket_has(supervisor, SYSTEMD_SOCKET_CONTROL));
 	log_info("stopped");
 	if (!holding_is_attached(supervisor->holding))
 		remove_directory(supervisor);

@@ -17,7 +17,7 @@ struct announcer;
 struct clients;
 struct holding;
 struct held_lane;
-struct inherited;
+struct systemd_socket;
 struct listener;
 struct output;
 struct request;
@@ -41,7 +41,7 @@ struct supervisor {
 	TAILQ_HEAD(, actor) actors;
 	TAILQ_HEAD(, held_lane) lanes;
 	TAILQ_HEAD(, listener) listeners;
-	TAILQ_HEAD(, inherited) inherited;
+	TAILQ_HEAD(, systemd_socket) systemd_sockets;
 	TAILQ_HEAD(, request) requests; /* calls that are answered later */
 	sd_event_source *lane_watch;	/* see lane-watch.h */
 };

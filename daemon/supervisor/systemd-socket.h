@@ -13,20 +13,20 @@
 struct supervisor;
 
 /* The name of the control socket. */
-#define INHERITED_CONTROL "varlink"
+#define SYSTEMD_SOCKET_CONTROL "varlink"
 
-struct inherited {
-	TAILQ_ENTRY(inherited) entries;
+struct systemd_socket {
+	TAILQ_ENTRY(systemd_socket) entries;
 	int fd;
 	char name[];
 };
 
 /* Takes over what the keeper holds under KEEP_SOCKET; a former one of that name makes way. */
-int inherited_adopt(struct supervisor *supervisor, struct keep_message *message);
+int systemd_socket_adopt(struct supervisor *supervisor, struct keep_message *message);
 /* Has another keeper hold them. */
-void inherited_put_all(struct supervisor *supervisor);
-bool inherited_has(struct supervisor *supervisor, const char *name);
+void systemd_socket_put_all(struct supervisor *supervisor);
+bool systemd_socket_has(struct supervisor *supervisor, const char *name);
 /* Another descriptor of the one of that name, the caller's; -ENOENT when there is none. */
-int inherited_open(struct supervisor *supervisor, const char *name, int *ret_fd);
+int systemd_socket_open(struct supervisor *supervisor, const char *name, int *ret_fd);
 /* The names of those that a listener can be made of, with commas between them. */
-void inherited_format_names(const struct supervisor *supervisor, char *text, size_t size);
+void systemd_socket_format_names(const struct supervisor *supervisor, char *text, size_t size);
