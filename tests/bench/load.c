@@ -1,8 +1,8 @@
 /*
  * Loads an HTTP server on loopback: so many clients at a time, each in a closed loop of connect,
  * ask, read to the end, with a new connection for every request. Prints what became of them as one
- * JSON object, with the address and port of each client that got no whole answer, so that a test
- * can ask the server what it did with that one.
+ * JSON object, with the address and port of each client that got no whole answer and when that was
+ * known (CLOCK_MONOTONIC), so that a test can ask the server what it did with that one.
  *
  * The clients come from several addresses of 127/8 that are this process's alone, with each port
  * once: no two of the first 800 000 clients have the same name, and ports in TIME_WAIT do not run
@@ -67,6 +67,7 @@ struct failure {
 	struct sockaddr_in local;
 	enum outcome outcome;
 	int error;
+	uint64_t at_usec;
 };
 
 struct load {
@@ -106,14 +107,14 @@ static bool goes_on(const struct load *load)
 
 static void client_end(struct load *load, struct client *client, enum outcome outcome, int error)
 {
-	uint64_t took = now_usec() - client->since_usec;
+	uint64_t now = now_usec(), took = now - client->since_usec;
 
 	load->outcomes[outcome]++;
 	if (outcome == ANSWERED && took > load->slowest_usec)
 		load->slowest_usec = took;
 	if (outcome != ANSWERED && load->n_failures < FAILURES_SHOWN)
 		load->failures[load->n_failures++] =
-			(struct failure){client->local, outcome, error};
+			(struct failure){client->local, outcome, error, now};
 	if (client->fd >= 0)
 		(void)close(client->fd);
 	client->fd = -1;
@@ -306,9 +307,11 @@ static void print_failure(const struct failure *failure, bool first)
 	char address[INET_ADDRSTRLEN];
 
 	(void)inet_ntop(AF_INET, &failure->local.sin_addr, address, sizeof(address));
-	printf("%s{\"client\": \"%s:%u\", \"outcome\": \"%s\", \"error\": \"%s\"}",
+	printf("%s{\"client\": \"%s:%u\", \"outcome\": \"%s\", \"error\": \"%s\", "
+	       "\"atUSec\": %llu}",
 		first ? "" : ", ", address, ntohs(failure->local.sin_port),
-		outcome_names[failure->outcome], failure->error ? strerror(failure->error) : "");
+		outcome_names[failure->outcome], failure->error ? strerror(failure->error) : "",
+		(unsigned long long)failure->at_usec);
 }
 
 static void print_report(const struct load *load, double seconds)

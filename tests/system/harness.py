@@ -186,9 +186,11 @@ def free_port():
 class Load:
     """Clients that run beside the test; report() waits for them."""
 
-    def __init__(self, port, *, clients=64, connections=0, until_stopped=False, timeout=60):
+    def __init__(self, port, *, clients=64, connections=0, until_stopped=False, timeout=60,
+                 sources=16):
         command = [str(LOAD), "--port", str(port), "--clients", str(clients),
-                   "--connections", str(connections), "--timeout", str(timeout)]
+                   "--connections", str(connections), "--timeout", str(timeout),
+                   "--sources", str(sources)]
         self.until_stopped = until_stopped
         if until_stopped:
             command.append("--until-signal")
