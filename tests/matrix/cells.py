@@ -1,0 +1,171 @@
+"""The cells of the matrix: what is struck, how, and what that may cost by the table of README.md."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+import account
+from harness import SOURCE, alive, wait_until
+
+INSTANCES = 4
+
+
+def has(path, word):
+    """Is this part of inkod there yet?"""
+    return word in (SOURCE / path).read_text()
+
+
+# What differs until all of it is built stands here and in Cell.skip and Cell.replaces.
+TAKES_OVER = has("proto/runtime.h", "RUNTIME_KEEPER")
+LEAVES = has("daemon/keeper/keeper.c", "SIGUSR1")
+GATEWAY_FAULTS = has("daemon/actors/gateway.c", "SIGSEGV")
+ROLLS = has("libclient/ctl/actors.c", "rolling")
+
+
+@dataclass
+class Blow:
+    """What one round did: since when, to whom, and until all was as before."""
+    at_usec: int
+    pids: list
+    died: bool
+    restored_usec: int = 0
+
+
+def now_usec():
+    return time.monotonic_ns() // 1000
+
+
+# Who is struck in round number n. Instances in turn, so that each lives long enough to be started
+# again at once.
+
+def one_instance(service, n):
+    return [service.pids("web")[n % INSTANCES]]
+
+
+def all_instances(service, _):
+    return service.pids("web")
+
+
+def acceptor(service, _):
+    return service.pids("acceptor")
+
+
+def gateway(service, _):
+    return service.pids("gateway")
+
+
+def supervisor(service, _):
+    return [service.supervisor_pid()]
+
+
+def keeper(service, _):
+    return [service.keeper_pid()]
+
+
+# How.
+
+def send(number):
+    """The end of a process by a signal, its clean stop too if that is what it is."""
+    def strike(service, pids, _):
+        for pid in pids:
+            os.kill(pid, number)
+        wait_until(lambda: not any(map(alive, pids)), what=lambda: f"{pids} end")
+        return True
+    return strike
+
+
+def stop_and_continue(service, pids, options):
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(options.stopped_seconds)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    return False
+
+
+def scale_down_and_up(service, pids, _):
+    """The stop procedure, which nobody asks for one instance by its name: it is the last one's."""
+    service.ctl("scale", "web", INSTANCES - 1)
+    service.ctl("scale", "web", INSTANCES)
+    return False
+
+
+def restart(service, pids, _):
+    service.ctl("restart", "web")
+    return False
+
+
+def roll(service, pids, _):
+    service.ctl("restart", "web", "--rolling")
+    return False
+
+
+def leave(service, pids, _):
+    service.tell_keeper_to_leave(pids[0])
+    wait_until(lambda: not alive(pids[0]), what="the keeper left")
+    return True
+
+
+TERMINATE = send(signal.SIGTERM)
+
+# What it is, who that is, what its end may cost, and what a clean stop of it is.
+TARGETS = {
+    "instance": (one_instance, account.one_in_hands, scale_down_and_up),
+    "all instances": (all_instances, account.one_in_hands, restart),
+    "acceptor": (acceptor, account.one_accepted, TERMINATE),
+    "gateway": (gateway, account.unacknowledged, TERMINATE),
+    "supervisor": (supervisor, account.nothing, TERMINATE),
+    "keeper": (keeper, account.nothing, leave),
+}
+
+STRIKES = {
+    "SIGKILL": send(signal.SIGKILL),
+    "SIGSEGV": send(signal.SIGSEGV),
+    "SIGSTOP": stop_and_continue,
+    "clean stop": None,
+    "rolling restart": roll,
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    what: str
+    how: str
+
+    def __str__(self):
+        return f"{self.what}, {self.how}"
+
+    def skip(self):
+        """Why it cannot be run, or None."""
+        if self.how == "rolling restart" and not ROLLS:
+            return "inkoctl has no restart --rolling"
+        if self.what == "gateway" and self.how == "SIGSEGV" and not GATEWAY_FAULTS:
+            return "inko-gateway blocks the signal (not the fault)"
+        if self.what == "keeper" and self.how == "clean stop" and not LEAVES:
+            return "no signal tells the keeper to leave for another"
+        return None
+
+    def replaces(self):
+        """Is there another one for each that dies?"""
+        return TAKES_OVER or self.what != "keeper" or self.how == "SIGSTOP"
+
+    def episodes(self, rounds):
+        """The rounds that each inkod lives through."""
+        return [rounds] if self.replaces() else [1] * rounds
+
+    def strike(self, service, n, options):
+        find, _, clean = TARGETS[self.what]
+        pids = find(service, n)
+        assert pids and all(alive(pid) for pid in pids), f"{self}: {pids}"
+        blow = Blow(now_usec(), pids, False)
+        blow.died = (STRIKES[self.how] or clean)(service, pids, options)
+        return blow
+
+    def explain(self):
+        """What finds the losses that its rounds explain (account.py)."""
+        return TARGETS[self.what][1]
+
+
+CELLS = [Cell(what, how) for what in TARGETS for how in STRIKES if how != "rolling restart"]
+CELLS.append(Cell("all instances", "rolling restart"))

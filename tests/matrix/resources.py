@@ -1,0 +1,66 @@
+"""What the processes of a service hold, to compare before and after."""
+
+import time
+from pathlib import Path
+
+from harness import SANITIZED, alive, count_descriptors, wait_until
+
+# What a process that lives on may have grown by: malloc's and nng's own caches, in pages that were
+# touched for the first time. A sanitizer keeps what was freed, so that it says nothing there.
+MEMORY_TOLERANCE_KIB = 512
+LOOKS = 5
+
+
+def private_dirty_kib(pid):
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Private_Dirty:"):
+            return int(line.split()[1])
+    return 0
+
+
+def find_processes(service):
+    """By name: inkod's own two, and each instance."""
+    status = service.status()
+    pids = {"keeper": status["keeperPid"], "supervisor": status["supervisorPid"]}
+    for actor in status["actors"]:
+        pids.update({i["name"]: i["pid"] for i in actor["instances"] if i.get("pid")})
+    return {name: pid for name, pid in pids.items() if alive(pid)}
+
+
+class Resources:
+    def __init__(self, service):
+        self.service = service
+        self.pids = find_processes(service)
+        self.descriptors = self.count()
+        self.kib = {name: private_dirty_kib(pid) for name, pid in self.pids.items()}
+
+    def count(self):
+        """The fewest of some looks: a connection to the control socket that was just closed may be
+        still there at the other end."""
+        looks = []
+        for _ in range(LOOKS):
+            time.sleep(0.01)
+            looks.append({name: count_descriptors(pid) for name, pid in self.pids.items()})
+        return {name: min(look[name] for look in looks) for name in self.pids}
+
+    def growth(self):
+        """What is more than then, one line each: descriptors of whoever has the name now, memory of
+        whoever is still the same process."""
+        found = []
+        now = Resources(self.service)
+        for name, n in now.descriptors.items():
+            if n > self.descriptors.get(name, n):
+                found.append(f"{name} has {n} descriptors and had {self.descriptors[name]}")
+        for name, pid in now.pids.items():
+            more = now.kib[name] - self.kib.get(name, 0)
+            if self.pids.get(name) == pid and more > MEMORY_TOLERANCE_KIB and not SANITIZED:
+                found.append(f"{name} has {more} KiB more private memory")
+        return found
+
+    def wait_for_none(self):
+        """What is more and stays so: what ended may take a moment to be let go of."""
+        try:
+            wait_until(lambda: not self.growth(), timeout=10)
+        except AssertionError:
+            pass
+        return self.growth()

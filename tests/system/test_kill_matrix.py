@@ -1,0 +1,93 @@
+"""The kill matrix in short: every cell of `make kill-matrix`, a few rounds each."""
+
+import sys
+
+import pytest
+
+from harness import SANITIZED, SOURCE
+
+sys.path.insert(0, str(SOURCE / "tests" / "matrix"))
+
+from cells import CELLS, STRIKES, TARGETS, Blow  # noqa: E402
+from play import Options, play  # noqa: E402
+from service import Alone  # noqa: E402
+import account  # noqa: E402
+
+SHORT = {"rounds": 2, "clients": 32, "stopped_seconds": 0.2}
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_cell(cell, seeded):
+    why = cell.skip()
+    if not why and SANITIZED and cell.how == "SIGSEGV":
+        why = "a sanitizer takes SIGSEGV for itself"
+    if why:
+        pytest.skip(why)
+    result = play(cell, Alone, Options(seed=seeded.randrange(1 << 32), **SHORT))
+    assert result.connections > 0 and result.messages > 0
+    assert not result.beyond and not result.growth, result
+
+
+def test_matrix_is_whole():
+    names = {str(cell) for cell in CELLS}
+    assert {f"{what}, {how}" for what in TARGETS for how in list(STRIKES)[:4]} <= names
+
+
+# The accounting itself: a matrix that explains too much would show zeros whatever was lost.
+
+def lost(outcome="reset", at=15, begun=False, holder=None):
+    return account.Client("127.0.0.1:1", outcome, at, begun, holder)
+
+
+KILLED = Blow(10, [7], True, 20)
+STOPPED = Blow(10, [7], False, 20)
+RECORDED = {"begun": True, "holder": 7}
+SERVED = {"begun": True}
+
+
+@pytest.mark.parametrize("rule, clients, blows, n_left", [
+    (account.one_in_hands, [lost(**RECORDED)], [KILLED], 0),
+    (account.one_in_hands, [lost()], [KILLED], 0),
+    (account.one_in_hands, [lost(), lost(**RECORDED)], [KILLED], 1),
+    (account.one_in_hands, [lost(begun=True, holder=8)], [KILLED], 1),
+    (account.one_in_hands, [lost(**SERVED)], [KILLED], 1),
+    (account.one_in_hands, [lost(at=9)], [KILLED], 1),
+    (account.one_in_hands, [lost("refused")], [KILLED], 1),
+    (account.one_in_hands, [lost("timedOut", **RECORDED)], [KILLED], 1),
+    (account.one_in_hands, [lost(**RECORDED)], [STOPPED], 1),
+    (account.one_accepted, [lost()], [KILLED], 0),
+    (account.one_accepted, [lost(), lost()], [KILLED], 1),
+    (account.one_accepted, [lost(**RECORDED)], [KILLED], 1),
+    (account.one_accepted, [lost("refused")], [KILLED], 1),
+    (account.unacknowledged, [lost()], [KILLED], 1),
+    (account.nothing, [lost()], [KILLED], 1),
+])
+def test_clients_explained(rule, clients, blows, n_left):
+    assert len(rule(clients, [], blows)) == n_left
+
+
+@pytest.mark.parametrize("rule, run, n_left", [
+    (account.unacknowledged, account.Run(5, 3, 9, 25), 0),
+    (account.unacknowledged, account.Run(5, 3, 21, 25), 1),
+    (account.unacknowledged, account.Run(5, 3, 5, 9), 1),
+    (account.one_in_hands, account.Run(5, 1, 9, 25), 0),
+    (account.one_in_hands, account.Run(5, 2, 9, 25), 1),
+    (account.one_accepted, account.Run(5, 1, 9, 25), 1),
+])
+def test_messages_explained(rule, run, n_left):
+    assert len(rule([], [run], [KILLED])) == n_left
+
+
+def test_ledger(tmp_path):
+    record = tmp_path / "record"
+    hashes = [account.fnv1a(b"%08d" % n) for n in range(5)]
+    lines = ["begin web/0 1 a", "begin web/0 1 b", "end web/0 1 b", "begin web/1 2 c",
+             *(f"message web/0 1 8 {hashes[n]}" for n in (0, 3, 3))]
+    record.write_text("begin web/0 1 earlier\n" + "".join(f"{line}\n" for line in lines))
+    ledger = account.Ledger(record, len("begin web/0 1 earlier\n"), ["a", "b", "d"])
+    assert ledger.begun == {"a", "b"} and ledger.holders == {"a": 1} and ledger.n_begun == 3
+    runs = account.find_runs([10, 20, 30, 40, 50], ledger)
+    assert [(r.first, r.n, r.since_usec, r.until_usec) for r in runs] == \
+        [(1, 2, 20, 40), (4, 1, 50, float("inf"))]
+    report = {"answered": 1, "failures": [{"client": "a"}, {"client": "d"}]}
+    assert account.count_doubled(report, ledger) == (1, 1)
