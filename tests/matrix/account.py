@@ -93,16 +93,35 @@ def count_doubled(report, ledger):
             sum(n - 1 for n in ledger.messages.values()))
 
 
+@dataclass
+class Death:
+    """Of one process, by a blow, and the time that what it costs falls into: what was lost to it
+    was sent after the blow before, and is missed before the next."""
+    pid: int
+    previous_usec: int
+    at_usec: int
+    restored_usec: int
+    next_usec: float
+
+    def suits_client(self, client):
+        return client.outcome in DROPPED and self.at_usec <= client.at_usec < self.next_usec
+
+    def suits_run(self, run):
+        return self.previous_usec <= run.since_usec <= self.restored_usec
+
+
 class Deaths:
-    """Of (pid, blow), each of which explains one thing."""
+    """Each explains one thing."""
 
     def __init__(self, blows):
-        self.left = [(pid, blow) for blow in blows if blow.died for pid in blow.pids]
+        times = [0, *(blow.at_usec for blow in blows), float("inf")]
+        self.left = [Death(pid, times[n], blow.at_usec, blow.restored_usec, times[n + 2])
+                     for n, blow in enumerate(blows) if blow.died for pid in blow.pids]
 
     def explain(self, suits):
-        """The latest that suits (a function of pid and blow) is used up."""
-        for death in reversed(self.left):
-            if suits(*death):
+        """One that suits is used up."""
+        for death in self.left:
+            if suits(death):
                 self.left.remove(death)
                 return True
         return False
@@ -121,14 +140,11 @@ def one_in_hands(clients, runs, blows):
     deaths = Deaths(blows)
 
     def explains_client(client):
-        if client.outcome not in DROPPED:
-            return False
-        if client.begun:
-            return deaths.explain(lambda pid, _: pid == client.holder)
-        return deaths.explain(lambda _, blow: blow.at_usec <= client.at_usec)
+        return deaths.explain(lambda death: death.suits_client(client) and
+                              (not client.begun or death.pid == client.holder))
 
     def explains_run(run):
-        return run.n == 1 and deaths.explain(lambda _, blow: run.since_usec <= blow.restored_usec)
+        return run.n == 1 and deaths.explain(lambda death: death.suits_run(run))
 
     # Those that name who had them come first: they leave the others no choice.
     rest = [c for c in sorted(clients, key=lambda c: not c.begun) if not explains_client(c)]
@@ -141,8 +157,7 @@ def one_accepted(clients, runs, blows):
     deaths = Deaths(blows)
 
     def explains(client):
-        return client.outcome in DROPPED and not client.begun and \
-            deaths.explain(lambda _, blow: blow.at_usec <= client.at_usec)
+        return not client.begun and deaths.explain(lambda death: death.suits_client(client))
 
     return [client for client in clients if not explains(client)] + runs
 
@@ -154,7 +169,7 @@ def unacknowledged(clients, runs, blows):
     deaths = Deaths(blows)
 
     def explains(run):
-        return deaths.explain(lambda _, blow: run.since_usec <= blow.restored_usec
-                              and blow.at_usec <= run.until_usec)
+        return deaths.explain(lambda death: death.suits_run(run)
+                              and death.at_usec <= run.until_usec)
 
     return clients + [run for run in runs if not explains(run)]

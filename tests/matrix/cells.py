@@ -1,4 +1,5 @@
-"""The cells of the matrix: what is struck, how, and what that may cost by the table of README.md."""
+"""The cells of the matrix: what is struck, how, and what that may cost by the table of README.md.
+"""
 
 import os
 import signal

@@ -40,6 +40,7 @@ def lost(outcome="reset", at=15, begun=False, holder=None):
 
 
 KILLED = Blow(10, [7], True, 20)
+AGAIN = Blow(30, [8], True, 40)
 STOPPED = Blow(10, [7], False, 20)
 RECORDED = {"begun": True, "holder": 7}
 SERVED = {"begun": True}
@@ -55,6 +56,8 @@ SERVED = {"begun": True}
     (account.one_in_hands, [lost("refused")], [KILLED], 1),
     (account.one_in_hands, [lost("timedOut", **RECORDED)], [KILLED], 1),
     (account.one_in_hands, [lost(**RECORDED)], [STOPPED], 1),
+    (account.one_in_hands, [lost(at=35), lost(at=36)], [KILLED, AGAIN], 1),
+    (account.one_in_hands, [lost(), lost(at=35)], [KILLED, AGAIN], 0),
     (account.one_accepted, [lost()], [KILLED], 0),
     (account.one_accepted, [lost(), lost()], [KILLED], 1),
     (account.one_accepted, [lost(**RECORDED)], [KILLED], 1),
@@ -68,14 +71,16 @@ def test_clients_explained(rule, clients, blows, n_left):
 
 @pytest.mark.parametrize("rule, run, n_left", [
     (account.unacknowledged, account.Run(5, 3, 9, 25), 0),
-    (account.unacknowledged, account.Run(5, 3, 21, 25), 1),
+    (account.unacknowledged, account.Run(5, 3, 41, 45), 1),
     (account.unacknowledged, account.Run(5, 3, 5, 9), 1),
+    (account.unacknowledged, account.Run(5, 3, 21, 29), 1),
     (account.one_in_hands, account.Run(5, 1, 9, 25), 0),
+    (account.one_in_hands, account.Run(5, 1, 41, 45), 1),
     (account.one_in_hands, account.Run(5, 2, 9, 25), 1),
     (account.one_accepted, account.Run(5, 1, 9, 25), 1),
 ])
 def test_messages_explained(rule, run, n_left):
-    assert len(rule([], [run], [KILLED])) == n_left
+    assert len(rule([], [run], [KILLED, AGAIN])) == n_left
 
 
 def test_ledger(tmp_path):
