@@ -1,9 +1,11 @@
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -231,11 +233,30 @@ void feeder_remove(struct feeder *feeder, struct feed *feed)
 	LIST_REMOVE(feed, entries);
 }
 
+/* Somebody wants this process to end: what is in its hands goes where it belongs first. */
+static void on_signal(struct feeder *feeder, struct feeder_source *source)
+{
+	(void)source;
+	feeder->is_stopped = true;
+}
+
+static int open_signal(struct feeder *feeder)
+{
+	sigset_t term;
+
+	(void)sigemptyset(&term);
+	(void)sigaddset(&term, SIGTERM);
+	(void)sigprocmask(SIG_BLOCK, &term, NULL);
+	feeder->signal_fd = signalfd(-1, &term, SFD_CLOEXEC | SFD_NONBLOCK);
+	return feeder->signal_fd < 0 ? -errno : watch(feeder, feeder->signal_fd, &feeder->signal);
+}
+
 int feeder_init(struct feeder *feeder, const struct feeder_type *type)
 {
 	int r;
 
-	*feeder = (struct feeder){.type = type, .news = {on_news}, .timer = {on_timer}};
+	*feeder = (struct feeder){
+		.type = type, .news = {on_news}, .timer = {on_timer}, .signal = {on_signal}};
 	feeder->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	feeder->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (feeder->epoll_fd < 0 || feeder->timer_fd < 0)
@@ -243,6 +264,8 @@ int feeder_init(struct feeder *feeder, const struct feeder_type *type)
 	r = inko_mailbox_open_own(&feeder->own);
 	if (r == 0)
 		r = watch(feeder, inko_mailbox_get_fd(feeder->own), &feeder->news);
+	if (r == 0)
+		r = open_signal(feeder);
 	return r < 0 ? r : watch(feeder, feeder->timer_fd, &feeder->timer);
 }
 

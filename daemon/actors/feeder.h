@@ -64,8 +64,8 @@ struct feeder_type {
 
 struct feeder {
 	const struct feeder_type *type;
-	struct feeder_source news, timer;
-	int epoll_fd, timer_fd;
+	struct feeder_source news, timer, signal;
+	int epoll_fd, timer_fd, signal_fd;
 	struct inko_mailbox *own;
 	struct inko_message *again; /* news that come again */
 	LIST_HEAD(, feeder_target) targets;
@@ -76,7 +76,8 @@ struct feeder {
 /* Is the kernel, or this process, out of something that it will have again? */
 bool feeder_is_shortage(int error);
 
-/* Opens this actor's mailbox; call it before other descriptors are opened. */
+/* Opens this actor's mailbox; call it before other descriptors are opened. From then on SIGTERM
+ * ends feeder_run, in this and all threads that are started later. */
 int feeder_init(struct feeder *feeder, const struct feeder_type *type);
 /* Says that the actor is ready and feeds until inkod wants it to end. */
 void feeder_run(struct feeder *feeder);

@@ -116,13 +116,15 @@ static int on_news(struct feeder *feeder, struct inko_message *message)
 	return 0;
 }
 
-/* nng's threads inherit the mask: no signal but the one that ends an actor may reach them. */
+/* nng's threads inherit the mask: no signals but those of a fault may reach them. */
 static void block_signals(void)
 {
+	static const int faults[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS};
 	sigset_t signals;
 
 	(void)sigfillset(&signals);
-	(void)sigdelset(&signals, SIGTERM);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		(void)sigdelset(&signals, faults[i]);
 	(void)sigprocmask(SIG_SETMASK, &signals, NULL);
 }
 

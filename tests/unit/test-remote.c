@@ -18,7 +18,7 @@
 
 #define BIG_BYTES (1u << 20)
 #define BODY_MAX_BYTES (16u << 20)
-#define WAIT_MSEC 5000
+#define WAIT_MSEC 60000
 
 struct address {
 	char directory[32], path[48], url[64];
@@ -271,6 +271,9 @@ static void test_mode(void **state)
 	address_done(&address);
 }
 
+#define PAUSE_USEC 20000
+#define QUIET_PAUSES 10
+
 /* The first call of nng opens what it keeps, before any case counts. */
 static int start_nng(void **state)
 {
@@ -278,16 +281,22 @@ static int start_nng(void **state)
 
 	assert_int_equal(inko_mailbox_dial("ipc:///nonexistent/s", &mailbox), 0);
 	inko_mailbox_close(mailbox);
-	usleep(100000);
 	*state = (void *)leaks_count_fds();
+	for (int quiet = 0; quiet < QUIET_PAUSES; quiet++) {
+		usleep(PAUSE_USEC);
+		if (leaks_count_fds() != (uintptr_t)*state)
+			quiet = 0;
+		*state = (void *)leaks_count_fds();
+	}
 	return 0;
 }
 
 /* nng's threads close descriptors a moment after it says so. */
 static int settle(void **state)
 {
-	for (int i = 0; i < 100 && leaks_count_fds() != (uintptr_t)*state; i++)
-		usleep(20000);
+	for (int msec = 0; msec < WAIT_MSEC && leaks_count_fds() != (uintptr_t)*state;
+		msec += PAUSE_USEC / 1000)
+		usleep(PAUSE_USEC);
 	return leaks_teardown(state);
 }
 
