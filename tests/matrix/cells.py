@@ -7,21 +7,9 @@ import time
 from dataclasses import dataclass
 
 import account
-from harness import SOURCE, alive, wait_until
+from harness import alive, wait_until
 
 INSTANCES = 4
-
-
-def has(path, word):
-    """Is this part of inkod there yet?"""
-    return word in (SOURCE / path).read_text()
-
-
-# What differs until all of it is built stands here and in Cell.skip and Cell.replaces.
-TAKES_OVER = has("proto/runtime.h", "RUNTIME_KEEPER")
-LEAVES = has("daemon/keeper/keeper.c", "SIGUSR1")
-GATEWAY_FAULTS = has("daemon/actors/gateway.c", "SIGSEGV")
-ROLLS = has("libclient/ctl/actors.c", "rolling")
 
 
 @dataclass
@@ -136,24 +124,6 @@ class Cell:
 
     def __str__(self):
         return f"{self.what}, {self.how}"
-
-    def skip(self):
-        """Why it cannot be run, or None."""
-        if self.how == "rolling restart" and not ROLLS:
-            return "inkoctl has no restart --rolling"
-        if self.what == "gateway" and self.how == "SIGSEGV" and not GATEWAY_FAULTS:
-            return "inko-gateway blocks the signal (not the fault)"
-        if self.what == "keeper" and self.how == "clean stop" and not LEAVES:
-            return "no signal tells the keeper to leave for another"
-        return None
-
-    def replaces(self):
-        """Is there another one for each that dies?"""
-        return TAKES_OVER or self.what != "keeper" or self.how == "SIGSTOP"
-
-    def episodes(self, rounds):
-        """The rounds that each inkod lives through."""
-        return [rounds] if self.replaces() else [1] * rounds
 
     def strike(self, service, n, options):
         find, _, clean = TARGETS[self.what]

@@ -59,23 +59,21 @@ class Result:
 
 
 def shape(service):
-    """What status says of what there is and how it is, but for what a death changes for good; and
-    the pids."""
+    """What status says of what there is and how it is, but for what a death or a roll changes for
+    good; and the pids."""
     status = service.status()
     pids = [status["keeperPid"], status["supervisorPid"]]
     pids += [i.get("pid") for a in status["actors"] for i in a["instances"]]
-    return [[(a["name"], a["state"], [(i["name"], i["state"]) for i in a["instances"]])
+    return [[(a["name"], a["state"], [i["state"] for i in a["instances"]])
              for a in status["actors"]], status["listeners"]], pids
 
 
-def wait_until_as_before(service, before, blow, replaced):
-    """The same objects in the same states, all alive, and nobody of the dead among them, where they
-    are replaced; and traffic flows."""
+def wait_until_as_before(service, before, blow):
+    """The same objects in the same states, all alive, and nobody of the dead among them."""
     def is_as_before():
         now, pids = shape(service)
-        return now == before and (not replaced or (
-            all(pid and alive(pid) for pid in pids)
-            and not (blow.died and set(blow.pids) & set(pids))))
+        return (now == before and all(pid and alive(pid) for pid in pids)
+                and not (blow.died and set(blow.pids) & set(pids)))
 
     wait_until(is_as_before, what=lambda: f"all is as before: {before}, but {shape(service)}")
 
@@ -127,8 +125,9 @@ def warm_up(service, port, record, clients):
         traffic.end()
 
 
-def play_episode(cell, service, rounds, options, chance, result):
-    """So many rounds on one inkod that has just started."""
+def play_rounds(cell, service, options, result):
+    """On an inkod that has just started. The pids that were struck."""
+    chance = random.Random(f"{options.seed} {cell}")
     record = service.record()
     service.spawn("web", ACTORS / "recorder", "--record", record, instances=INSTANCES, **PATIENT)
     port = service.listen("web")
@@ -140,14 +139,14 @@ def play_episode(cell, service, rounds, options, chance, result):
     blows = []
     try:
         traffic.wait_until_it_flows()
-        for n in range(rounds):
+        for n in range(options.rounds):
             time.sleep(chance.uniform(*QUIET_SECONDS))
             blow = cell.strike(service, n, options)
-            wait_until_as_before(service, before, blow, cell.replaces())
+            wait_until_as_before(service, before, blow)
             traffic.wait_until_it_flows()
             blow.restored_usec = now_usec()
             blows.append(blow)
-        result.add(*settle(cell, traffic, blows), rounds)
+        result.add(*settle(cell, traffic, blows), options.rounds)
     finally:
         traffic.end()
     result.growth += held.wait_for_none()
@@ -157,16 +156,14 @@ def play_episode(cell, service, rounds, options, chance, result):
 def play(cell, make_service, options):
     """All rounds of a cell. Raises AssertionError when inkod does not come back."""
     result = Result()
-    chance = random.Random(f"{options.seed} {cell}")
-    for rounds in cell.episodes(options.rounds):
-        service = make_service()
-        ended = False
-        try:
-            service.start()
-            struck = play_episode(cell, service, rounds, options, chance, result)
-            service.stop()
-            service.check_log(struck)
-            ended = True
-        finally:
-            service.abandon(show=not ended)
+    service = make_service()
+    ended = False
+    try:
+        service.start()
+        struck = play_rounds(cell, service, options, result)
+        service.stop()
+        service.check_log(struck)
+        ended = True
+    finally:
+        service.abandon(show=not ended)
     return result

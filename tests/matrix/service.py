@@ -10,7 +10,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from harness import BUILD, DEADLINE, SOURCE, Inkod, alive, wait_until
+from harness import BUILD, DEADLINE, SOURCE, Inkod, wait_until
 
 
 def forbid_core_files():
@@ -45,9 +45,8 @@ class Alone(Service):
         super().start()
 
     def stop(self):
-        """A later keeper is none of our children. Without any the supervisor stops all."""
-        keeper = self.keeper_pid()
-        os.kill(keeper if alive(keeper) else self.supervisor_pid(), signal.SIGTERM)
+        """A later keeper is none of our children."""
+        os.kill(self.keeper_pid(), signal.SIGTERM)
         self.check_gone()
         self.keeper.wait(timeout=DEADLINE)
         assert not self.runtime.exists(), f"left behind: {list(self.runtime.rglob('*'))}"
@@ -56,24 +55,6 @@ class Alone(Service):
         os.kill(pid, signal.SIGUSR1)
 
 
-# Until the installed units are there: what of them matters for who dies and who lives.
-UNIT = """\
-[Unit]
-StartLimitIntervalSec=0
-
-[Service]
-Type=exec
-ExecStart=/usr/bin/inkod
-Restart=always
-RestartSec=10ms
-KillMode=process
-RestartKillSignal=SIGUSR1
-Delegate=yes
-OOMPolicy=continue
-LimitNOFILE=524288
-RuntimeDirectory=inko
-RuntimeDirectoryPreserve=yes
-"""
 DROP_INS = {
     "service": "[Service]\nEnvironment=INKO_RUNTIME_DIR={service.runtime}\n"
                "StandardError=append:{service.log}\nLimitCORE=0\n",
@@ -107,11 +88,9 @@ class Systemd(Service):
         self.units.append(name)
 
     def start(self):
-        service, listens = BUILD / "systemd" / "inkod.service", SOURCE / "systemd" / "inkod.socket"
         self.log.touch()
-        self.write_unit("service", service.read_text() if service.exists() else UNIT)
-        if listens.exists():
-            self.write_unit("socket", listens.read_text())
+        self.write_unit("service", (BUILD / "systemd" / "inkod.service").read_text())
+        self.write_unit("socket", (SOURCE / "systemd" / "inkod.socket").read_text())
         self.systemctl("daemon-reload")
         self.systemctl("start", *self.units)
         wait_until(self.answers, what=lambda: f"inkod answers: {self.log.read_text()}")
