@@ -202,6 +202,17 @@ def restart_keeps_actors(inko):
     assert after == before
     assert show("StatusText") == "1 actor, 2 of 2 instances ready, 1 listener"
     assert show("NRestarts") == "0"
+
+    # Nobody waits in an accept that a listener which had turned blocking would not come back from.
+    load = inko.load(PORT, until_stopped=True)
+    for _ in range(5):
+        since = time.monotonic()
+        inko.ctl("pause", "systemd-http")
+        took = time.monotonic() - since
+        print(f"paused after {took * 1000:.0f} ms")
+        assert took < 2
+        inko.ctl("resume", "systemd-http")
+    assert_all_answered(load.report(), at_least=10)
     systemctl("stop", "inkod.service")
     assert not inko.processes(), inko.processes()
 

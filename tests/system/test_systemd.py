@@ -118,6 +118,18 @@ def test_group(tmp_path):
     assert re.search(rf"(?m)^{group}:", (tmp_path / "etc" / "group").read_text())
 
 
+def test_directory(tmp_path):
+    """The runtime directory of the units is one that tmpfiles makes."""
+    if not shutil.which("systemd-tmpfiles"):
+        pytest.skip("there is no systemd-tmpfiles; install the package systemd")
+    subprocess.run(["systemd-tmpfiles", "--create", f"--root={tmp_path}",
+                    SOURCE / "systemd" / "tmpfiles.d" / "inko.conf"], check=True,
+                   stdin=subprocess.DEVNULL, timeout=SECONDS)
+    path = re.search(r"(?m)^ListenStream=/(.*)/io.inkod.Supervisor$",
+                     (SOURCE / "systemd" / "inkod.socket").read_text())[1]
+    assert (tmp_path / path).stat().st_mode & 0o777 == 0o755
+
+
 def read_cgroup(pid):
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/cgroup").read_text().splitlines()
