@@ -2,8 +2,9 @@
  * The control client.
  *
  * A frame is one JSON object and a NUL byte, on a stream that may cut and join frames as it likes.
- * Calls go one at a time, so what is buffered behind an answer is an answer that nobody asked
- * for: the two sides then no longer mean the same call, and the connection is of no more use.
+ * Calls go one at a time, so what is buffered behind the last answer of a call is an answer that
+ * nobody asked for: the two sides then no longer mean the same call, and the connection is of no
+ * more use.
  */
 
 #include <errno.h>
@@ -25,6 +26,7 @@ struct inko_control {
 	char *buffer;
 	size_t size;
 	size_t capacity;
+	bool streams; /* a call is open that is answered more than once */
 };
 
 struct reply {
@@ -155,7 +157,7 @@ static int add_parameters(cJSON *call, const char *text)
 }
 
 /* The frame of a call, with its NUL. */
-static int format_call(const char *method, const char *parameters, char **ret_frame)
+static int format_call(const char *method, const char *parameters, bool more, char **ret_frame)
 {
 	cJSON *call = cJSON_CreateObject();
 	char *frame = NULL;
@@ -165,6 +167,8 @@ static int format_call(const char *method, const char *parameters, char **ret_fr
 		r = add_method(call, method);
 	if (r >= 0)
 		r = add_parameters(call, parameters);
+	if (r >= 0 && more && !cJSON_AddTrueToObject(call, "more"))
+		r = -ENOMEM;
 	if (r >= 0)
 		frame = cJSON_PrintUnformatted(call);
 	cJSON_Delete(call);
@@ -213,17 +217,17 @@ static int grow(struct inko_control *control)
 /* Reads until the buffer holds a whole frame. *ret_size is its size without the NUL. */
 static int receive_frame(struct inko_control *control, size_t *ret_size)
 {
-	char *end;
+	char *end = control->size > 0 ? memchr(control->buffer, '\0', control->size) : NULL;
 	ssize_t n;
 	int r;
 
-	for (;;) {
+	while (!end) {
 		r = grow(control);
 		if (r < 0)
 			return r;
 		n = recv(control->fd, control->buffer + control->size,
 			control->capacity - control->size, 0);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && errno == EINTR && !control->streams)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? -ETIMEDOUT : -errno;
@@ -231,21 +235,19 @@ static int receive_frame(struct inko_control *control, size_t *ret_size)
 			return -ECONNRESET;
 		end = memchr(control->buffer + control->size, '\0', n);
 		control->size += n;
-		if (end) {
-			*ret_size = end - control->buffer;
-			return 0;
-		}
 	}
+	*ret_size = end - control->buffer;
+	return 0;
 }
 
-static int decode_reply(const char *frame, size_t size, struct reply *ret_reply)
+static int decode_reply(const struct inko_control *control, size_t size, struct reply *ret_reply)
 {
 	enum json_problem problem;
 	const char *field;
 	cJSON *object;
 	int r;
 
-	r = json_parse(frame, size, &object);
+	r = json_parse(control->buffer, size, &object);
 	if (r < 0)
 		return r;
 	r = json_decode(object, reply_fields, ret_reply, &field, &problem);
@@ -255,7 +257,7 @@ static int decode_reply(const char *frame, size_t size, struct reply *ret_reply)
 	if (r < 0)
 		return r;
 	/* More than one answer comes only to who asked for more. */
-	return ret_reply->continues ? -EBADMSG : 0;
+	return ret_reply->continues && !control->streams ? -EBADMSG : 0;
 }
 
 static int give_reply(struct reply *reply, char **ret_error, char **ret_parameters)
@@ -272,6 +274,7 @@ static int give_reply(struct reply *reply, char **ret_error, char **ret_paramete
 	return -EREMOTEIO;
 }
 
+/* 1 when there are others to come, or 0. */
 static int receive_reply(struct inko_control *control, char **ret_error, char **ret_parameters)
 {
 	struct reply reply = {};
@@ -281,29 +284,23 @@ static int receive_reply(struct inko_control *control, char **ret_error, char **
 	r = receive_frame(control, &size);
 	if (r < 0)
 		return r;
-	r = decode_reply(control->buffer, size, &reply);
+	r = decode_reply(control, size, &reply);
 	if (r >= 0)
-		r = give_reply(&reply, ret_error, ret_parameters);
+		r = give_reply(&reply, ret_error, ret_parameters) ?: reply.continues;
 	json_release(reply_fields, &reply);
 	control->size -= size + 1;
+	memmove(control->buffer, control->buffer + size + 1, control->size);
 	return r;
 }
 
-static int exchange(struct inko_control *control, const char *frame, size_t size, char **ret_error,
-	char **ret_parameters)
+/* Errors that leave the connection as good as it was. */
+static bool is_harmless(int r)
 {
-	int r;
-
-	if (control->size > 0)
-		return -EBADMSG;
-	r = send_frame(control->fd, frame, size);
-	if (r < 0)
-		return r;
-	return receive_reply(control, ret_error, ret_parameters);
+	return r == -EREMOTEIO || r == -EINTR;
 }
 
-int inko_control_call(struct inko_control *control, const char *method, const char *parameters,
-	char **ret_error, char **ret_parameters)
+static int send_call(
+	struct inko_control *control, const char *method, const char *parameters, bool more)
 {
 	_cleanup_free_ char *frame = NULL;
 	size_t size;
@@ -311,14 +308,53 @@ int inko_control_call(struct inko_control *control, const char *method, const ch
 
 	if (control->fd < 0)
 		return -ENOTCONN;
-	r = format_call(method, parameters, &frame);
+	if (control->streams)
+		return -EBUSY;
+	r = format_call(method, parameters, more, &frame);
 	if (r < 0)
 		return r;
 	size = strlen(frame) + 1;
 	if (size > LIMIT_FRAME_BYTES)
 		return -EMSGSIZE;
-	r = exchange(control, frame, size, ret_error, ret_parameters);
-	if (r < 0 && r != -EREMOTEIO)
+	r = control->size > 0 ? -EBADMSG : send_frame(control->fd, frame, size);
+	if (r < 0)
 		descriptor_close(&control->fd);
+	return r;
+}
+
+int inko_control_call(struct inko_control *control, const char *method, const char *parameters,
+	char **ret_error, char **ret_parameters)
+{
+	int r = send_call(control, method, parameters, false);
+
+	if (r < 0)
+		return r;
+	r = receive_reply(control, ret_error, ret_parameters);
+	if (r < 0 && !is_harmless(r))
+		descriptor_close(&control->fd);
+	return r;
+}
+
+int inko_control_call_more(struct inko_control *control, const char *method, const char *parameters)
+{
+	int r = send_call(control, method, parameters, true);
+
+	control->streams |= r == 0;
+	return r;
+}
+
+int inko_control_next(struct inko_control *control, char **ret_error, char **ret_parameters)
+{
+	int r;
+
+	if (control->fd < 0)
+		return -ENOTCONN;
+	if (!control->streams)
+		return -ENODATA;
+	r = receive_reply(control, ret_error, ret_parameters);
+	if (r < 0 && !is_harmless(r))
+		descriptor_close(&control->fd);
+	if (r <= 0 && r != -EINTR)
+		control->streams = false;
 	return r;
 }

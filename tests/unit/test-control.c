@@ -376,6 +376,77 @@ static void test_nobody_there(void **state)
 	assert_null(inko_control_close(NULL));
 }
 
+static void assert_next(struct inko_control *control, int result, const char *expected)
+{
+	char *error = NULL, *parameters = NULL;
+
+	assert_int_equal(inko_control_next(control, &error, &parameters), result);
+	assert_null(error);
+	assert_string_equal(parameters, expected);
+	free(parameters);
+}
+
+/* Two in one piece, one in two, and the last; then the connection is as good as before. */
+static void test_stream(void **state)
+{
+	static const struct scene scene = {
+		.expected =
+			"{\"method\":\"io.inkod.Supervisor.Monitor\",\"parameters\":{\"after\":1},"
+			"\"more\":true}",
+		.pieces = {PIECE("{\"parameters\":{\"a\":1},\"continues\":true}\0"
+				 "{\"parameters\":{\"a\":2},\"continues\":true}\0{\"parame"),
+			PIECE("ters\":{\"a\":3},\"continues\":true}\0"),
+			PIECE("{\"parameters\":{\"a\":4}}\0")},
+		.calls = 2,
+	};
+	struct inko_control *control = open_stage(*state, &scene);
+	char *error = NULL, *parameters = NULL;
+
+	assert_int_equal(inko_control_next(control, &error, &parameters), -ENODATA);
+	for (int i = 0; i < scene.calls; i++) {
+		assert_int_equal(inko_control_call_more(control, "Monitor", "{\"after\":1}"), 0);
+		assert_fails(control, -EBUSY);
+		assert_next(control, 1, "{\"a\":1}");
+		assert_next(control, 1, "{\"a\":2}");
+		assert_next(control, 1, "{\"a\":3}");
+		assert_next(control, 0, "{\"a\":4}");
+		assert_int_equal(inko_control_next(control, &error, &parameters), -ENODATA);
+	}
+}
+
+static void test_stream_that_is_refused(void **state)
+{
+	static const struct scene scene = {
+		.pieces = {PIECE("{\"error\":\"a.B\"}\0")},
+		.calls = 1,
+	};
+	struct inko_control *control = open_stage(*state, &scene);
+	char *error = NULL, *parameters = NULL;
+
+	assert_int_equal(inko_control_call_more(control, "Monitor", NULL), 0);
+	assert_int_equal(inko_control_next(control, &error, &parameters), -EREMOTEIO);
+	assert_string_equal(error, "a.B");
+	free(error);
+	free(parameters);
+	assert_int_equal(inko_control_next(control, &error, &parameters), -ENODATA);
+}
+
+static void test_server_ends_within_stream(void **state)
+{
+	static const struct scene scene = {
+		.pieces = {PIECE("{\"continues\":true}\0")},
+		.calls = 1,
+	};
+	struct inko_control *control = open_stage(*state, &scene);
+	char *error = NULL, *parameters = NULL;
+
+	assert_int_equal(inko_control_call_more(control, "Monitor", NULL), 0);
+	assert_next(control, 1, "{}");
+	assert_int_equal(inko_control_next(control, &error, &parameters), -ECONNRESET);
+	assert_int_equal(inko_control_next(control, &error, &parameters), -ENOTCONN);
+	assert_fails(control, -ENOTCONN);
+}
+
 static void test_directory(void **state)
 {
 	char *directory = NULL;
@@ -414,6 +485,9 @@ int main(void)
 		STAGE_TEST(test_server_ends_before_call),
 		STAGE_TEST(test_call_that_is_not_sent),
 		STAGE_TEST(test_nobody_there),
+		STAGE_TEST(test_stream),
+		STAGE_TEST(test_stream_that_is_refused),
+		STAGE_TEST(test_server_ends_within_stream),
 		cmocka_unit_test(test_directory),
 	};
 

@@ -35,6 +35,16 @@ struct inko_control *inko_control_close(struct inko_control *control);
 int inko_control_call(struct inko_control *control, const char *method, const char *parameters,
 	char **ret_error, char **ret_parameters);
 
+/* Calls method, which answers more than once ("Monitor"): inko_control_next gets each reply. 0, or
+ * errors of inko_control_call but -EREMOTEIO. Other calls on this connection are -EBUSY until the
+ * last reply has come; who wants none of them closes it. */
+int inko_control_call_more(
+	struct inko_control *control, const char *method, const char *parameters);
+/* Waits for the next reply: 1, or 0 when it is the last; *ret_parameters and errors are as in
+ * inko_control_call. -EINTR when a signal came first: call it again. -ENODATA when no call is
+ * open. */
+int inko_control_next(struct inko_control *control, char **ret_error, char **ret_parameters);
+
 #ifdef __cplusplus
 }
 #endif
