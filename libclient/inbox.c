@@ -12,10 +12,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "libclient/counters.h"
 #include "libclient/inbox.h"
 #include "libclient/inherited.h"
 #include "libclient/message.h"
 #include "libclient/service.h"
+#include "proto/counters.h"
 #include "proto/descriptor.h"
 #include "proto/lane.h"
 #include "proto/name.h"
@@ -63,6 +65,7 @@ struct inbox {
 	struct message_queue held;
 	struct outbox *outboxes;
 	size_t charge_bytes; /* 0 until it is measured */
+	struct counters_page *counters;
 };
 
 static bool inbox_has_ended(const struct inbox *inbox)
@@ -422,6 +425,9 @@ static int inbox_receive_from(
 		r = inbox_handle(inbox, inlet, &message);
 	else
 		r = message_new_from_lane(&message, inbox->service, inlet->way, ret_message) ?: 1;
+	/* What inkod itself says is no traffic. */
+	if (r == 1 && inlet != inbox->supervisor)
+		counters_note_received(inbox->counters, &message.envelope);
 	lane_message_done(&message);
 	return r;
 }
@@ -484,6 +490,11 @@ static int inbox_try_receive(void *context, struct inko_message **ret_message)
 			return r;
 	}
 	return inbox_has_ended(inbox) ? -ESHUTDOWN : -EAGAIN;
+}
+
+struct counters_page *inbox_peek_counters(const struct inbox *inbox)
+{
+	return inbox->counters;
 }
 
 /* While the program does something else than to receive. */
@@ -577,7 +588,7 @@ int inbox_new(struct inbox **ret_inbox)
 {
 	struct inherited inherited;
 	struct inbox *inbox;
-	int r;
+	int counters_fd, r;
 
 	/* Before the first descriptor of our own. */
 	r = inherited_init(&inherited);
@@ -587,6 +598,8 @@ int inbox_new(struct inbox **ret_inbox)
 	if (!inbox)
 		return -ENOMEM;
 	r = inbox_init(inbox);
+	counters_fd = inherited_find(&inherited, COUNTERS_FD_NAME);
+	inbox->counters = counters_map(&counters_fd);
 	if (r == 0)
 		r = inbox_add_all_inherited(inbox, &inherited);
 	if (r < 0) {
@@ -614,6 +627,7 @@ struct inbox *inbox_free(struct inbox *inbox)
 		inlet_free(inbox->inlets[i]);
 	free(inbox->inlets);
 	inlet_free(inbox->supervisor);
+	counters_unmap(inbox->counters);
 	descriptor_close(&inbox->epoll_fd);
 	free(inbox);
 	return NULL;

@@ -11,6 +11,7 @@
 
 #include <inko/mailbox.h>
 
+struct counters_page;
 struct inbox;
 
 /* An inbox of the lanes that this process was started with. Errors of inko_mailbox_open_own. */
@@ -26,6 +27,9 @@ void inbox_set_concurrency(struct inbox *inbox, unsigned int connections);
  * that are here and those that inkod gives later. The outbox stays the inbox's. -EINVAL when
  * nobody can have that name. */
 int inbox_open_outbox(struct inbox *inbox, const char *name, struct outbox **ret_outbox);
+
+/* What this process counts in, or NULL; the inbox's. */
+struct counters_page *inbox_peek_counters(const struct inbox *inbox);
 
 /* For who waits for something else than a message, and must hear of new lanes and stop. */
 

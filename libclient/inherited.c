@@ -88,15 +88,45 @@ static int check_lane(int fd)
 	return type == SOCK_SEQPACKET ? 0 : -EPROTOTYPE;
 }
 
+/* The next descriptor, and its name, which is no string; false after the last. */
+static bool next(
+	struct inherited *inherited, int *ret_fd, const char **ret_name, size_t *ret_length)
+{
+	const char *name = inherited->names;
+	size_t length = strcspn(name, ":");
+
+	if (inherited->fd >= inherited->end_fd)
+		return false;
+	inherited->names += name[length] ? length + 1 : length;
+	*ret_fd = inherited->fd++;
+	*ret_name = name;
+	*ret_length = length;
+	return true;
+}
+
+int inherited_find(const struct inherited *inherited, const char *name)
+{
+	struct inherited left = *inherited;
+	const char *found;
+	size_t length;
+	int fd;
+
+	while (next(&left, &fd, &found, &length))
+		if (name_is(found, length, name))
+			return fd;
+	return -1;
+}
+
 int inherited_take(struct inherited *inherited, int *ret_fd, bool *ret_shared)
 {
-	while (inherited->fd < inherited->end_fd) {
-		const char *name = inherited->names;
-		size_t length = strcspn(name, ":");
-		bool shared = name_is(name, length, LANE_FD_NAME_SHARED);
-		int fd = inherited->fd++, r;
+	const char *name;
+	size_t length;
+	int fd;
 
-		inherited->names += name[length] ? length + 1 : length;
+	while (next(inherited, &fd, &name, &length)) {
+		bool shared = name_is(name, length, LANE_FD_NAME_SHARED);
+		int r;
+
 		if (!shared && !name_is(name, length, LANE_FD_NAME))
 			continue;
 		r = check_lane(fd);

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "libclient/counters.h"
 #include "libclient/inbox.h"
 #include "libclient/message.h"
 #include "libclient/outbox.h"
@@ -122,6 +123,13 @@ void inko_mailbox_set_concurrency(struct inko_mailbox *mailbox, unsigned int con
 {
 	if (inbox_of(mailbox))
 		inbox_set_concurrency(inbox_of(mailbox), connections);
+}
+
+struct inko_tally *inko_tally_open(struct inko_mailbox *own, const char *source)
+{
+	struct inbox *inbox = inbox_of(own);
+
+	return inbox ? counters_find_row(inbox_peek_counters(inbox), source) : NULL;
 }
 
 int inko_mailbox_accept(

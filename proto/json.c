@@ -518,7 +518,7 @@ static cJSON *encode_strings(char **strings)
 }
 
 /* cJSON prints 15 digits and finds that close enough: what has more goes as text. */
-static cJSON *encode_integer(int64_t integer)
+cJSON *json_new_integer(int64_t integer)
 {
 	char text[3 * sizeof(integer)];
 
@@ -540,7 +540,7 @@ static cJSON *encode_field(const struct json_field *field, const void *member)
 	case JSON_STRING:
 		return cJSON_CreateString(*(char *const *)member);
 	case JSON_INTEGER:
-		return encode_integer(*(const int64_t *)member);
+		return json_new_integer(*(const int64_t *)member);
 	case JSON_BOOLEAN:
 		return cJSON_CreateBool(*(const bool *)member);
 	case JSON_STRINGS:

@@ -63,6 +63,9 @@ int json_decode(const cJSON *object, const struct json_field *fields, void *ret_
 /* A new object of all members; strings that are NULL are left out. NULL without memory. */
 cJSON *json_encode(const struct json_field *fields, const void *from);
 
+/* A whole number, exact in all of its digits, the caller's. NULL without memory. */
+cJSON *json_new_integer(int64_t integer);
+
 /* Frees what the fields own and sets it to NULL. */
 void json_release(const struct json_field *fields, void *from);
 

@@ -26,10 +26,11 @@ struct listener {
 
 /* Accepting. */
 
-static void refuse(int fd)
+static void refuse(const struct feed *feed, int fd)
 {
 	const struct linger reset = {.l_onoff = 1};
 
+	inko_tally_add(feed->tally, INKO_TALLY_REFUSED);
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	(void)close(fd);
 }
@@ -69,8 +70,9 @@ static int take_connection(struct feed *feed)
 
 	if (fd < 0)
 		return is_of_connection(errno) ? 0 : -errno;
+	inko_tally_add(feed->tally, INKO_TALLY_TAKEN);
 	if (feed->needs_no_room) {
-		refuse(fd);
+		refuse(feed, fd);
 		return 0;
 	}
 	has_peer = address.ss_family == AF_INET || address.ss_family == AF_INET6;
@@ -79,7 +81,7 @@ static int take_connection(struct feed *feed)
 	r = inko_message_new_connection(
 		&fd, listener->name, has_peer ? &peer : NULL, port, &feed->held);
 	if (r < 0)
-		refuse(fd);
+		refuse(feed, fd);
 	return r;
 }
 
@@ -113,6 +115,7 @@ static void close_listener(struct feeder *feeder, struct listener *listener)
 {
 	feeder_pause(feeder, &listener->feed, false);
 	feeder_remove(feeder, &listener->feed);
+	inko_tally_forget(listener->feed.tally);
 	listener_free(listener);
 }
 
@@ -140,6 +143,7 @@ static int add_listener(
 	(void)snprintf(listener->name, sizeof(listener->name), "%s", name);
 	listener->feed.fd = fd;
 	listener->feed.target = target;
+	listener->feed.tally = inko_tally_open(feeder->own, name);
 	if (old) {
 		feeder_remove(feeder, &old->feed);
 		listener->feed.held = old->feed.held;
@@ -202,7 +206,7 @@ static void set_refusing(struct listener *listener, bool refusing)
 	if (!refusing || !listener->feed.held)
 		return;
 	if (inko_message_take_fd(listener->feed.held, &fd) == 0)
-		refuse(fd);
+		refuse(&listener->feed, fd);
 	listener->feed.held = inko_message_free(listener->feed.held);
 }
 

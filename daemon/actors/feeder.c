@@ -73,10 +73,12 @@ static int hand_over(struct feeder *feeder, struct feed *feed)
 
 	if (r == 0) {
 		feed->held = NULL;
+		inko_tally_add(feed->tally, INKO_TALLY_HANDED_OVER);
 	} else if (r != -EAGAIN && !feeder_is_shortage(r)) {
 		/* It would never be taken, and all that come after it would wait for ever. */
 		feeder->type->on_refused(feed, r);
 		feed->held = inko_message_free(feed->held);
+		inko_tally_add(feed->tally, INKO_TALLY_REFUSED);
 		r = 0;
 	}
 	return r;

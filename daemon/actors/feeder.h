@@ -44,6 +44,8 @@ struct feed {
 	enum feed_state state;
 	bool needs_no_room; /* what comes goes nowhere */
 	bool is_paused;
+	/* Of what comes in on it; who takes one in counts that itself. NULL counts nothing. */
+	struct inko_tally *tally;
 	/* What found no place after all. Nothing else is taken before it has one. */
 	struct inko_message *held;
 };

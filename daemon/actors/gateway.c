@@ -24,7 +24,11 @@ struct endpoint {
 
 static int take_message(struct feed *feed)
 {
-	return inko_mailbox_try_receive(((struct endpoint *)feed)->mailbox, &feed->held);
+	int r = inko_mailbox_try_receive(((struct endpoint *)feed)->mailbox, &feed->held);
+
+	if (r == 0)
+		inko_tally_add(feed->tally, INKO_TALLY_TAKEN);
+	return r;
 }
 
 static void on_refused(struct feed *feed, int error)
@@ -76,6 +80,7 @@ static int open_endpoint(struct feeder *feeder, const char *url, const char *to)
 	}
 	endpoint->feed.target = target;
 	endpoint->feed.fd = inko_mailbox_get_fd(endpoint->mailbox);
+	endpoint->feed.tally = inko_tally_open(feeder->own, to);
 	feeder_add(feeder, &endpoint->feed);
 	return 0;
 }
@@ -83,6 +88,7 @@ static int open_endpoint(struct feeder *feeder, const char *url, const char *to)
 static void close_endpoint(struct feeder *feeder, struct endpoint *endpoint)
 {
 	feeder_remove(feeder, &endpoint->feed);
+	inko_tally_forget(endpoint->feed.tally);
 	endpoint_free(endpoint);
 }
 

@@ -7,8 +7,10 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/announce.h"
 #include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/count.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/routing.h"
 #include "daemon/supervisor/shutdown.h"
@@ -20,6 +22,8 @@ struct held_actor {
 	bool is_builtin, is_wanted, is_removing;
 	int64_t generation, roll_extra;
 	char *roll_instance, *roll_failure;
+	cJSON *former;
+	char *forgetting;
 };
 
 static const struct json_field fields[] = {
@@ -31,6 +35,8 @@ static const struct json_field fields[] = {
 	JSON_FIELD_INTEGER(held_actor, "rollExtra", roll_extra, false, 0, LIMIT_INSTANCES),
 	JSON_FIELD(held_actor, "rollInstance", JSON_STRING, roll_instance, false),
 	JSON_FIELD(held_actor, "rollFailure", JSON_STRING, roll_failure, false),
+	JSON_FIELD(held_actor, "former", JSON_OBJECT, former, false),
+	JSON_FIELD(held_actor, "forgetting", JSON_STRING, forgetting, false),
 	JSON_FIELDS_END,
 };
 
@@ -49,11 +55,14 @@ void actor_put(struct actor *actor)
 		.generation = actor->generation,
 		.roll_extra = actor->roll.max_extra,
 		.roll_instance = actor->roll.failed_instance,
-		.roll_failure = actor->roll.failure};
+		.roll_failure = actor->roll.failure,
+		.former = counters_encode(&actor->former),
+		.forgetting = actor->forgetting};
 	char key[LIMIT_KEY_CHARS];
 
 	holding_put(actor->supervisor->holding, key_of(actor, key), fields, &held, NULL, 0);
 	cJSON_Delete(held.spec);
+	cJSON_Delete(held.former);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -82,6 +91,7 @@ static void release(struct actor *actor)
 	sd_event_source_disable_unref(actor->settle);
 	roll_done(&actor->roll);
 	spec_done(&actor->spec);
+	free(actor->forgetting);
 	free(actor);
 }
 
@@ -158,6 +168,29 @@ static void stop_unwanted(struct actor *actor)
 			instance_stop(instance);
 }
 
+/* What it had counted stays its actor's. A supervisor may end in between: as long as the two are
+ * held, the actor says that it has counted the other in. */
+static void forget(struct instance *instance)
+{
+	struct actor *actor = instance->actor;
+	char *name;
+
+	if (actor->is_removing) {
+		instance_free(instance);
+		return;
+	}
+	name = strdup(instance->name);
+	if (!name)
+		abort();
+	count_instance(instance, &actor->former);
+	actor->forgetting = name;
+	actor_put(actor);
+	instance_free(instance);
+	free(actor->forgetting);
+	actor->forgetting = NULL;
+	actor_put(actor);
+}
+
 static void free_surplus(struct actor *actor)
 {
 	struct instance *instance, *next;
@@ -166,7 +199,7 @@ static void free_surplus(struct actor *actor)
 		next = TAILQ_NEXT(instance, entries);
 		if (instance->state == LIFECYCLE_STOPPED &&
 			(actor->is_removing || instance->is_retiring))
-			instance_free(instance);
+			forget(instance);
 	}
 }
 
@@ -183,6 +216,19 @@ static void bring_about(struct actor *actor)
 		actor_put(actor);
 		actor_touch(actor);
 	}
+}
+
+static void say_state(struct actor *actor, const char *state)
+{
+	const struct monitor_event event = {.kind = MONITOR_ACTOR,
+		.name = actor->spec.name,
+		.from = actor->said_state,
+		.to = state};
+
+	if (strcmp(actor->said_state, state) == 0)
+		return;
+	monitor_say(actor->supervisor, &event);
+	actor->said_state = state;
 }
 
 /* What follows from the states that its instances have come to. */
@@ -202,6 +248,7 @@ static int on_settle(sd_event_source *source, void *userdata)
 		return 0;
 	}
 	bring_about(actor);
+	say_state(actor, actor_state(actor));
 	has_failed = strcmp(actor_state(actor), "failed") == 0;
 	if (has_failed != actor->has_failed) {
 		actor->has_failed = has_failed;
@@ -224,6 +271,7 @@ static int make(struct supervisor *supervisor, struct actor **ret_actor)
 	if (!actor)
 		return -ENOMEM;
 	actor->supervisor = supervisor;
+	actor->said_state = "stopped";
 	TAILQ_INIT(&actor->instances);
 	actor->generation = 1;
 	spec_init(&actor->spec);
@@ -263,6 +311,7 @@ struct actor *actor_free(struct actor *actor)
 {
 	char key[LIMIT_KEY_CHARS];
 
+	say_state(actor, "removed");
 	builtin_close_endpoint(actor);
 	while (!TAILQ_EMPTY(&actor->instances))
 		instance_free(TAILQ_FIRST(&actor->instances));
@@ -294,12 +343,31 @@ int actor_adopt(struct supervisor *supervisor, struct keep_message *message)
 			.failed_instance = held.roll_instance,
 			.failure = held.roll_failure};
 		held.roll_instance = held.roll_failure = NULL;
+		actor->forgetting = held.forgetting;
+		held.forgetting = NULL;
+		counters_decode(held.former, &actor->former);
 		r = add_to_list(actor);
 	}
 	if (r < 0 && actor)
 		release(actor);
 	json_release(fields, &held);
 	return r;
+}
+
+void actor_resume(struct actor *actor)
+{
+	struct instance *instance =
+		actor->forgetting ? actor_find_instance(actor->supervisor, actor->forgetting)
+				  : NULL;
+
+	if (instance)
+		instance_free(instance);
+	if (actor->forgetting) {
+		free(actor->forgetting);
+		actor->forgetting = NULL;
+		actor_put(actor);
+	}
+	actor->said_state = actor_state(actor);
 }
 
 struct actor *actor_find(struct supervisor *supervisor, const char *name)

@@ -8,6 +8,7 @@
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/supervisor/counters.h"
 #include "daemon/supervisor/instance.h"
 #include "daemon/supervisor/roll.h"
 #include "daemon/supervisor/spec.h"
@@ -18,12 +19,15 @@ struct actor {
 	struct supervisor *supervisor;
 	struct spec spec;
 	bool is_builtin;
-	bool is_wanted;	    /* should its instances run? */
-	bool is_removing;   /* is it forgotten as soon as the last has ended? */
-	bool has_endpoint;  /* does the gateway listen for it, or cannot? */
-	int64_t next_mail;  /* the instance whose turn it is to get a message from a client */
-	bool has_failed;    /* the state that its listeners were told of */
-	int64_t generation; /* 1, and one more for each restart; new instances are of it */
+	bool is_wanted;		/* should its instances run? */
+	bool is_removing;	/* is it forgotten as soon as the last has ended? */
+	bool has_endpoint;	/* does the gateway listen for it, or cannot? */
+	int64_t next_mail;	/* the instance whose turn it is to get a message from a client */
+	bool has_failed;	/* the state that its listeners were told of */
+	const char *said_state; /* to monitors */
+	struct counters former; /* what instances that are forgotten had counted, */
+	char *forgetting;	/* this one, which may be there still, included */
+	int64_t generation;	/* 1, and one more for each restart; new instances are of it */
 	struct roll roll;
 	TAILQ_HEAD(instances, instance) instances; /* by number */
 	sd_event_source *settle;
@@ -40,6 +44,8 @@ void actor_put(struct actor *actor);
 /* Takes over what a former supervisor held: the actor without its instances, which come after.
  * -EBADMSG, -EINVAL, -ENOMEM. */
 int actor_adopt(struct supervisor *supervisor, struct keep_message *message);
+/* After everything was adopted, and before instances go on: finishes what was begun. */
+void actor_resume(struct actor *actor);
 /* The actor of that name, inkod's own too, or NULL. */
 struct actor *actor_find(struct supervisor *supervisor, const char *name);
 /* Puts instance, which has its name, among its others by its number. -EEXIST, -ENOMEM. */

@@ -19,7 +19,7 @@ struct call {
 	struct client *client;
 	cJSON *message;
 	const char *method;
-	bool is_oneway;
+	bool is_oneway, wants_more;
 };
 
 struct client {
@@ -37,7 +37,7 @@ struct clients {
 	sd_event *event;
 	int fd;
 	sd_event_source *source, *pause;
-	client_handler handle, on_left;
+	const struct client_events *events;
 	void *context;
 	LIST_HEAD(, client) list;
 };
@@ -51,7 +51,7 @@ static void call_free(struct call *call)
 static void client_free(struct client *client)
 {
 	if (client->call) {
-		client->clients->on_left(client->clients->context, client->call);
+		client->clients->events->on_left(client->clients->context, client->call);
 		call_free(client->call);
 	}
 	LIST_REMOVE(client, entries);
@@ -70,12 +70,12 @@ static void watch(struct client *client)
 	bool has_call = client->n_in > 0 && memchr(client->in, 0, client->n_in);
 	uint32_t events = EPOLLIN;
 
-	if (client->n_out > client->out_done)
-		events = EPOLLOUT;
-	else if (client->call)
+	if (client->call)
 		events = EPOLLRDHUP;
 	else if (has_call)
 		events = EPOLLOUT;
+	if (client->n_out > client->out_done)
+		events = EPOLLOUT | (client->call ? EPOLLRDHUP : 0u);
 	(void)sd_event_source_set_io_events(client->source, events);
 }
 
@@ -95,16 +95,30 @@ static int flush(struct client *client)
 	return 0;
 }
 
+/* Behind what waits still, if this call was answered before. */
 static void queue_text(struct client *client, char *take_text)
 {
-	client->out = take_text;
-	client->n_out = strlen(take_text) + 1;
+	size_t size = strlen(take_text) + 1, waiting = client->n_out - client->out_done;
+	char *joined;
+
+	if (waiting == 0) {
+		free(client->out);
+		client->out = take_text;
+	} else {
+		memmove(client->out, client->out + client->out_done, waiting);
+		joined = realloc(client->out, waiting + size);
+		if (!joined)
+			abort();
+		memcpy(joined + waiting, take_text, size);
+		client->out = joined;
+		free(take_text);
+	}
+	client->n_out = waiting + size;
 	client->out_done = 0;
 }
 
-static void answer(struct call *call, const char *error, cJSON *parameters)
+static void queue(struct call *call, const char *error, cJSON *parameters, bool continues)
 {
-	struct client *client = call->client;
 	cJSON *message = cJSON_CreateObject();
 	char *text;
 
@@ -112,6 +126,8 @@ static void answer(struct call *call, const char *error, cJSON *parameters)
 		(void)cJSON_AddStringToObject(message, "error", error);
 	(void)cJSON_AddItemToObject(
 		message, "parameters", parameters ? parameters : cJSON_CreateObject());
+	if (continues)
+		(void)cJSON_AddTrueToObject(message, "continues");
 	text = cJSON_PrintUnformatted(message);
 	cJSON_Delete(message);
 	if (!text)
@@ -119,12 +135,36 @@ static void answer(struct call *call, const char *error, cJSON *parameters)
 	if (call->is_oneway)
 		free(text);
 	else
-		queue_text(client, text);
+		queue_text(call->client, text);
+}
+
+static void answer(struct call *call, const char *error, cJSON *parameters)
+{
+	struct client *client = call->client;
+
+	queue(call, error, parameters, false);
 	client->call = NULL;
 	call_free(call);
 	/* A failure to write shows in the loop, as a hang-up: the caller still has the client. */
 	(void)flush(client);
 	watch(client);
+}
+
+void call_continue(struct call *call, cJSON *take_parameters)
+{
+	queue(call, NULL, take_parameters, true);
+	(void)flush(call->client);
+	watch(call->client);
+}
+
+size_t call_count_unread(const struct call *call)
+{
+	return call->client->n_out - call->client->out_done;
+}
+
+bool call_wants_more(const struct call *call)
+{
+	return call->wants_more;
 }
 
 void call_reply(struct call *call, cJSON *take_parameters)
@@ -198,9 +238,10 @@ static int begin_call(struct client *client, const char *frame, size_t size)
 	call->message = message;
 	call->method = cJSON_GetObjectItemCaseSensitive(message, "method")->valuestring;
 	call->is_oneway = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(message, "oneway"));
+	call->wants_more = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(message, "more"));
 	client->call = call;
 	watch(client);
-	client->clients->handle(client->clients->context, call);
+	client->clients->events->handle(client->clients->context, call);
 	return 0;
 }
 
@@ -240,6 +281,16 @@ static int receive(struct client *client)
 	return 0;
 }
 
+/* A call that is being answered: nothing is read meanwhile. */
+static int go_on(struct client *client, uint32_t events)
+{
+	int r = events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP) ? -ECONNRESET : flush(client);
+
+	if (r == 0 && client->n_out == 0)
+		client->clients->events->on_drained(client->clients->context, client->call);
+	return r;
+}
+
 static int on_client(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct client *client = userdata;
@@ -248,7 +299,7 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *use
 	(void)source;
 	(void)fd;
 	if (client->call) {
-		r = events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP) ? -ECONNRESET : 0;
+		r = go_on(client, events);
 	} else if (events & EPOLLOUT) {
 		r = flush(client);
 	} else {
@@ -332,19 +383,16 @@ static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, v
 	return 0;
 }
 
-int clients_new(sd_event *event, int *take_fd, client_handler handle, client_handler on_left,
-	void *context, struct clients **ret_clients)
+int clients_new(sd_event *event, int *take_fd, const struct client_events *events, void *context,
+	struct clients **ret_clients)
 {
 	struct clients *clients = calloc(1, sizeof(*clients));
 	int r;
 
 	if (!clients)
 		return -ENOMEM;
-	*clients = (struct clients){.event = event,
-		.fd = *take_fd,
-		.handle = handle,
-		.on_left = on_left,
-		.context = context};
+	*clients = (struct clients){
+		.event = event, .fd = *take_fd, .events = events, .context = context};
 	r = sd_event_add_io(event, &clients->source, *take_fd, EPOLLIN, on_connect, clients);
 	if (r < 0) {
 		free(clients);

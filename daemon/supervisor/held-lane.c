@@ -21,6 +21,7 @@ static const struct json_field fields[] = {
 	JSON_FIELD(held_lane, "revoked", JSON_BOOLEAN, revoked, false),
 	JSON_FIELD(held_lane, "toldFrom", JSON_BOOLEAN, told_from, false),
 	JSON_FIELD(held_lane, "toldTo", JSON_BOOLEAN, told_to, false),
+	JSON_FIELD(held_lane, "counted", JSON_BOOLEAN, is_counted, false),
 	JSON_FIELDS_END,
 };
 
@@ -181,6 +182,12 @@ void held_lane_set_told(struct held_lane *lane, bool told_from, bool told_to)
 		return;
 	lane->told_from = told_from;
 	lane->told_to = told_to;
+	update(lane);
+}
+
+void held_lane_set_counted(struct held_lane *lane)
+{
+	lane->is_counted = true;
 	update(lane);
 }
 

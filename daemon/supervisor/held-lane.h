@@ -29,6 +29,7 @@ struct held_lane {
 	bool answers; /* from answers here what to asked */
 	bool revoked; /* nothing comes any more; what waits is for any instance of its actor */
 	bool told_from, told_to; /* was handed its end */
+	bool is_counted;	 /* what waited when it was revoked: see routing.c */
 	int write_fd, read_fd;
 	sd_event_source *watch; /* see lane-watch.h */
 	bool is_waited_on;	/* something waits in it: which message is first, and since when */
@@ -53,6 +54,9 @@ int held_lane_adopt(struct supervisor *supervisor, struct keep_message *message)
 void held_lane_revoke(struct held_lane *lane);
 /* Notes who was handed its end, so that the next supervisor does not do it again. */
 void held_lane_set_told(struct held_lane *lane, bool told_from, bool told_to);
+
+/* Notes that what waited in it when it was revoked has been counted (routing.c). */
+void held_lane_set_counted(struct held_lane *lane);
 
 /* Do several instances read from it? */
 bool held_lane_is_shared(const struct held_lane *lane);

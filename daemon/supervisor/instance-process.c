@@ -19,6 +19,7 @@
 #include "daemon/supervisor/pidfd-info.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/routing.h"
+#include "proto/counters.h"
 #include "proto/descriptor.h"
 
 /* How long the keeper may take to tell how a process ended that is not our child. */
@@ -231,6 +232,7 @@ int instance_process_start(struct instance *instance)
 		r = output_open(supervisor->output, instance->name, &output_fd);
 	if (r < 0)
 		return r;
+	routing_add_other(start, instance->counters_fd, COUNTERS_FD_NAME);
 	plan.output_fd = output_fd;
 	plan.fds = start->fds;
 	plan.n_fds = start->n_fds;

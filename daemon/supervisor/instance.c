@@ -12,9 +12,11 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/counters.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/log.h"
+#include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/news.h"
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/output.h"
@@ -35,6 +37,8 @@ static const struct json_field fields[] = {
 	JSON_FIELD(instance, "wasReady", JSON_BOOLEAN, was_ready, false),
 	JSON_FIELD_INTEGER(instance, "generation", generation, false, 1, JSON_INTEGER_MAX),
 	JSON_FIELD(instance, "retiring", JSON_BOOLEAN, is_retiring, false),
+	JSON_FIELD_INTEGER(instance, "moved", moved, false, 0, JSON_INTEGER_MAX),
+	JSON_FIELD_INTEGER(instance, "movedLane", moved_lane, false, 0, JSON_INTEGER_MAX),
 	JSON_FIELDS_END,
 };
 
@@ -63,7 +67,7 @@ void instance_put(struct instance *instance)
 
 	name_state(instance);
 	holding_put(supervisor_of(instance)->holding, key_of(instance, key), fields, instance,
-		&instance->notify_fd, 1);
+		(int[]){instance->notify_fd, instance->counters_fd}, 2);
 }
 
 static void update(struct instance *instance)
@@ -135,7 +139,7 @@ static struct instance *allocate(struct actor *actor)
 		return NULL;
 	instance->actor = actor;
 	instance_process_init(&instance->process);
-	instance->notify_fd = -1;
+	instance->notify_fd = instance->counters_fd = -1;
 	return instance;
 }
 
@@ -146,6 +150,7 @@ static void release(struct instance *instance)
 	sd_event_source_disable_unref(instance->timer);
 	sd_event_source_disable_unref(instance->on_room);
 	descriptor_close(&instance->notify_fd);
+	descriptor_close(&instance->counters_fd);
 	restart_policy_done(&instance->policy);
 	json_release(fields, instance);
 	free(instance);
@@ -169,6 +174,8 @@ int instance_new(struct actor *actor, int64_t index, struct instance **ret_insta
 	}
 	if (r == 0)
 		r = notify_open(path, &instance->notify_fd);
+	if (r == 0)
+		r = counters_new_page(&instance->counters_fd);
 	if (r == 0)
 		r = watch_notify(instance);
 	if (r >= 0)
@@ -257,6 +264,7 @@ static void effect_spawn(struct instance *instance)
 {
 	int r = instance_process_start(instance);
 
+	monitor_say_state(instance);
 	if (r == 0) {
 		news_tell_all(instance);
 		return;
@@ -290,6 +298,13 @@ static void effect_terminate(struct instance *instance)
 	(void)pidfd_send_signal(instance->process.pidfd, SIGCONT, NULL, 0);
 }
 
+static void effect_kill(struct instance *instance)
+{
+	monitor_say_kill(instance, instance->state == LIFECYCLE_STARTING ? "was not ready in time"
+									 : "did not end in time");
+	instance_process_kill(instance);
+}
+
 static void effect_bury(struct instance *instance)
 {
 	if (instance->state == LIFECYCLE_FAILED)
@@ -308,7 +323,7 @@ static void (*const effects[])(struct instance *) = {
 	[LIFECYCLE_JOIN] = effect_join,
 	[LIFECYCLE_DRAIN] = effect_drain,
 	[LIFECYCLE_TERMINATE] = effect_terminate,
-	[LIFECYCLE_KILL] = instance_process_kill,
+	[LIFECYCLE_KILL] = effect_kill,
 	[LIFECYCLE_BURY] = effect_bury,
 };
 
@@ -357,6 +372,9 @@ static void handle(struct instance *instance, enum lifecycle_event event)
 	else if (event == LIFECYCLE_TIMEOUT)
 		arm(instance, (uint64_t)instance->actor->spec.stop_usec);
 	update(instance);
+	/* A start is said with the pid that comes of it. */
+	if (step.effect != LIFECYCLE_SPAWN)
+		monitor_say_state(instance);
 	effects[step.effect](instance);
 	actor_touch(instance->actor);
 }
@@ -437,7 +455,33 @@ bool instance_has_sibling(
 	return false;
 }
 
+void instance_note_moved(struct instance *instance, int64_t lane, unsigned int messages)
+{
+	if (instance->moved_lane == lane)
+		return;
+	instance->moved += messages;
+	instance->moved_lane = lane;
+	update(instance);
+}
+
 /* After a former supervisor. */
+
+/* One that knew no counters held no page: its processes count in none, the next one does. */
+static int adopt_descriptors(struct instance *instance, struct keep_message *message)
+{
+	bool has_page = message->passed.n_fds == 2;
+	int r = has_page ? 0 : counters_new_page(&instance->counters_fd);
+
+	if (r < 0)
+		return r;
+	instance->notify_fd = message->passed.fds[0];
+	if (has_page)
+		instance->counters_fd = message->passed.fds[1];
+	message->passed.n_fds = 0;
+	if (!has_page)
+		instance_put(instance);
+	return 0;
+}
 
 int instance_adopt(struct actor *actor, struct keep_message *message)
 {
@@ -446,15 +490,15 @@ int instance_adopt(struct actor *actor, struct keep_message *message)
 
 	if (!instance)
 		return -ENOMEM;
-	r = holding_decode(message, fields, 1, instance);
+	r = holding_decode(message, fields, message->passed.n_fds == 2 ? 2 : 1, instance);
 	if (r == 0)
 		r = lifecycle_find(instance->state_name);
 	if (r >= 0) {
-		instance->state = (enum lifecycle_state)r;
-		instance->notify_fd = message->passed.fds[0];
-		message->passed.n_fds = 0;
-		r = watch_notify(instance);
+		instance->state = instance->said_state = (enum lifecycle_state)r;
+		r = adopt_descriptors(instance, message);
 	}
+	if (r >= 0)
+		r = watch_notify(instance);
 	if (r >= 0 && instance->generation == 0) {
 		/* Of a supervisor that knew only one, and no others than those it still wanted. */
 		instance->generation = 1;

@@ -31,6 +31,8 @@ struct instance {
 	enum lifecycle_state state;
 	char *state_name; /* of state, while it is read and as it was held last */
 	int64_t restarts;
+	int64_t moved; /* messages that were left to its siblings, up to those in this lane */
+	int64_t moved_lane;
 	char *status;	      /* STATUS= */
 	char *last_exit;      /* how its last process ended, for a person */
 	bool was_ready;	      /* did this process, or the last, ever say READY=1? */
@@ -40,20 +42,23 @@ struct instance {
 
 	struct instance_process process;
 	struct restart_policy policy;
+	enum lifecycle_state said_state; /* to monitors, and the pid */
+	int64_t said_pid;
 	int notify_fd;
+	int counters_fd; /* the page that its processes count in */
 	sd_event_source *on_notify, *timer, *on_room;
 };
 
-/* A stopped instance, with its notify socket, held; *ret_instance belongs to actor. Errors of
- * notify_open, -ENOMEM. */
+/* A stopped instance, with its notify socket and its page to count in, held; *ret_instance belongs
+ * to actor. Errors of notify_open and counters_new_page, -ENOMEM. */
 int instance_new(struct actor *actor, int64_t index, struct instance **ret_instance);
 /* Forgets a stopped instance. Returns NULL. */
 struct instance *instance_free(struct instance *instance);
 /* Has it held as it is now, without its process. */
 void instance_put(struct instance *instance);
-/* Takes over what a former supervisor held: message's notify socket. In actor's list the instances
- * stand by their numbers. Its process comes after.
- * -EBADMSG, -EINVAL, -ENOMEM. */
+/* Takes over what a former supervisor held: message's notify socket, and page to count in unless
+ * that supervisor knew none. In actor's list the instances stand by their numbers. Its process
+ * comes after. -EBADMSG, -EINVAL, -ENOMEM. */
 int instance_adopt(struct actor *actor, struct keep_message *message);
 /* After everything was adopted: goes on where the former supervisor stopped. */
 void instance_resume(struct instance *instance);
@@ -70,6 +75,9 @@ void instance_retire(struct instance *instance);
 void instance_on_unstarted(struct instance *instance);
 /* Its process has ended; how is noted. Starts it again in its time, unless it was to end. */
 void instance_on_ended(struct instance *instance);
+/* So many messages in the lane of that number waited for it and are left to its siblings. Each lane
+ * counts once: to note the same one again, as the next supervisor may, is nothing. */
+void instance_note_moved(struct instance *instance, int64_t lane, unsigned int messages);
 /* Notes how its last process ended, or why there was none. */
 void instance_set_last_exit(struct instance *instance, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -8,11 +8,13 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
+#include "daemon/supervisor/count.h"
 #include "daemon/supervisor/describe.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/interface.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/mail.h"
+#include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/service.h"
 #include "daemon/supervisor/upgrade.h"
@@ -26,6 +28,10 @@
 
 struct named {
 	char *name;
+};
+
+struct monitoring {
+	int64_t after;
 };
 
 struct scale {
@@ -62,6 +68,16 @@ static const struct json_field listener_fields[] = {
 
 static const struct json_field interface_fields[] = {
 	JSON_FIELD(service_description, "interface", JSON_STRING, interface, true),
+	JSON_FIELDS_END,
+};
+
+static const struct json_field counters_fields[] = {
+	JSON_FIELD(named, "actor", JSON_STRING, name, false),
+	JSON_FIELDS_END,
+};
+
+static const struct json_field monitor_fields[] = {
+	JSON_FIELD_INTEGER(monitoring, "after", after, false, 0, JSON_INTEGER_MAX),
 	JSON_FIELDS_END,
 };
 
@@ -166,6 +182,8 @@ static void get_status(struct supervisor *supervisor, struct call *call, void *p
 	(void)cJSON_AddNumberToObject(object, "supervisorPid", getpid());
 	(void)cJSON_AddItemToObject(object, "actors", describe_actors(supervisor));
 	(void)cJSON_AddItemToObject(object, "listeners", describe_listeners(supervisor));
+	(void)cJSON_AddItemToObject(
+		object, "position", json_new_integer(monitor_get_position(supervisor->monitor)));
 	call_reply(call, object);
 }
 
@@ -194,6 +212,37 @@ static void get_logs(struct supervisor *supervisor, struct call *call, void *par
 
 	if (actor)
 		reply_one(call, "logs", describe_logs(actor));
+}
+
+static void get_counters(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct named *named = parameters;
+	struct actor *actor = named->name ? find_actor(supervisor, call, named->name) : NULL;
+
+	if (actor || !named->name)
+		call_reply(call, count_describe(supervisor, actor));
+}
+
+static void init_monitor(void *parameters)
+{
+	((struct monitoring *)parameters)->after = -1;
+}
+
+static void monitor(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct monitoring *wanted = parameters;
+	int r;
+
+	if (!call_wants_more(call)) {
+		service_fail(call, "ExpectedMore", NULL, NULL);
+		return;
+	}
+	r = monitor_add(supervisor->monitor, call, wanted->after);
+	if (r == -EUSERS)
+		describe_failure(call, "Failed", NULL,
+			"%d clients monitor already; end one of them first", LIMIT_MONITORS);
+	else if (r < 0)
+		fail_errno(call, "what happens cannot be told", r);
 }
 
 /* Actors. */
@@ -522,6 +571,8 @@ const struct interface_method interface_methods[] = {
 	{SUPERVISOR ".ListListeners",		no_fields,	    0,				INTERFACE_LOOK,	  NULL,		list_listeners},
 	{SUPERVISOR ".ListRoutes",		no_fields,	    0,				INTERFACE_LOOK,	  NULL,		list_routes},
 	{SUPERVISOR ".GetLogs",			actor_fields,	    sizeof(struct named),	INTERFACE_LOOK,	  NULL,		get_logs},
+	{SUPERVISOR ".GetCounters",		counters_fields,    sizeof(struct named),	INTERFACE_LOOK,	  NULL,		get_counters},
+	{SUPERVISOR ".Monitor",			monitor_fields,	    sizeof(struct monitoring),	INTERFACE_LOOK,	  init_monitor,	monitor},
 	{SUPERVISOR ".Spawn",			spec_fields,	    sizeof(struct spec),	INTERFACE_CHANGE, init_spec,	spawn},
 	{SUPERVISOR ".Start",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		start},
 	{SUPERVISOR ".Stop",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		stop},
@@ -569,7 +620,7 @@ static bool may(const struct call *call, enum interface_access access)
 	return access == INTERFACE_LOOK || uid == 0 || uid == geteuid();
 }
 
-void interface_handle(void *context, struct call *call)
+static void handle(void *context, struct call *call)
 {
 	struct supervisor *supervisor = context;
 	const struct interface_method *method = find_method(call_peek_method(call));
@@ -606,7 +657,21 @@ void interface_handle(void *context, struct call *call)
 	cJSON_Delete(empty);
 }
 
-void interface_on_left(void *context, struct call *call)
+static void on_left(void *context, struct call *call)
 {
-	requests_forget(context, call);
+	struct supervisor *supervisor = context;
+
+	requests_forget(supervisor, call);
+	monitor_forget(supervisor->monitor, call);
 }
+
+static void on_drained(void *context, struct call *call)
+{
+	monitor_on_drained(((struct supervisor *)context)->monitor, call);
+}
+
+const struct client_events interface_events = {
+	.handle = handle,
+	.on_left = on_left,
+	.on_drained = on_drained,
+};

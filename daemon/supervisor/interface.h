@@ -10,6 +10,7 @@
 #include "proto/json.h"
 
 struct call;
+struct client_events;
 struct supervisor;
 
 enum interface_access {
@@ -29,7 +30,5 @@ struct interface_method {
 /* Ends with a NULL name. */
 extern const struct interface_method interface_methods[];
 
-/* Answers call, now or later: a client_handler; context is the supervisor. */
-void interface_handle(void *context, struct call *call);
-/* The client of call has gone. */
-void interface_on_left(void *context, struct call *call);
+/* What clients_new wants to know; its context is the supervisor. */
+extern const struct client_events interface_events;

@@ -5,6 +5,7 @@
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/lane-watch.h"
 #include "daemon/supervisor/log.h"
+#include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/routing.h"
 #include "proto/lane.h"
 
@@ -29,6 +30,7 @@ static void on_broken(struct held_lane *lane)
 	held_lane_revoke(lane);
 	if (instance->process.pidfd >= 0) {
 		log_warning("%s has shut its mailbox down and is ended", instance->name);
+		monitor_say_kill(instance, "has shut its mailbox down");
 		instance_process_kill(instance);
 	}
 }
@@ -102,12 +104,23 @@ static bool is_being_emptied(const struct held_lane *lane)
 	return false;
 }
 
+static void say_stall(const struct instance *instance, const char *to)
+{
+	const struct monitor_event event = {.kind = MONITOR_STALL,
+		.name = instance->name,
+		.to = to,
+		.pid = instance->process.pid};
+
+	monitor_say(instance->actor->supervisor, &event);
+}
+
 /* What waits goes to the siblings; the instance gets new lanes, and its senders hear of them when
  * it has read its own news again. */
 static void stall(struct instance *instance)
 {
 	log_warning("%s (pid %lld) has not read its mailbox for %d s; its siblings get what waits",
 		instance->name, (long long)instance->process.pid, (int)(STALLED_USEC / 1000000));
+	say_stall(instance, "stalled");
 	instance->is_stalled = true;
 	routing_leave(instance);
 	(void)routing_open(instance->actor);
@@ -125,6 +138,7 @@ static bool check_stalled(struct instance *instance)
 	if (lane && lane_peek(lane->read_fd, &head) == 1)
 		return true;
 	log_info("%s reads its mailbox again", instance->name);
+	say_stall(instance, "reading");
 	instance->is_stalled = false;
 	routing_sync(instance);
 	return false;

@@ -14,6 +14,7 @@
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/log.h"
+#include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/news.h"
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/routing.h"
@@ -80,6 +81,16 @@ static void release(struct listener *listener)
 	descriptor_close(&listener->fd);
 	json_release(fields, listener);
 	free(listener);
+}
+
+void listener_say(const struct listener *listener, const char *to)
+{
+	const struct monitor_event event = {.kind = MONITOR_LISTENER,
+		.name = listener->name,
+		.to = to,
+		.why = listener->address};
+
+	monitor_say(listener->supervisor, &event);
 }
 
 /* Opening. */
@@ -271,6 +282,8 @@ struct listener *listener_free(struct listener *listener)
 	static const char scheme[] = "unix://";
 	char key[LIMIT_KEY_CHARS];
 
+	if (listener->is_published)
+		listener_say(listener, "closed");
 	if (strncmp(listener->address, scheme, strlen(scheme)) == 0)
 		(void)unlink(listener->address + strlen(scheme));
 	/* Who is told that it is closed may bind its address: the keeper, a child on its way to
@@ -431,6 +444,7 @@ int listener_publish(struct listener *listener)
 	if (r == 0) {
 		listener->is_published = true;
 		update(listener);
+		listener_say(listener, "open");
 	}
 	return r;
 }
@@ -491,6 +505,7 @@ void listener_pause(struct listener *listener)
 		listener->is_paused = true;
 		listener->turn++;
 		update(listener);
+		listener_say(listener, "paused");
 	}
 	listener->has_confirmed = false;
 	tell_pause(listener);
@@ -502,6 +517,7 @@ void listener_resume(struct listener *listener)
 		return;
 	listener->is_paused = false;
 	update(listener);
+	listener_say(listener, "open");
 	tell_pause(listener);
 	requests_check(listener->supervisor);
 }
@@ -560,6 +576,7 @@ static void set_refusing(struct listener *listener, bool refuse)
 		return;
 	listener->is_refusing = refuse;
 	update(listener);
+	listener_say(listener, refuse ? "refusing" : "open");
 	tell_acceptor(listener, refuse ? "{\"refuse\":true}" : "{\"refuse\":false}", false);
 }
 

@@ -88,5 +88,8 @@ void listener_tell_all(struct instance *instance);
 /* actor has failed, or runs again. */
 void listener_on_actor_failed(struct actor *actor, bool has_failed);
 
+/* Tells who monitors that it is open, closed, refusing or whatever else it has become. */
+void listener_say(const struct listener *listener, const char *to);
+
 /* As in the interface (type Listener); the caller's. */
 cJSON *listener_describe(const struct listener *listener);

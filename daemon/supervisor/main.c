@@ -26,6 +26,7 @@
 #include "daemon/supervisor/lane-watch.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/log.h"
+#include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/output.h"
 #include "daemon/supervisor/revive.h"
 #include "daemon/supervisor/routing.h"
@@ -38,7 +39,7 @@
 #define CONTROL_KEY "control"
 #define VERSION_KEY "version"
 
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 /* So that the keeper's log tells it from a crash. */
 #define EXIT_NEWER_STATE 3
 
@@ -187,6 +188,19 @@ static void adopt_kind(struct supervisor *supervisor, struct held *held, size_t 
 	}
 }
 
+static void say_adoption(struct supervisor *supervisor)
+{
+	struct monitor_event event = {
+		.kind = MONITOR_ADOPTION, .name = "supervisor", .pid = getpid()};
+	const struct actor *actor;
+	const struct instance *instance;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		TAILQ_FOREACH(instance, &actor->instances, entries)
+			event.count += instance->process.pidfd >= 0;
+	monitor_say(supervisor, &event);
+}
+
 static void adopt_all(struct supervisor *supervisor, struct held *held)
 {
 	struct actor *actor;
@@ -194,6 +208,10 @@ static void adopt_all(struct supervisor *supervisor, struct held *held)
 
 	for (size_t i = 0; i < sizeof(adoptions) / sizeof(*adoptions); i++)
 		adopt_kind(supervisor, held, i);
+	if (!is_cold_start(held))
+		say_adoption(supervisor);
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		actor_resume(actor);
 	TAILQ_FOREACH(actor, &supervisor->actors, entries) {
 		TAILQ_FOREACH(instance, &actor->instances, entries)
 			instance_resume(instance);
@@ -249,8 +267,8 @@ static int serve_control(struct supervisor *supervisor, struct held *held)
 			return r;
 		put_control(supervisor, fd);
 	}
-	return clients_new(supervisor->event, &fd, interface_handle, interface_on_left, supervisor,
-		&supervisor->clients);
+	return clients_new(
+		supervisor->event, &fd, &interface_events, supervisor, &supervisor->clients);
 }
 
 /* Which build's state this is. Members that are added to an object are optional, so that an older
@@ -353,6 +371,8 @@ static int prepare(struct supervisor *supervisor)
 		r = lane_measure_charge(&supervisor->charge_bytes);
 	if (r == 0)
 		r = sd_event_new(&supervisor->event);
+	if (r >= 0)
+		r = monitor_new(&supervisor->monitor);
 	if (r >= 0)
 		r = revive_new(supervisor->event, supervisor->runtime, &supervisor->revive);
 	return r < 0 ? r : holding_new(KEEP_FD, keeper ? atoi(keeper) : 0, &supervisor->holding);

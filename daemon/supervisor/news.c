@@ -7,6 +7,7 @@
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/log.h"
+#include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/news.h"
 #include "daemon/supervisor/routing.h"
 #include "proto/lane.h"
@@ -56,6 +57,7 @@ int news_tell(struct instance *instance, struct envelope *envelope, const char *
 			EPOLLOUT, on_room, instance);
 	if (r == -EPIPE) {
 		log_warning("%s has shut its mailbox down and is ended", instance->name);
+		monitor_say_kill(instance, "has shut its mailbox down");
 		instance_process_kill(instance);
 	}
 	return r;

@@ -7,6 +7,7 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/describe.h"
 #include "daemon/supervisor/log.h"
+#include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/roll-course.h"
 #include "daemon/supervisor/roll.h"
 #include "proto/descriptor.h"
@@ -25,15 +26,26 @@ void roll_done(struct roll *roll)
 	forget_failure(roll);
 }
 
+static void say(const struct actor *actor, const char *to, const char *why)
+{
+	const struct monitor_event event = {
+		.kind = MONITOR_ROLL, .name = actor->spec.name, .to = to, .why = why};
+
+	monitor_say(actor->supervisor, &event);
+}
+
 void roll_begin(struct actor *actor, int64_t max_extra)
 {
 	forget_failure(&actor->roll);
 	actor->roll.max_extra = max_extra;
+	say(actor, "begun", NULL);
 	log_info("%s rolls over to generation %" PRIi64, actor->spec.name, actor->generation);
 }
 
 void roll_cancel(struct actor *actor)
 {
+	if (roll_is_under_way(actor))
+		say(actor, "cancelled", NULL);
 	forget_failure(&actor->roll);
 	actor->roll.max_extra = 0;
 }
@@ -123,6 +135,7 @@ static void stop_for(struct actor *actor, const char *instance, char *take_reaso
 	json_clean(actor->roll.failure);
 	free(take_reason);
 	log_error("%s: %s", actor->spec.name, actor->roll.failure);
+	say(actor, "failed", actor->roll.failure);
 	actor->roll.max_extra = 0;
 }
 
@@ -147,7 +160,10 @@ static bool start_one(struct actor *actor)
 
 static bool retire_old(struct actor *actor)
 {
-	instance_retire(pick(actor, is_old));
+	struct instance *old = pick(actor, is_old);
+
+	say(actor, "replacing", old->name);
+	instance_retire(old);
 	return true;
 }
 
@@ -160,6 +176,7 @@ static bool retire_fresh(struct actor *actor)
 static bool finish(struct actor *actor)
 {
 	actor->roll.max_extra = 0;
+	say(actor, "ended", NULL);
 	log_info("%s has rolled over to generation %" PRIi64, actor->spec.name, actor->generation);
 	return false;
 }

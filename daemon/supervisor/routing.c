@@ -252,17 +252,27 @@ void routing_resume(struct supervisor *supervisor)
 
 /* The course of an instance's life. */
 
+static void append(struct routing_start *start, int fd, const char *name)
+{
+	if (start->n_fds > 0)
+		(void)strcat(start->names, ":");
+	(void)strcat(start->names, name);
+	start->fds[start->n_fds++] = fd;
+}
+
 static int add(struct routing_start *start, const struct held_lane *lane)
 {
 	bool shared = held_lane_is_shared(lane);
 
 	if (start->n_fds == ROUTING_LANES_MAX)
 		return -ENOBUFS;
-	if (start->n_fds > 0)
-		(void)strcat(start->names, ":");
-	(void)strcat(start->names, shared ? LANE_FD_NAME_SHARED : LANE_FD_NAME);
-	start->fds[start->n_fds++] = lane->read_fd;
+	append(start, lane->read_fd, shared ? LANE_FD_NAME_SHARED : LANE_FD_NAME);
 	return 0;
+}
+
+void routing_add_other(struct routing_start *start, int fd, const char *name)
+{
+	append(start, fd, name);
 }
 
 static int prepare_supervisor_lane(struct instance *instance, struct routing_start *start)
@@ -318,6 +328,22 @@ int routing_prepare(struct instance *instance, struct routing_start *ret_start)
 	return 0;
 }
 
+/* What waits in lane will not be received by instance, but by its siblings. The lane is shut first:
+ * nothing comes behind the count. */
+static void count_moved(struct held_lane *lane, struct instance *instance)
+{
+	unsigned int waiting;
+
+	if (lane->is_counted || !instance_has_sibling(instance, instance_is_serving))
+		return;
+	(void)lane_revoke(lane->read_fd);
+	if (lane_waiting(lane->write_fd, lane->supervisor->charge_bytes, &waiting) < 0 ||
+		waiting == 0)
+		return;
+	instance_note_moved(instance, lane->number, waiting);
+	held_lane_set_counted(lane);
+}
+
 /* Revokes what others send to instance on; nothing that waits is lost by it. */
 void routing_leave(struct instance *instance)
 {
@@ -328,13 +354,16 @@ void routing_leave(struct instance *instance)
 		if (lane->answers || lane->revoked || strcmp(lane->to, instance->name) != 0 ||
 			strcmp(lane->from, HELD_LANE_SUPERVISOR) == 0)
 			continue;
+		/* While it ends it still receives, beside its siblings. */
+		if (!instance_is_ending(instance))
+			count_moved(lane, instance);
 		held_lane_revoke(lane);
 		tell_shared(lane);
 	}
 	lane_watch_look_soon(supervisor);
 }
 
-static void bury_lane(struct held_lane *lane, const struct instance *instance)
+static void bury_lane(struct held_lane *lane, struct instance *instance)
 {
 	struct envelope head;
 	bool to = strcmp(lane->to, instance->name) == 0;
@@ -343,6 +372,8 @@ static void bury_lane(struct held_lane *lane, const struct instance *instance)
 	if (lane->revoked) {
 		if (to && lane_peek(lane->read_fd, &head) == 0)
 			held_lane_free(lane);
+		else if (to)
+			count_moved(lane, instance);
 	} else if ((to && strcmp(lane->from, HELD_LANE_SUPERVISOR) == 0) ||
 		   (lane->answers && (to || from))) {
 		held_lane_free(lane);

@@ -19,6 +19,7 @@ struct holding;
 struct held_lane;
 struct systemd_socket;
 struct listener;
+struct monitor;
 struct output;
 struct request;
 struct revive;
@@ -30,6 +31,7 @@ struct supervisor {
 	struct output *output;
 	struct clients *clients;
 	struct announcer *announcer; /* NULL until somebody asks */
+	struct monitor *monitor;
 	char runtime[PATH_MAX];
 	size_t charge_bytes; /* of an envelope without a body, see proto/lane.h */
 	uint64_t last_lane;  /* the highest number that a lane ever had */

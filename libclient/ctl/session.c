@@ -25,8 +25,7 @@ void session_done(struct session *session)
 	session->control = inko_control_close(session->control);
 }
 
-/* With --json: what the socket said, an error with its name. */
-static int print_json(const char *error, const char *parameters)
+int session_print_json(const char *error, const char *parameters)
 {
 	cJSON *name = error ? cJSON_CreateString(error) : NULL;
 	char *quoted = name ? cJSON_PrintUnformatted(name) : NULL;
@@ -68,7 +67,7 @@ static int call(struct session *session, const char *method, const char *text, c
 	if (r < 0 && r != -EREMOTEIO)
 		return complain_call(r, session->runtime_directory);
 	if (session->json)
-		status = print_json(error, answer);
+		status = session_print_json(error, answer);
 	else if (error)
 		status = report_refused(error, answer);
 	else

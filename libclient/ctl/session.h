@@ -23,6 +23,10 @@ void session_done(struct session *session);
 int session_call(
 	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply);
 
+/* Prints a reply as --json does: error, which may be NULL, and parameters as they came. A status.
+ */
+int session_print_json(const char *error, const char *parameters);
+
 /* Calls method again while following something: nothing is printed, and a connection that broke
  * is made anew. As inko_control_call, and -ETIMEDOUT after five seconds; *ret_reply is set on
  * success only. */

@@ -144,6 +144,14 @@ static const struct argument logs_arguments[] = {
 	{},
 };
 
+static const struct argument counters_arguments[] = {
+	{.value = "NAME",
+		.member = "actor",
+		.parse = argument_text,
+		.help = "only this actor, and what leads to it"},
+	{},
+};
+
 static const struct argument help_arguments[] = {
 	{.value = "VERB", .member = "verb", .parse = argument_text, .help = "only this one"},
 	{},
@@ -187,6 +195,9 @@ const struct verb verbs[] = {
 		NULL, NULL},
 	{"upgrade", "", "replace inkod by the installed build, under what runs", no_arguments,
 		run_upgrade, "Upgrade", NULL},
+	{"counters", "[NAME]", "how much was accepted, handed over and received, and how fast",
+		counters_arguments, run_counters, NULL, NULL},
+	{"monitor", "", "what happens, until Ctrl-C", no_arguments, run_monitor, NULL, NULL},
 	{"help", "[VERB]", "say how a verb is called", help_arguments, run_help, NULL, NULL},
 	{},
 };

@@ -34,10 +34,12 @@ int verb_call(struct session *session, const struct verb *verb, cJSON *parameter
 /* Prints how a verb is called, or all of them (verb is NULL). */
 void help_print(const struct verb *verb);
 
+int run_counters(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_help(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_list(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_listen(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_logs(struct session *session, const struct verb *verb, cJSON *parameters);
+int run_monitor(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_restart(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_send(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_spawn(struct session *session, const struct verb *verb, cJSON *parameters);

@@ -377,6 +377,7 @@ class Inkod:
     def picture(self):
         """What status says, without what changes by itself."""
         status = self.status()
+        status["position"] = 0
         for actor in status["actors"]:
             for instance in actor["instances"]:
                 instance["messages"] = 0

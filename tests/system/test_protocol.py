@@ -53,18 +53,35 @@ def header():
     return re.sub(r"/\*.*?\*/", "", (PROTO / "envelope.h").read_text(), flags=re.S)
 
 
-def fields_of(header, limits):
+def fields_of(header, limits, struct_name="envelope", sizes=SIZES):
     """Offset, size and name of each field; and the size of all, as the ABI of Linux has it."""
-    body = re.search(r"struct envelope \{(.*?)\n\}", header, re.S)[1]
+    body = re.search(rf"struct {struct_name} \{{(.*?)\n\}}", header, re.S)[1]
     offset, alignment, fields = 0, 1, []
     for statement in filter(None, map(str.strip, body.split(";"))):
-        type_, name, count = re.fullmatch(r"(\w+)\s+(\w+)(?:\[(.+)\])?", statement).groups()
-        offset += -offset % SIZES[type_]
-        alignment = max(alignment, SIZES[type_])
-        size = SIZES[type_] * (evaluate(count, limits) if count else 1)
-        fields.append((offset, size, name))
-        offset += size
+        type_, names = re.fullmatch(r"((?:struct )?\w+)\s+(.*)", statement, re.S).groups()
+        for name, count in re.findall(r"(\w+)(?:\[(.+?)\])?(?:,|$)", names):
+            offset += -offset % min(sizes[type_], 8)
+            alignment = max(alignment, min(sizes[type_], 8))
+            size = sizes[type_] * (evaluate(count, limits) if count else 1)
+            fields.append((offset, size, name))
+            offset += size
     return fields, offset + -offset % alignment
+
+
+def test_counters(document, limits):
+    header = re.sub(r"/\*.*?\*/", "", (PROTO / "counters.h").read_text(), flags=re.S)
+    known = {**limits, **{name: int(number) for name, number in
+                          re.findall(r"^#define (\w+) (\d+)$", header, re.M)}}
+    row, row_size = fields_of(header, known, "counters_row")
+    page, size = fields_of(header, known, "counters_page",
+                           {**SIZES, "struct counters_row": row_size})
+    for fields, heading in ((row, "Row offset"), (page, "Page offset")):
+        rows = table(document, heading)
+        assert [(int(cells[0]), int(cells[1]), cells[2]) for cells in rows] == fields
+    assert table(document, "Page offset")[0][3] == str(known["COUNTERS_VERSION"])
+    assert f"memfd of {size} bytes" in document
+    assert f"{known['COUNTERS_BUCKETS']} numbers" in document
+    assert f"{known['COUNTERS_ROWS']} rows of {row_size} bytes" in document
 
 
 def numbers_of(header, enum, prefix):

@@ -1,0 +1,21 @@
+#pragma once
+
+/*
+ * What 'inkoctl counters' is told: what instances, actors, listeners and endpoints have counted.
+ */
+
+#include <cjson/cJSON.h>
+
+#include "daemon/supervisor/counters.h"
+
+struct actor;
+struct instance;
+struct supervisor;
+
+/* Adds what instance has counted, in all of its lives, to sum. */
+void count_instance(const struct instance *instance, struct counters *sum);
+/* The same of all instances of actor, and of those it had before. */
+void count_actor(const struct actor *actor, struct counters *sum);
+
+/* The reply of GetCounters, about actor alone unless it is NULL; the caller's. */
+cJSON *count_describe(struct supervisor *supervisor, const struct actor *actor);

@@ -1,0 +1,158 @@
+/*
+ * What inkod's processes have counted.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "errors.h"
+#include "reply.h"
+#include "table.h"
+#include "verbs.h"
+
+static const struct column work_columns[] = {
+	{"NAME", 12, 0},
+	{"RECEIVED", 0, 1},
+	{"CONNECTIONS", 0, 1},
+	{"LATE", 0, 1},
+	{"MOVED", 0, 1},
+	{"RESTARTS", 0, 1},
+	{"P50", 0, 1},
+	{"P99", 0, 1},
+	{},
+};
+
+static const struct column listener_columns[] = {
+	{"LISTENER", 12, 0},
+	{"ACCEPTED", 0, 1},
+	{"HANDED OVER", 0, 1},
+	{"REFUSED", 0, 1},
+	{},
+};
+
+static const struct column endpoint_columns[] = {
+	{"ENDPOINT OF", 12, 0},
+	{"RECEIVED", 0, 1},
+	{"HANDED OVER", 0, 1},
+	{"DROPPED", 0, 1},
+	{},
+};
+
+static void add_number(struct table *table, const cJSON *object, const char *member)
+{
+	table_add(table, TONE_PLAIN, "%" PRId64, reply_number(object, member));
+}
+
+/* At most so long: as far as a person reads it. */
+static void add_time(struct table *table, const cJSON *object, const char *member)
+{
+	int64_t usec = reply_number(object, member);
+
+	if (!reply_member(object, member))
+		table_add(table, TONE_PLAIN, "-");
+	else if (usec < 1000)
+		table_add(table, TONE_PLAIN, "%" PRId64 "us", usec);
+	else if (usec < 1000000)
+		table_add(table, TONE_PLAIN, "%.1fms", (double)usec / 1000);
+	else
+		table_add(table, TONE_PLAIN, "%.1fs", (double)usec / 1000000);
+}
+
+static void add_work(struct table *table, const cJSON *object, const char *indent)
+{
+	table_add(table, TONE_PLAIN, "%s%s", indent, reply_shown(object, "name"));
+	add_number(table, object, "received");
+	add_number(table, object, "connections");
+	add_number(table, object, "late");
+	add_number(table, object, "moved");
+	add_number(table, object, "restarts");
+	add_time(table, object, "p50USec");
+	add_time(table, object, "p99USec");
+}
+
+static bool is_instance_of(const cJSON *instance, const cJSON *actor)
+{
+	const char *name = reply_shown(actor, "name"), *whole = reply_shown(instance, "name");
+	size_t length = strlen(name);
+
+	return strncmp(whole, name, length) == 0 && whole[length] == '/';
+}
+
+/* Prints table, which is freed. */
+static int finish(struct table *table)
+{
+	int status =
+		table ? table_print(table) : complain(STATUS_REFUSED, "there is not enough memory");
+
+	table_free(table);
+	return status;
+}
+
+static int print_work(const cJSON *reply)
+{
+	struct table *table = table_new(work_columns);
+	const cJSON *actor, *instance;
+
+	if (table)
+		cJSON_ArrayForEach(actor, reply_member(reply, "actors")) {
+			add_work(table, actor, "");
+			cJSON_ArrayForEach(instance, reply_member(reply, "instances")) {
+				if (is_instance_of(instance, actor))
+					add_work(table, instance, "  ");
+			}
+		}
+	return finish(table);
+}
+
+static void add_source(struct table *table, const char *name, const cJSON *source)
+{
+	table_add(table, TONE_PLAIN, "%s", name);
+	add_number(table, source, "accepted");
+	add_number(table, source, "handedOver");
+	add_number(table, source, "refused");
+}
+
+static int print_sources(const struct column *columns, const cJSON *sources, const cJSON *others)
+{
+	struct table *table;
+	const cJSON *source;
+
+	if (cJSON_GetArraySize(sources) == 0)
+		return STATUS_DONE;
+	putchar('\n');
+	table = table_new(columns);
+	if (table)
+		cJSON_ArrayForEach(source, sources) {
+			add_source(table, reply_shown(source, "name"), source);
+		}
+	if (table && others)
+		add_source(table, "(others)", others);
+	return finish(table);
+}
+
+static int print(const cJSON *reply)
+{
+	int status = print_work(reply);
+
+	if (status == STATUS_DONE)
+		status = print_sources(listener_columns, reply_member(reply, "listeners"),
+			reply_member(reply, "otherListeners"));
+	if (status == STATUS_DONE)
+		status = print_sources(endpoint_columns, reply_member(reply, "endpoints"),
+			reply_member(reply, "otherEndpoints"));
+	return status;
+}
+
+int run_counters(struct session *session, const struct verb *verb, cJSON *parameters)
+{
+	cJSON *reply;
+	int status;
+
+	(void)verb;
+	status = session_call(session, "GetCounters", parameters, &reply);
+	if (reply)
+		status = print(reply);
+	cJSON_Delete(reply);
+	return status;
+}

@@ -1,0 +1,235 @@
+/*
+ * What happens, a line an event. A supervisor that is replaced ends the connection: the next one
+ * is asked for what came since.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <inko/control.h>
+
+#include "errors.h"
+#include "printable.h"
+#include "reply.h"
+#include "session.h"
+#include "terminal.h"
+#include "verbs.h"
+
+/* Between tries to connect again, so that an inkod which does not come up is not kept busy. */
+#define PAUSE_MSEC 100
+
+struct watch {
+	struct session *session;
+	int64_t position; /* of the last event that was seen; -1: none */
+};
+
+/* Nothing is half done between two events. */
+static void on_interrupt(int number)
+{
+	(void)number;
+	_exit(STATUS_DONE);
+}
+
+/* The words for an event: of what kind, and what it came to (NULL: whatever), in front of the
+ * pid and why. */
+static const struct {
+	const char *kind, *to;
+	const char *words;
+} phrases[] = {
+	{"actor", "removed", "the actor was removed"},
+	{"instance", "starting", "is started"},
+	{"instance", "ready", "is ready"},
+	{"instance", "draining", "is told to stop, and finishes what it serves"},
+	{"instance", "terminating", "is sent its stop signal"},
+	{"instance", "killing", "is sent SIGKILL"},
+	{"instance", "waiting", "has ended, and is started again"},
+	{"instance", "stopped", "has ended"},
+	{"instance", "failed", "has failed"},
+	{"kill", NULL, "is killed"},
+	{"stall", "stalled", "does not read its mailbox; its siblings get what waits"},
+	{"stall", "reading", "reads its mailbox again"},
+	{"listener", "open", "listens"},
+	{"listener", "refusing", "refuses connections"},
+	{"listener", "paused", "is paused; who connects waits"},
+	{"listener", "closed", "is closed"},
+	{"roll", "begun", "is rolled over to new instances"},
+	{"roll", "replacing", "a new instance takes the place of one that ends"},
+	{"roll", "ended", "has rolled over"},
+	{"roll", "cancelled", "is rolled over no further"},
+	{"roll", "failed", "could not be rolled over"},
+};
+
+static const char *find_words(const char *kind, const char *to)
+{
+	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
+		if (strcmp(phrases[i].kind, kind) == 0 &&
+			(!phrases[i].to || strcmp(phrases[i].to, to) == 0))
+			return phrases[i].words;
+	return NULL;
+}
+
+static void print_what(FILE *line, const cJSON *event)
+{
+	const char *kind = reply_shown(event, "kind"), *to = reply_shown(event, "to");
+	const char *words = find_words(kind, to);
+
+	if (words)
+		fputs(words, line);
+	else if (strcmp(kind, "overrun") == 0)
+		fprintf(line, "%" PRId64 " events were missed, as they were not read in time",
+			reply_number(event, "count"));
+	else if (strcmp(kind, "adoption") == 0)
+		fprintf(line, "another supervisor took over, with %" PRId64 " running instances",
+			reply_number(event, "count"));
+	else if (strcmp(kind, "actor") == 0)
+		fprintf(line, "the actor is %s", to);
+	else
+		fprintf(line, "%s: %s", kind, to);
+}
+
+static void print_details(FILE *line, const cJSON *event)
+{
+	int64_t pid = reply_number(event, "pid");
+	const char *why = reply_text(event, "why");
+
+	if (pid > 0)
+		fprintf(line, " (pid %" PRId64 ")", pid);
+	if (why && *why)
+		fprintf(line, ": %s", why);
+}
+
+static void print_time(FILE *line, int64_t usec)
+{
+	time_t seconds = usec / 1000000;
+	struct tm local;
+	char text[32];
+
+	if (!localtime_r(&seconds, &local) || strftime(text, sizeof(text), "%H:%M:%S", &local) == 0)
+		return;
+	fprintf(line, "%s.%03d  ", text, (int)(usec / 1000 % 1000));
+}
+
+static int print_event(const cJSON *event)
+{
+	char *text = NULL, *clean = NULL;
+	size_t size;
+	FILE *line = open_memstream(&text, &size);
+
+	if (line) {
+		print_time(line, reply_number(event, "timeUSec"));
+		fprintf(line, "%s  ", reply_shown(event, "name"));
+		print_what(line, event);
+		print_details(line, event);
+		fclose(line);
+		clean = printable_line(text);
+	}
+	if (clean)
+		puts(clean);
+	free(text);
+	free(clean);
+	return clean ? STATUS_DONE : complain(STATUS_REFUSED, "there is not enough memory");
+}
+
+static int print_reply(struct watch *watch, const char *parameters)
+{
+	cJSON *reply = cJSON_Parse(parameters);
+	const cJSON *event = reply_member(reply, "event");
+	int status = STATUS_DONE;
+
+	if (!reply)
+		return complain(STATUS_REFUSED, "there is not enough memory for the answer");
+	watch->position = reply_number(reply, "position");
+	if (watch->session->json)
+		status = session_print_json(NULL, parameters);
+	else if (event)
+		status = print_event(event);
+	cJSON_Delete(reply);
+	return status == STATUS_DONE ? terminal_flush() : status;
+}
+
+static int print_refused(const struct watch *watch, const char *error, const char *parameters)
+{
+	cJSON *object;
+
+	if (watch->session->json)
+		return session_print_json(error, parameters);
+	object = cJSON_Parse(parameters);
+	(void)complain_refused(error, object);
+	cJSON_Delete(object);
+	return STATUS_REFUSED;
+}
+
+/* One reply: a status when that was the last thing to do, or -1 to go on; *ret_result as
+ * inko_control_next. */
+static int follow_one(struct watch *watch, int *ret_result)
+{
+	char *error = NULL, *parameters = NULL;
+	int r = inko_control_next(watch->session->control, &error, &parameters);
+	int status = STATUS_DONE;
+
+	if (r == -EREMOTEIO)
+		status = print_refused(watch, error, parameters);
+	else if (r >= 0)
+		status = print_reply(watch, parameters);
+	free(error);
+	free(parameters);
+	*ret_result = r;
+	return status;
+}
+
+static int ask(struct watch *watch)
+{
+	char parameters[64] = "{}";
+
+	if (watch->position >= 0)
+		(void)snprintf(
+			parameters, sizeof(parameters), "{\"after\":%" PRId64 "}", watch->position);
+	return inko_control_call_more(watch->session->control, "Monitor", parameters);
+}
+
+/* Until the connection breaks (STATUS_DONE), or there is something to complain about. */
+static int follow(struct watch *watch, bool again)
+{
+	bool told = !again;
+	int r = ask(watch), status = STATUS_DONE;
+
+	while (status == STATUS_DONE && (r >= 0 || r == -EINTR)) {
+		status = follow_one(watch, &r);
+		if (status == STATUS_DONE && r >= 0 && !told)
+			(void)complain(STATUS_DONE, "inkod's supervisor was replaced; going on");
+		told |= r >= 0;
+	}
+	if (status == STATUS_DONE && r != -ECONNRESET && r != -EPIPE)
+		return complain_call(r, watch->session->runtime_directory);
+	return status;
+}
+
+int run_monitor(struct session *session, const struct verb *verb, cJSON *parameters)
+{
+	struct watch watch = {.session = session, .position = -1};
+	const char *directory = session->runtime_directory;
+	int status, r;
+
+	(void)verb;
+	(void)parameters;
+	(void)signal(SIGINT, on_interrupt);
+	r = inko_control_connect(directory, &session->control);
+	if (r < 0)
+		return complain_connect(r, directory);
+	status = follow(&watch, false);
+	while (status == STATUS_DONE) {
+		if (terminal_is_gone(PAUSE_MSEC))
+			return STATUS_REFUSED;
+		session->control = inko_control_close(session->control);
+		if (inko_control_connect(directory, &session->control) < 0)
+			return complain(STATUS_REFUSED, "inkod has gone away");
+		status = follow(&watch, true);
+	}
+	return status;
+}

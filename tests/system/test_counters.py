@@ -1,0 +1,387 @@
+"""What is counted, against what the load did; and that no death makes a number wrong."""
+
+import subprocess
+import time
+
+import pytest
+
+from harness import (ACTORS, PYTHON, SOURCE, VarlinkError, alive, assert_all_answered, free_port,
+                     http_get, wait_until)
+from test_keeper import PUT, install, installed_inkod
+from test_kill import next_supervisor
+
+PATIENT = {"backoffUSec": 10_000, "intensity": 0}
+
+
+def spawn(inko, name="web", *options, **parameters):
+    inko.spawn(name, ACTORS / "recorder", *options, **{"instances": 2, **PATIENT, **parameters})
+
+
+def counters(inko, kind, name):
+    found = [c for c in inko.call("GetCounters")[kind] if c["name"] == name]
+    assert len(found) == 1, (kind, name, found)
+    return found[0]
+
+
+def actor(inko, name="web"):
+    return counters(inko, "actors", name)
+
+
+def listener(inko):
+    return inko.call("GetCounters")["listeners"][0]
+
+
+def summed(inko, member, name="web"):
+    return sum(c[member] for c in inko.call("GetCounters")["instances"]
+               if c["name"].startswith(f"{name}/"))
+
+
+def answered(inko, port, connections):
+    assert_all_answered(inko.load(port, connections=connections).report(), at_least=connections)
+
+
+def replace_supervisor(inko):
+    pid = inko.supervisor_pid()
+    inko.kill(pid)
+    wait_until(lambda: next_supervisor(inko, pid), what="another supervisor answers")
+
+
+def restart_instance(inko, name, index=0):
+    pid = wait_until(lambda: ready_pid(inko, name, index), what="it is ready")
+    inko.kill(pid)
+    wait_until(lambda: not alive(pid))
+    wait_until(lambda: ready_pid(inko, name, index), what="it is ready again")
+
+
+def ready_pid(inko, name, index):
+    instance = inko.instances(name)[index]
+    return instance["state"] == "ready" and instance["pid"]
+
+
+def test_counts_are_what_was_done(inko):
+    """Every connection once: at the listener, at the instances, in the histogram."""
+    spawn(inko)
+    port = inko.listen("web")
+    answered(inko, port, 500)
+    assert listener(inko) == {"name": f"tcp-127.0.0.1-{port}", "accepted": 500,
+                              "handedOver": 500, "refused": 0}
+    web = actor(inko)
+    assert web["connections"] == web["received"] == summed(inko, "connections") == 500
+    assert sum(bucket["count"] for bucket in web["histogram"]) == 500
+    assert web["late"] == web["moved"] == web["restarts"] == 0
+    bounds = [bucket["leUSec"] for bucket in web["histogram"]]
+    assert bounds == sorted(bounds) and web["p50USec"] <= web["p99USec"] <= bounds[-1]
+    for _ in range(3):
+        inko.call("Send", {"mailbox": "web", "text": "hello"})
+    wait_until(lambda: actor(inko)["received"] == 503, what="messages are counted")
+    assert actor(inko)["connections"] == 500
+
+
+def test_counts_outlive_every_process(inko):
+    """What a process had counted when it was killed counts, and counts once."""
+    spawn(inko)
+    port = inko.listen("web")
+    for death in (lambda: restart_instance(inko, "web", 0),
+                  lambda: restart_instance(inko, "web", 1),
+                  lambda: restart_instance(inko, "acceptor"),
+                  lambda: replace_supervisor(inko),
+                  lambda: inko.call("Restart", {"actor": "web"}),
+                  lambda: inko.call("Stop", {"actor": "web"})
+                  and inko.call("Start", {"actor": "web"})):
+        before = actor(inko)
+        answered(inko, port, 200)
+        death()
+        assert actor(inko)["connections"] == before["connections"] + 200
+    answered(inko, port, 100)
+    assert actor(inko)["received"] == 1300 == listener(inko)["handedOver"]
+    assert actor(inko)["restarts"] == 2 == summed(inko, "restarts")
+    assert counters(inko, "actors", "acceptor")["restarts"] == 1
+
+
+def test_supervisors_killed_at_random(inko, seeded):
+    """Exactly: the supervisor has no part in any count of traffic."""
+    spawn(inko)
+    port = inko.listen("web")
+    with inko.leak_check():
+        load = inko.load(port, clients=16, until_stopped=True)
+        for _ in range(6):
+            time.sleep(seeded.uniform(0, 0.1))
+            replace_supervisor(inko)
+        report = load.report()
+        assert_all_answered(report)
+        wait_until(lambda: actor(inko)["connections"] == report["connections"],
+                   what=lambda: f"{report['connections']} were counted: {actor(inko)}")
+    assert summed(inko, "connections") == report["connections"]
+    assert listener(inko)["accepted"] == listener(inko)["handedOver"] == report["connections"]
+
+
+def test_everybody_killed_at_random(inko, seeded):
+    """SIGKILL can come between what a process did and what it notes of it: one a death."""
+    spawn(inko)
+    port = inko.listen("web")
+    kills = 0
+    load = inko.load(port, clients=16, until_stopped=True)
+    for name in ("web", "acceptor", "web", "acceptor", "web", "web"):
+        time.sleep(seeded.uniform(0.02, 0.1))
+        restart_instance(inko, name)
+        kills += 1
+        replace_supervisor(inko)
+    report = load.report()
+    wait_until(lambda: inko.ready("web") and not sum(i["messages"] for i in inko.instances("web")))
+    handed, received = listener(inko)["handedOver"], actor(inko)["connections"]
+    assert abs(handed - received) <= kills, (handed, received, report)
+    assert abs(report["connections"] - received) <= 2 * kills, (received, report)
+    assert actor(inko)["connections"] == summed(inko, "connections")
+    assert actor(inko)["restarts"] == 4
+
+
+def test_scaled_away_instances_still_count(inko):
+    """Also when the supervisor ends in between."""
+    spawn(inko, instances=4)
+    port = inko.listen("web")
+    answered(inko, port, 400)
+    with inko.leak_check():
+        inko.call("Scale", {"actor": "web", "instances": 1})
+        assert actor(inko)["connections"] == 400 > summed(inko, "connections")
+        replace_supervisor(inko)
+        inko.call("Scale", {"actor": "web", "instances": 4})
+        assert actor(inko)["connections"] == 400
+    answered(inko, port, 100)
+    assert actor(inko)["connections"] == 500
+
+
+def test_supervisor_killed_while_scaling(inko, seeded):
+    """An instance that is forgotten is counted in once, wherever the supervisor stood."""
+    spawn(inko, instances=4)
+    port = inko.listen("web")
+    answered(inko, port, 400)
+    for _ in range(6):
+        control = inko.varlink()
+        control.send("Scale", {"actor": "web", "instances": 1})
+        time.sleep(seeded.uniform(0, 0.02))
+        replace_supervisor(inko)
+        control.close()
+        assert actor(inko)["connections"] == 400
+        inko.call("Scale", {"actor": "web", "instances": 4})
+        assert actor(inko)["connections"] == 400
+
+
+def test_rolled_instances_still_count(inko):
+    spawn(inko)
+    port = inko.listen("web")
+    for n in range(1, 4):
+        answered(inko, port, 100)
+        inko.call("Restart", {"actor": "web", "rolling": True})
+        assert actor(inko)["connections"] == n * 100 == listener(inko)["handedOver"]
+
+
+# A supervisor that holds instances as one did that knew no counters, and ends.
+FORMER = f"""#!/usr/bin/python3
+import json, os, socket, struct
+HEAD = "=II161s3x"
+link = socket.socket(fileno=3)
+link.send(struct.pack(HEAD, 4, 0, b""))
+while True:
+    data, fds, _, _ = socket.recv_fds(link, 1 << 17, 8)
+    verb, _, key = struct.unpack_from(HEAD, data)
+    if verb == 7:
+        break
+    if key.startswith(b"instance/"):
+        held = json.loads(data[struct.calcsize(HEAD):])
+        del held["moved"], held["movedLane"]
+        socket.send_fds(link, [struct.pack(HEAD, {PUT}, 0, key) + json.dumps(held).encode()],
+                        fds[:1])
+os._exit(1)
+"""
+
+
+def test_state_without_counters_is_read(tmp_path):
+    """Of a former version: its processes go on uncounted, the next ones are counted."""
+    with installed_inkod(tmp_path) as inko:
+        inko.tolerated = "exited with status"
+        spawn(inko)
+        port = inko.listen("web")
+        answered(inko, port, 100)
+        pids = inko.pids("web")
+        install(tmp_path, "inko-supervisor", FORMER)
+        inko.kill(inko.supervisor_pid())
+        wait_until(lambda: "exited with status 1" in inko.log.read_text())
+        install(tmp_path, "inko-supervisor")
+        wait_until(inko.answers, what="the supervisor is there again")
+        answered(inko, port, 100)
+        assert inko.pids("web") == pids and actor(inko)["connections"] == 0
+        inko.call("Restart", {"actor": "web"})
+        answered(inko, port, 100)
+        assert actor(inko)["connections"] == 100
+        replace_supervisor(inko)
+        assert actor(inko)["connections"] == 100
+
+
+def test_counts_outlive_an_upgrade_and_a_keeper(tmp_path):
+    with installed_inkod(tmp_path) as inko:
+        spawn(inko)
+        port = inko.listen("web")
+        answered(inko, port, 100)
+        inko.ctl("upgrade")
+        assert actor(inko)["connections"] == 100 == listener(inko)["handedOver"]
+        inko.kill(inko.keeper_pid())
+        inko.keeper.wait()
+        inko.begin()
+        wait_until(lambda: inko.keeper_pid() == inko.keeper.pid)
+        answered(inko, port, 100)
+        replace_supervisor(inko)
+        assert actor(inko)["connections"] == 200 == listener(inko)["handedOver"]
+
+
+def test_moved(inko):
+    """What waited for an instance at its death, and went to its sibling."""
+    gate = inko.directory / "gate"
+    spawn(inko, "web", "--gate", gate)
+    port = inko.listen("web")
+    load = inko.load(port, clients=40, connections=40)
+    wait_until(lambda: sum(i["messages"] for i in inko.instances("web")) == 40,
+               what="all are in mailboxes")
+    before = inko.instances("web")[0]["messages"]
+    inko.kill(inko.pids("web")[0])
+    wait_until(lambda: actor(inko)["moved"] == before > 0, what=lambda: actor(inko))
+    replace_supervisor(inko)
+    assert actor(inko)["moved"] == before
+    gate.touch()
+    assert_all_answered(load.report(), at_least=40)
+    assert actor(inko)["connections"] == 40
+    assert counters(inko, "instances", "web/0")["moved"] == before
+
+
+def test_late(inko):
+    """Who was received later than five seconds after it was accepted."""
+    gate = inko.directory / "gate"
+    spawn(inko, "web", "--gate", gate, instances=1)
+    port = inko.listen("web")
+    load = inko.load(port, clients=3, connections=3)
+    wait_until(lambda: inko.instances("web")[0]["messages"] == 3)
+    time.sleep(5.2)
+    gate.touch()
+    load.report()
+    assert actor(inko)["late"] == 3
+    assert actor(inko)["p50USec"] > 5_000_000
+    http_get(port)
+    assert (actor(inko)["late"], actor(inko)["connections"]) == (3, 4)
+
+
+def test_refused(inko):
+    """Of an actor that has failed and whose clients have waited long enough."""
+    flag = inko.directory / "flag"
+    program = inko.directory / "once"
+    program.write_text(f"#!/bin/sh\n[ -e {flag} ] && exit 1\nexec {ACTORS / 'recorder'}\n")
+    program.chmod(0o755)
+    inko.spawn("web", program, backoffUSec=1000, intensity=1)
+    port = inko.listen("web", holdUSec=1000)
+    flag.touch()
+    inko.kill(inko.pids("web")[0])
+    wait_until(lambda: inko.status()["listeners"][0]["state"] == "refusing")
+    for _ in range(5):
+        with pytest.raises(OSError):
+            http_get(port)
+    wait_until(lambda: listener(inko)["refused"] == 5, what=lambda: listener(inko))
+    assert listener(inko)["accepted"] == 5 and listener(inko)["handedOver"] == 0
+
+
+def test_a_listener_counts_from_its_opening(inko):
+    """One that is opened again under its name is another one."""
+    spawn(inko)
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    for _ in range(2):
+        inko.listen("web", address, name="front")
+        http_get(port)
+        wait_until(lambda: listener(inko)["handedOver"] == 1)
+        inko.call("Close", {"listener": "front"})
+        assert inko.call("GetCounters")["listeners"] == []
+
+
+def test_gateway_counts_messages(inko):
+    spawn(inko, instances=1)
+    inko.settle()
+    for _ in range(3):
+        subprocess.run(["nngcat", "--push0", "--dial", inko.actor("web")["endpoint"], "--data",
+                        "hello", "--delay", "0", "--send-timeout", "5"], timeout=30, check=True)
+    wait_until(lambda: counters(inko, "endpoints", "web")["handedOver"] == 3,
+               what=lambda: inko.call("GetCounters")["endpoints"])
+    wait_until(lambda: actor(inko)["received"] == 3 and actor(inko)["connections"] == 0)
+    restart_instance(inko, "gateway")
+    assert counters(inko, "endpoints", "web") == {
+        "name": "web", "accepted": 3, "handedOver": 3, "refused": 0}
+
+
+COUNTING = """#!/usr/bin/python3
+import mmap, os, socket, time
+names = os.environ["LISTEN_FDNAMES"].split(":")
+page = mmap.mmap(3 + names.index("counters"), 65536)
+{write}
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+    notify.connect(os.environ["NOTIFY_SOCKET"])
+    notify.send(b"READY=1")
+time.sleep(3600)
+"""
+
+
+def test_a_program_of_another_language_counts(inko):
+    """By the table in PROTOCOL.md; the page is the last descriptor, and cannot be shortened."""
+    program = inko.directory / "counting"
+    program.write_text(COUNTING.format(write="""
+assert names[-1] == "counters" and page[:4] == (1).to_bytes(4, "little")
+try:
+    os.ftruncate(3 + names.index("counters"), 0)
+    raise SystemExit("the page could be shortened")
+except PermissionError:
+    pass
+import struct
+struct.pack_into("=QQQ", page, 8, 7, 5, 1)
+struct.pack_into("=Q", page, 256 + 8 * 10, 5)
+"""))
+    program.chmod(0o755)
+    inko.spawn("other", program, stopUSec=1000, drainUSec=1000)
+    other = actor(inko, "other")
+    assert (other["received"], other["connections"], other["late"]) == (7, 5, 1)
+    assert other["histogram"] == [{"leUSec": 1024, "count": 5}]
+    assert other["p50USec"] == other["p99USec"] == 1024
+
+
+def test_garbage_harms_its_own_numbers_alone(inko):
+    program = inko.directory / "garbage"
+    program.write_text(COUNTING.format(write="page[:] = b'\\xff' * 65536"))
+    program.chmod(0o755)
+    inko.spawn("garbage", program, stopUSec=1000, drainUSec=1000)
+    spawn(inko)
+    answered(inko, inko.listen("web"), 50)
+    assert actor(inko, "garbage")["received"] == 1 << 53
+    assert actor(inko)["connections"] == 50
+    assert "garbage" in inko.ctl("counters").stdout
+
+
+def test_inkoctl_counters(inko):
+    spawn(inko)
+    spawn(inko, "other")
+    port = inko.listen("web")
+    answered(inko, port, 20)
+    output = inko.ctl("counters").stdout
+    work, listeners, endpoints = output.split("\n\n")
+    rows = {line.split()[0]: line.split() for line in f"{work}\n{listeners}".splitlines()}
+    assert rows["web"][1:6] == ["20", "20", "0", "0", "0"] and rows["web"][6].endswith("s")
+    assert rows["web/0"][1] == "10"
+    assert rows[f"tcp-127.0.0.1-{port}"][1:] == ["20", "20", "0"]
+    assert "other/0" in rows and "acceptor" in rows and "web" in endpoints
+    output = inko.ctl("counters", "web").stdout
+    assert "other" not in output and "web/1" in output and f"tcp-127.0.0.1-{port}" in output
+    assert inko.json("counters", "web") == inko.call("GetCounters", {"actor": "web"})
+    result = inko.ctl("counters", "nobody", check=False)
+    assert result.returncode == 1 and "no actor nobody" in result.stderr
+    with pytest.raises(VarlinkError, match="NoSuchActor"):
+        inko.call("GetCounters", {"actor": "nobody"})
+
+
+def test_a_program_without_the_library_is_not_bothered(inko):
+    """One more descriptor, of a name that it does not know."""
+    inko.spawn("web", PYTHON, SOURCE / "libclient/examples/http-hello.py")
+    assert "Hello" in http_get(inko.listen("web"))
+    assert actor(inko)["received"] == 0 and listener(inko)["handedOver"] == 1

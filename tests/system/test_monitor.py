@@ -1,0 +1,371 @@
+"""The stream of what happens."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from harness import ACTORS, BUILD, DEADLINE, VarlinkError, wait_until
+from test_kill import next_supervisor
+
+HELLO = BUILD / "http-hello"
+MONITORS = 16
+
+
+class Monitor:
+    def __init__(self, inko, **parameters):
+        self.control = inko.varlink(timeout=DEADLINE)
+        self.control.send("Monitor", parameters, more=True)
+        first = self.next()
+        assert "event" not in first
+        self.position = first["position"]
+        self.events = []
+
+    def next(self):
+        reply = self.control.receive()
+        assert reply and "error" not in reply, reply
+        assert reply["continues"] is True
+        return reply["parameters"]
+
+    def until(self, **wanted):
+        """Reads events up to the first that is like that, and returns it."""
+        while True:
+            reply = self.next()
+            assert reply["position"] > self.position
+            self.position = reply["position"]
+            event = reply["event"]
+            assert abs(event["timeUSec"] / 1e6 - time.time()) < 600
+            self.events.append(event)
+            if all(event.get(name) == value for name, value in wanted.items()):
+                return event
+
+    def states(self, name):
+        return [(e["from"], e["to"]) for e in self.events
+                if e["name"] == name and e["kind"] in ("actor", "instance")]
+
+    def close(self):
+        self.control.close()
+
+
+@contextlib.contextmanager
+def monitoring(inko, **parameters):
+    monitor = Monitor(inko, **parameters)
+    try:
+        yield monitor
+    finally:
+        monitor.close()
+
+
+@contextlib.contextmanager
+def inkoctl(inko, *options):
+    process = subprocess.Popen([str(BUILD / "inkoctl"), "monitor", *options],
+                               env=inko.environment, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        process.stderr.close()
+
+
+def replace_supervisor(inko):
+    pid = inko.supervisor_pid()
+    inko.kill(pid)
+    return wait_until(lambda: next_supervisor(inko, pid), what="another supervisor answers")
+
+
+def test_a_life(inko):
+    """Spawn, crash, stop and removal, in their order, with who and why."""
+    inko.spawn("other", HELLO)
+    with inko.leak_check(), monitoring(inko) as monitor:
+        inko.spawn("web", ACTORS / "recorder", backoffUSec=10_000)
+        pid = inko.pids("web")[0]
+        assert monitor.until(name="web", to="ready")["kind"] == "actor"
+        started = [e for e in monitor.events if e["name"] == "web/0" and e["to"] == "starting"]
+        assert [e["pid"] for e in started] == [pid]
+        inko.kill(pid)
+        crash = monitor.until(name="web/0", to="waiting")
+        assert crash["pid"] == pid and "SIGKILL" in crash["why"]
+        again = monitor.until(name="web/0", to="ready")
+        assert again["pid"] == inko.pids("web")[0] != pid
+        inko.call("Stop", {"actor": "web"})
+        assert "status 0" in monitor.until(name="web/0", to="stopped")["why"]
+        inko.call("Remove", {"actor": "web"})
+        monitor.until(name="web", kind="actor", to="removed")
+        assert monitor.states("web/0") == [
+            ("stopped", "starting"), ("starting", "ready"), ("ready", "waiting"),
+            ("waiting", "starting"), ("starting", "ready"), ("ready", "draining"),
+            ("draining", "stopped")]
+        # Each change begins where the one before ended.
+        states = monitor.states("web")
+        assert all(a[1] == b[0] for a, b in zip(states, states[1:])), states
+
+
+def test_kills_say_why(inko):
+    with monitoring(inko) as monitor:
+        with pytest.raises(VarlinkError, match="StartFailed"):
+            inko.spawn("late", "/bin/sleep", "1000", startUSec=200_000)
+        late = monitor.until(kind="kill", name="late/0")
+        assert late["why"] == "was not ready in time" and late["pid"] > 0
+        program = inko.directory / "deaf"
+        program.write_text("#!/bin/sh\ntrap '' TERM\n" + NOTIFY + "while :; do sleep 1; done\n")
+        program.chmod(0o755)
+        inko.spawn("deaf", program, drainUSec=100_000, stopUSec=100_000)
+        inko.call("Stop", {"actor": "deaf"})
+        deaf = monitor.until(kind="kill", name="deaf/0")
+        assert deaf["why"] == "did not end in time"
+        # The state comes first, the kill is what it leads to.
+        assert ("terminating", "killing") in monitor.states("deaf/0")
+
+
+NOTIFY = """/usr/bin/python3 -c '
+import os, socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.connect(os.environ["NOTIFY_SOCKET"])
+s.send(b"READY=1")'
+"""
+
+
+def test_a_stall(inko):
+    inko.spawn("web", ACTORS / "recorder", instances=2)
+    port = inko.listen("web")
+    with monitoring(inko) as monitor:
+        victim = inko.pids("web")[0]
+        inko.kill(victim, signal.SIGSTOP)
+        load = inko.load(port, clients=4, connections=20)
+        assert monitor.until(kind="stall", name="web/0", to="stalled")["pid"] == victim
+        inko.kill(victim, signal.SIGCONT)
+        monitor.until(kind="stall", name="web/0", to="reading")
+        load.report()
+
+
+def test_listeners(inko):
+    inko.spawn("web", HELLO)
+    with monitoring(inko) as monitor:
+        port = inko.listen("web", name="front")
+        opened = monitor.until(kind="listener", name="front", to="open")
+        assert opened["why"] == f"tcp://127.0.0.1:{port}"
+        inko.call("Close", {"listener": "front"})
+        monitor.until(kind="listener", name="front", to="closed")
+
+
+def test_a_pause(inko):
+    inko.spawn("web", HELLO)
+    inko.listen("web", name="front")
+    with monitoring(inko) as monitor:
+        inko.call("Pause", {"listener": "front"})
+        monitor.until(kind="listener", name="front", to="paused")
+        inko.call("Resume", {"listener": "front"})
+        monitor.until(kind="listener", name="front", to="open")
+
+
+def test_a_roll(inko):
+    """Who is replaced, in turn; and why another one went no further."""
+    flag = inko.directory / "flag"
+    program = inko.directory / "once"
+    program.write_text(f"#!/bin/sh\n[ -e {flag} ] && exit 7\nexec {HELLO}\n")
+    program.chmod(0o755)
+    inko.spawn("web", program, instances=2)
+    with monitoring(inko) as monitor:
+        inko.call("Restart", {"actor": "web", "rolling": True})
+        monitor.until(kind="roll", to="ended")
+        rolls = [(e["to"], e.get("why")) for e in monitor.events if e["kind"] == "roll"]
+        assert rolls == [("begun", None), ("replacing", "web/0"), ("replacing", "web/1"),
+                         ("ended", None)]
+        flag.touch()
+        with pytest.raises(VarlinkError):
+            inko.call("Restart", {"actor": "web", "rolling": True})
+        assert "status 7" in monitor.until(kind="roll", to="failed")["why"]
+
+
+def test_an_adoption(inko):
+    """Who comes again hears of it, and of what the new supervisor has done so far."""
+    inko.spawn("web", HELLO, instances=2)
+    inko.settle()
+    with monitoring(inko) as monitor:
+        position = monitor.position
+        supervisor = replace_supervisor(inko)
+        assert monitor.control.receive() is None
+    with monitoring(inko, after=position) as monitor:
+        assert monitor.position == position
+        adoption = monitor.until(kind="adoption")
+        assert adoption["count"] == 3 and adoption["pid"] == supervisor
+        assert len(monitor.events) == 1
+        # Nothing else changed, and nothing is said twice.
+        inko.call("Stop", {"actor": "web"})
+        monitor.until(name="web", to="stopped")
+        assert monitor.states("web/0") == [("ready", "draining"), ("draining", "stopped")]
+
+
+def test_subscribe_then_list(inko):
+    """What GetStatus says has everything up to its position in it, and nothing after."""
+    with monitoring(inko) as monitor:
+        inko.spawn("web", HELLO)
+        status = inko.status()
+        while monitor.position < status["position"]:
+            monitor.until()
+        assert status["position"] == monitor.position
+        state = {a["name"]: a["state"] for a in status["actors"]}
+        assert state["web"] == monitor.states("web")[-1][1] == "ready"
+
+
+def test_two_monitors_hear_the_same(inko):
+    with monitoring(inko) as one, monitoring(inko) as two:
+        assert one.position == two.position
+        inko.spawn("web", HELLO)
+        one.until(name="web", to="ready")
+        two.until(name="web", to="ready")
+        assert one.events == two.events
+
+
+def test_more_is_expected(inko):
+    with pytest.raises(VarlinkError, match="org.varlink.service.ExpectedMore"):
+        inko.call("Monitor", {})
+
+
+def test_monitors_are_bounded(inko):
+    with inko.leak_check(), contextlib.ExitStack() as stack:
+        for _ in range(MONITORS):
+            stack.enter_context(monitoring(inko))
+        with inko.varlink() as control:
+            control.send("Monitor", {}, more=True)
+            reply = control.receive()
+            assert reply["error"].endswith(".Failed") and "16" in reply["parameters"]["reason"]
+            # The connection is as good as before.
+            assert "actors" in control.call("GetStatus")
+        stack.close()
+        with monitoring(inko):
+            pass
+
+
+def make_events(control, rounds):
+    for _ in range(rounds):
+        control.call("Listen", {"address": "tcp://127.0.0.1:0", "to": "web", "name": "front"})
+        control.call("Close", {"listener": "front"})
+
+
+def test_a_slow_monitor_is_told_what_it_missed(inko):
+    """It holds up nobody, costs a bounded amount of memory, and goes on when it reads again."""
+    inko.spawn("web", HELLO)
+    with inko.varlink() as control, monitoring(inko) as slow, monitoring(inko) as other:
+        for _ in range(1000):
+            make_events(control, 1)
+            other.until(kind="listener", name="front", to="closed")
+        assert [e for e in other.events if e["kind"] == "overrun"] == []
+        overrun = slow.until(kind="overrun")
+        heard = [e for e in slow.events if e["kind"] != "overrun"]
+        assert heard == other.events[:len(heard)]
+        assert overrun["count"] == len(other.events) - len(heard) > 500
+        make_events(control, 1)
+        slow.until(kind="listener", name="front", to="closed")
+
+
+def test_what_is_forgotten_is_an_overrun(inko):
+    """Only the last events are remembered for who comes again."""
+    inko.spawn("web", HELLO)
+    with inko.varlink() as control, monitoring(inko) as first:
+        make_events(control, 200)
+        status = control.call("GetStatus")
+    with monitoring(inko, after=first.position) as monitor:
+        overrun = monitor.until(kind="overrun")
+        while monitor.position < status["position"]:
+            monitor.until()
+        assert overrun["count"] + len(monitor.events) - 1 == status["position"] - first.position
+
+
+def test_a_monitor_that_leaves_while_it_is_behind(inko):
+    inko.spawn("web", HELLO)
+    inko.listen("web", name="other")
+    with inko.leak_check(), inko.varlink() as control:
+        slow = Monitor(inko)
+        make_events(control, 500)
+        slow.close()
+        make_events(control, 1)
+    assert "actors" in inko.status()
+
+
+def read_until(process, text):
+    lines = []
+    while not lines or text not in lines[-1]:
+        line = process.stdout.readline()
+        assert line, f"it ended before it said {text}: {lines} {process.stderr.read()}"
+        lines.append(line.rstrip("\n"))
+    return lines
+
+
+def test_inkoctl_monitor(inko):
+    """A line an event, in words; Ctrl-C ends it with 0."""
+    with inkoctl(inko) as process:
+        wait_until(lambda: has_monitor(inko, process))
+        inko.spawn("web", HELLO)
+        lines = read_until(process, "web  the actor is ready")
+        pid = inko.pids("web")[0]
+        assert any(line.endswith(f"web/0  is ready (pid {pid})") for line in lines), lines
+        inko.kill(pid)
+        lines = read_until(process, "web/0  is ready")
+        assert any("has ended, and is started again" in line and "SIGKILL" in line
+                   for line in lines), lines
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE) == 0
+        assert process.stderr.read() == ""
+
+
+def has_monitor(inko, process):
+    """It has asked: its connection to inkod is there, and calls are answered in turn."""
+    links = [os.readlink(f"/proc/{process.pid}/fd/{fd}")
+             for fd in os.listdir(f"/proc/{process.pid}/fd")]
+    time.sleep(0.1)
+    return any(link.startswith("socket:") for link in links) and inko.status()
+
+
+def test_inkoctl_monitor_json(inko):
+    with inkoctl(inko, "--json") as process:
+        assert set(json.loads(process.stdout.readline())) == {"position"}
+        inko.spawn("web", HELLO)
+        for line in read_until(process, '"to":"ready"'):
+            reply = json.loads(line)
+            assert reply["event"]["name"] and reply["position"] > 0
+
+
+def test_inkoctl_monitor_goes_on_with_the_next_supervisor(inko):
+    inko.spawn("web", HELLO)
+    inko.settle()
+    with inkoctl(inko) as process:
+        wait_until(lambda: has_monitor(inko, process))
+        inko.kill(inko.supervisor_pid())
+        lines = read_until(process, "another supervisor took over, with 2 running instances")
+        assert len(lines) == 1
+        assert "supervisor was replaced" in process.stderr.readline()
+        inko.call("Stop", {"actor": "web"})
+        read_until(process, "the actor is stopped")
+
+
+def test_inkoctl_monitor_ends_with_inkod(inko):
+    with inkoctl(inko) as process:
+        wait_until(lambda: has_monitor(inko, process))
+        inko.stop()
+        assert process.wait(DEADLINE) == 1
+        assert "inkod has gone away" in process.stderr.read()
+        inko.start()
+    result = inko.ctl("monitor", "--runtime-dir", "/nonexistent", check=False)
+    assert result.returncode == 3
+
+
+def test_inkoctl_monitor_cleans_what_it_prints(inko):
+    """A program's own words do not reach the terminal as they are."""
+    program = inko.directory / "odd\x1b[31m"
+    with inkoctl(inko) as process:
+        wait_until(lambda: has_monitor(inko, process))
+        with pytest.raises(VarlinkError):
+            program.write_text("#!/no/such/interpreter\n")
+            program.chmod(0o755)
+            inko.spawn("odd", program)
+        lines = read_until(process, "removed")
+        assert any("could not execute" in line for line in lines), lines
+        assert "\x1b" not in "".join(lines)
