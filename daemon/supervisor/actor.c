@@ -489,6 +489,13 @@ int actor_scale(struct actor *actor, int64_t instances)
 	return r;
 }
 
+static void kill_at_once(struct instance *instance)
+{
+	if (instance->process.pid > 0)
+		monitor_say_kill(instance, "is not wanted, as the actor did not start");
+	instance_process_kill(instance);
+}
+
 void actor_remove(struct actor *actor, bool at_once)
 {
 	struct instance *instance;
@@ -497,7 +504,7 @@ void actor_remove(struct actor *actor, bool at_once)
 	actor_stop(actor);
 	if (at_once)
 		TAILQ_FOREACH(instance, &actor->instances, entries)
-			instance_process_kill(instance);
+			kill_at_once(instance);
 }
 
 /* ready and failed count those that are not retiring. */
