@@ -1,15 +1,18 @@
 """What is counted, against what the load did; and that no death makes a number wrong."""
 
+import contextlib
+import os
 import subprocess
 import time
 
 import pytest
 
 from harness import (ACTORS, PYTHON, SOURCE, VarlinkError, alive, assert_all_answered, free_port,
-                     http_get, wait_until)
+                     http_get, private_inkod, wait_until)
 from test_keeper import PUT, install, installed_inkod
 from test_kill import next_supervisor
 
+FULL = os.environ.get("INKO_FULL") == "1"
 PATIENT = {"backoffUSec": 10_000, "intensity": 0}
 
 
@@ -175,6 +178,37 @@ def test_supervisor_killed_while_scaling(inko, seeded):
         assert actor(inko)["connections"] == 400
         inko.call("Scale", {"actor": "web", "instances": 4})
         assert actor(inko)["connections"] == 400
+
+
+def scaled(inko, instances):
+    """Whether the supervisor lived to say so. If not, nothing is counted twice for it."""
+    try:
+        return inko.call("Scale", {"actor": "web", "instances": instances})
+    except ConnectionError:
+        wait_until(inko.answers, what="a supervisor answers")
+        assert actor(inko)["connections"] == 60
+        return None
+
+
+def test_supervisor_dies_at_each_put_of_scaling():
+    """Wherever between counting an instance in and forgetting it."""
+    died = 0
+    for n in range(30, 140, 1 if FULL else 5):
+        with private_inkod(INKO_FAULT=f"put:{n}") as inko:
+            supervisor, port = inko.supervisor_pid(), None
+            with contextlib.suppress(ConnectionError):
+                spawn(inko, instances=3)
+                port = inko.listen("web")
+            if port is None:
+                continue
+            answered(inko, port, 60)
+            for instances in (1, 3, 1):
+                wait_until(lambda: scaled(inko, instances), what="it is scaled")
+                wait_until(inko.answers, what="a supervisor answers")
+                assert actor(inko)["connections"] == 60
+                assert len(inko.instances("web")) == instances
+            died += inko.supervisor_pid() != supervisor
+    assert died > 0
 
 
 def test_rolled_instances_still_count(inko):
