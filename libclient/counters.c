@@ -70,6 +70,7 @@ void counters_note_received(struct counters_page *page, const struct envelope *e
 static void name_row(struct counters_row *row, const char *name)
 {
 	row->taken = row->handed_over = row->refused = 0;
+	memset(row->name + 1, 0, sizeof(row->name) - 1);
 	(void)strcpy(row->name + 1, name + 1);
 	__atomic_store_n(&row->name[0], name[0], __ATOMIC_RELEASE);
 }

@@ -13,8 +13,9 @@
 
 #include "proto/descriptor.h"
 
-/* How long to wait for other processes to receive descriptors, where the kernel has no event. */
-#define TOO_MANY_REFERENCES_MSEC 10
+/* How long to wait for memory, or for other processes to receive descriptors: the kernel has no
+ * event for either. */
+#define SHORTAGE_MSEC 10
 
 struct keep_head {
 	uint32_t verb;
@@ -22,13 +23,19 @@ struct keep_head {
 	char key[LIMIT_KEY_CHARS + 1];
 };
 
+/* The other side is there, and is sent to as soon as the kernel can. */
+static bool is_shortage(int error)
+{
+	return error == -ETOOMANYREFS || error == -ENOMEM || error == -ENOBUFS;
+}
+
 static int wait_for_room(int fd, int error)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
 	int r;
 
-	if (error == -ETOOMANYREFS)
-		r = poll(NULL, 0, TOO_MANY_REFERENCES_MSEC);
+	if (error != -EAGAIN)
+		r = poll(NULL, 0, SHORTAGE_MSEC);
 	else
 		r = poll(&poll_fd, 1, -1);
 	return r < 0 && errno != EINTR ? -errno : 0;
@@ -39,7 +46,7 @@ static int send_datagram(int fd, const struct iovec *iov, const struct passed *p
 	for (;;) {
 		int r = passing_send(fd, iov, 2, passed->fds, passed->n_fds);
 
-		if (!wait || (r != -EAGAIN && r != -ETOOMANYREFS))
+		if (!wait || (r != -EAGAIN && !is_shortage(r)))
 			return r;
 		r = wait_for_room(fd, r);
 		if (r < 0)

@@ -518,7 +518,8 @@ static void on_stop_signal(struct keeper *keeper)
 static bool may_resign(const struct keeper *keeper)
 {
 	return keeper->resign_wanted && keeper->taken && keeper->serving_since_msec &&
-	       keeper->link_fd >= 0 && !keeper->untold && !keeper->finishing;
+	       keeper->link_fd >= 0 && !keeper->untold && !keeper->finishing &&
+	       !keeper->leave_wanted;
 }
 
 static void on_resign_signal(struct keeper *keeper)
@@ -631,7 +632,8 @@ static short link_events(const struct keeper *keeper)
 static bool is_replaceable(const struct keeper *keeper)
 {
 	return keeper->upgrading && keeper->serving_since_msec && keeper->taken &&
-	       keeper->link_fd >= 0 && !keeper->leave_wanted && !has_output(keeper);
+	       keeper->link_fd >= 0 && !keeper->leave_wanted && !keeper->finishing &&
+	       !keeper->resign_wanted && !has_output(keeper);
 }
 
 static void replace(struct keeper *keeper)
@@ -644,7 +646,7 @@ static void replace(struct keeper *keeper)
 		.stop_wanted = keeper->stop_wanted,
 	};
 	_cleanup_close_ int fd = -1;
-	char path[PATH_MAX];
+	char path[PATH_MAX] = "the installed inkod";
 	int r = launch_find_own(path);
 
 	keeper->upgrading = false;

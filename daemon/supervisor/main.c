@@ -395,18 +395,19 @@ static int on_terminate(
 
 	(void)source;
 	(void)info;
-	if (holding_is_attached(supervisor->holding))
+	if (holding_check(supervisor->holding))
 		return sd_event_exit(supervisor->event, 0);
 	shutdown_begin(supervisor);
 	return 0;
 }
 
-/* The keeper starts another one, of the installed build. */
+/* The keeper starts another one, of the installed build; one that died after it said so does not.
+ */
 static void on_leave(void *context)
 {
 	struct supervisor *supervisor = context;
 
-	if (!supervisor->stopping)
+	if (!supervisor->stopping && holding_check(supervisor->holding))
 		(void)sd_event_exit(supervisor->event, 0);
 }
 

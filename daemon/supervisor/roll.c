@@ -13,6 +13,9 @@
 #include "proto/descriptor.h"
 #include "proto/json.h"
 
+/* Programs print what they like; spec.c leaves room for it. */
+#define REASON_CHARS 1000
+
 static void forget_failure(struct roll *roll)
 {
 	free(roll->failed_instance);
@@ -127,9 +130,10 @@ static void stop_for(struct actor *actor, const char *instance, char *take_reaso
 	actor->roll.failed_instance = instance ? strdup(instance) : NULL;
 	/* That there is one says that the roll did not succeed. */
 	if (asprintf(&actor->roll.failure,
-		    "%s; the roll has stopped, and the others serve on: put it right, then 'inkoctl "
+		    "%.*s; the roll has stopped, and the others serve on: put it right, then 'inkoctl "
 		    "restart %s --rolling' again",
-		    take_reason ? take_reason : "there is no memory", actor->spec.name) < 0)
+		    REASON_CHARS, take_reason ? take_reason : "there is no memory",
+		    actor->spec.name) < 0)
 		abort();
 	/* Programs print what they like, and this is held and told. */
 	json_clean(actor->roll.failure);

@@ -11,8 +11,9 @@
 #include "proto/name.h"
 
 #define SECOND INT64_C(1000000)
-/* Of an actor's state, for what is not its spec. */
-#define OTHER_STATE_BYTES 1024
+/* Of an actor's state, for what is not its spec: what its former instances had counted, and why its
+ * roll failed, with escapes. */
+#define OTHER_STATE_BYTES 8192
 #define DAY (24 * 3600 * SECOND)
 
 const struct json_field spec_fields[] = {
