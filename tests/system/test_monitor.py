@@ -318,8 +318,10 @@ def test_inkoctl_monitor(inko):
 
 def has_monitor(inko, process):
     """It has asked: its connection to inkod is there, and calls are answered in turn."""
-    links = [os.readlink(f"/proc/{process.pid}/fd/{fd}")
-             for fd in os.listdir(f"/proc/{process.pid}/fd")]
+    links = []
+    for fd in os.listdir(f"/proc/{process.pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            links.append(os.readlink(f"/proc/{process.pid}/fd/{fd}"))
     time.sleep(0.1)
     return any(link.startswith("socket:") for link in links) and inko.status()
 
