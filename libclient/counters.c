@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "libclient/stream.h"
+#include "libclient/wait.h"
 #include "proto/counters.h"
 #include "proto/descriptor.h"
 
@@ -47,7 +47,7 @@ struct counters_page *counters_unmap(struct counters_page *page)
 
 static void note_connection(struct counters_page *page, uint64_t accepted_usec)
 {
-	uint64_t now_usec = stream_now_usec();
+	uint64_t now_usec = wait_now_usec();
 	/* The time is the sender's word. */
 	uint64_t usec = accepted_usec < now_usec ? now_usec - accepted_usec : 0;
 

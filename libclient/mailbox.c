@@ -13,6 +13,7 @@
 #include "libclient/message.h"
 #include "libclient/outbox.h"
 #include "libclient/stream.h"
+#include "libclient/wait.h"
 
 struct inko_mailbox {
 	const struct inko_mailbox_transport *transport;
@@ -74,7 +75,7 @@ int inko_mailbox_receive(struct inko_mailbox *mailbox, struct inko_message **ret
 		readable.fd = inko_mailbox_get_fd(mailbox);
 		if (readable.fd < 0)
 			return readable.fd;
-		r = stream_wait(&readable, 1, 0);
+		r = wait_for(&readable, 1, 0);
 		if (r < 0)
 			return r;
 	}
@@ -150,7 +151,7 @@ int inko_mailbox_accept(
 		if (inbox_is_stopping(inbox))
 			return -ESHUTDOWN;
 		/* Before accept, not after it failed: a busy listener must not hide a stop. */
-		r = stream_wait(fds, 2, listener->deadline_usec);
+		r = wait_for(fds, 2, listener->deadline_usec);
 		if (r == 0 && fds[1].revents)
 			r = inbox_listen_to_supervisor(inbox);
 		if (r < 0 || inbox_is_stopping(inbox) || !fds[0].revents)
@@ -192,7 +193,7 @@ static int opened_wait(struct opened *opened)
 	/* Nobody is there, and nobody will tell us of anybody any more. */
 	if (inbox_is_stopping(opened->inbox) && outbox_is_empty(opened->outbox))
 		return -ESHUTDOWN;
-	return stream_wait(fds, 2, 0);
+	return wait_for(fds, 2, 0);
 }
 
 static int opened_send(void *context, struct inko_message *take_message, bool wait)

@@ -11,6 +11,7 @@
 
 #include "libclient/message.h"
 #include "libclient/stream.h"
+#include "libclient/wait.h"
 #include "proto/descriptor.h"
 #include "proto/name.h"
 
@@ -108,7 +109,7 @@ int inko_message_new_connection(int *take_fd, const char *listener, const struct
 	if (!message)
 		return -ENOMEM;
 	message->envelope.kind = ENVELOPE_CONNECTION;
-	message->envelope.time_usec = stream_now_usec();
+	message->envelope.time_usec = wait_now_usec();
 	memcpy(message->envelope.listener, listener, strlen(listener));
 	envelope_set_peer(&message->envelope, peer, port);
 	message->few_fds[0] = descriptor_take(take_fd);
@@ -325,7 +326,7 @@ int inko_message_reply(struct inko_message *question, struct inko_message *take_
 	do {
 		r = message_send_into_lane(room.fd, take_answer, ENVELOPE_ANSWER);
 		if (r == -EAGAIN)
-			(void)stream_wait(&room, 1, 0);
+			(void)wait_for(&room, 1, 0);
 		else if (r == -ETOOMANYREFS && message_wait_for_refs(&n_tries) == 0)
 			r = -EAGAIN;
 	} while (r == -EAGAIN);

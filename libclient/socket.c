@@ -11,17 +11,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "libclient/stream.h"
+#include "libclient/wait.h"
 #include "proto/descriptor.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
-
-#define NSEC_PER_USEC 1000u
-#define USEC_PER_SEC 1000000u
 
 union socket_address {
 	struct sockaddr any;
@@ -128,46 +125,11 @@ void inko_socket_set_deadline(struct inko_socket *socket, uint64_t deadline_usec
 	socket->deadline_usec = deadline_usec;
 }
 
-uint64_t stream_now_usec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * USEC_PER_SEC + (uint64_t)now.tv_nsec / NSEC_PER_USEC;
-}
-
-static struct timespec time_left(uint64_t deadline_usec)
-{
-	uint64_t now_usec = stream_now_usec();
-	uint64_t left_usec = deadline_usec > now_usec ? deadline_usec - now_usec : 0;
-
-	return (struct timespec){.tv_sec = (time_t)(left_usec / USEC_PER_SEC),
-		.tv_nsec = (long)(left_usec % USEC_PER_SEC * NSEC_PER_USEC)};
-}
-
-int stream_wait(struct pollfd *fds, size_t n_fds, uint64_t deadline_usec)
-{
-	for (;;) {
-		struct timespec left = {0};
-		int r;
-
-		if (deadline_usec)
-			left = time_left(deadline_usec);
-		r = ppoll(fds, n_fds, deadline_usec ? &left : NULL, NULL);
-		if (r > 0)
-			return 0;
-		if (r == 0)
-			return -ETIMEDOUT;
-		if (errno != EINTR)
-			return -errno;
-	}
-}
-
 static int socket_wait(const struct inko_socket *socket, short events)
 {
 	struct pollfd wanted = {.fd = socket->fd, .events = events};
 
-	return stream_wait(&wanted, 1, socket->deadline_usec);
+	return wait_for(&wanted, 1, socket->deadline_usec);
 }
 
 /* Listening and connecting */
@@ -259,7 +221,7 @@ static int connect_and_wait(int fd, const union socket_address *address, socklen
 		return 0;
 	if (errno != EINPROGRESS && errno != EINTR)
 		return -errno;
-	r = stream_wait(&done, 1, 0);
+	r = wait_for(&done, 1, 0);
 	if (r == 0)
 		r = socket_ask(fd, SO_ERROR, &error);
 	return r < 0 ? r : -error;
@@ -369,7 +331,7 @@ int inko_socket_accept(struct inko_socket *listener, struct inko_socket **ret_so
 		r = stream_try_accept(listener, waiting.revents, ret_socket);
 		if (r != -EAGAIN)
 			return r;
-		r = stream_wait(&waiting, 1, listener->deadline_usec);
+		r = wait_for(&waiting, 1, listener->deadline_usec);
 	}
 	return r;
 }

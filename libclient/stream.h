@@ -4,7 +4,6 @@
  * What the rest of libinko knows of a stream socket.
  */
 
-#include <poll.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,12 +22,6 @@ struct inko_socket {
 /* inko_socket_adopt of a connection that is counted in service (or NULL), whose place passes to
  * the socket on success. */
 int stream_adopt(int *take_fd, struct service *service, struct inko_socket **ret_socket);
-
-/* Waits until one of fds has an event: 0, or -ETIMEDOUT after the deadline (0: never). A signal
- * does not end it. */
-int stream_wait(struct pollfd *fds, size_t n_fds, uint64_t deadline_usec);
-
-uint64_t stream_now_usec(void);
 
 /* Makes sure that accept does not wait when somebody else takes the connection first. */
 int stream_prepare_accept(const struct inko_socket *listener);

@@ -14,7 +14,7 @@
 
 #include "daemon/supervisor/counters.h"
 #include "libclient/counters.h"
-#include "libclient/stream.h"
+#include "libclient/wait.h"
 #include "proto/descriptor.h"
 #include "proto/json.h"
 
@@ -41,7 +41,7 @@ static void close_both(struct counters_page *page, int fd)
 static void receive(struct counters_page *page, enum envelope_kind kind, uint64_t waited_usec)
 {
 	const struct envelope envelope = {
-		.kind = (uint8_t)kind, .time_usec = stream_now_usec() - waited_usec};
+		.kind = (uint8_t)kind, .time_usec = wait_now_usec() - waited_usec};
 
 	counters_note_received(page, &envelope);
 }

@@ -16,7 +16,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "libclient/stream.h"
+#include "libclient/wait.h"
 #include "proto/descriptor.h"
 
 #include <inko/socket.h>
@@ -300,13 +300,13 @@ static void test_deadline(void **state)
 
 	(void)state;
 	pair_open(&pair);
-	begin = stream_now_usec();
+	begin = wait_now_usec();
 	inko_socket_set_deadline(pair.a, begin + SOON_USEC);
 	assert_int_equal(inko_socket_read(pair.a, bytes, 1), -ETIMEDOUT);
-	assert_true(stream_now_usec() >= begin + SOON_USEC);
+	assert_true(wait_now_usec() >= begin + SOON_USEC);
 	/* It does not start again, but what needs no waiting is done after it all the same. */
 	assert_int_equal(inko_socket_read(pair.a, bytes, 1), -ETIMEDOUT);
-	assert_true(stream_now_usec() < begin + 20 * SOON_USEC);
+	assert_true(wait_now_usec() < begin + 20 * SOON_USEC);
 	assert_int_equal(inko_socket_write_string(pair.b, "x"), 0);
 	assert_int_equal(inko_socket_read(pair.a, bytes, 1), 1);
 	assert_int_equal(inko_socket_write(pair.a, bytes, SIZE), -ETIMEDOUT);
@@ -343,7 +343,7 @@ static void test_signals_do_not_interrupt(void **state)
 	}
 	setitimer(ITIMER_REAL, &often, NULL);
 	assert_int_equal(inko_socket_read(pair.a, &byte, 1), 1);
-	inko_socket_set_deadline(pair.a, stream_now_usec() + SOON_USEC);
+	inko_socket_set_deadline(pair.a, wait_now_usec() + SOON_USEC);
 	assert_int_equal(inko_socket_read(pair.a, &byte, 1), -ETIMEDOUT);
 	setitimer(ITIMER_REAL, &off, NULL);
 	/* One that is still pending goes. */
@@ -365,7 +365,7 @@ static void test_accept_survives_blocking_listener(void **state)
 	flags = fcntl(inko_socket_get_fd(listener), F_GETFL);
 	assert_true(flags & O_NONBLOCK);
 	fcntl(inko_socket_get_fd(listener), F_SETFL, flags & ~O_NONBLOCK);
-	inko_socket_set_deadline(listener, stream_now_usec() + SOON_USEC);
+	inko_socket_set_deadline(listener, wait_now_usec() + SOON_USEC);
 	assert_int_equal(inko_socket_accept(listener, &server), -ETIMEDOUT);
 	assert_true(fcntl(inko_socket_get_fd(listener), F_GETFL) & O_NONBLOCK);
 	inko_socket_close(listener);
