@@ -32,6 +32,7 @@ struct inko_control {
 struct reply {
 	char *error;
 	cJSON *parameters;
+	char *text; /* of the parameters, as it came */
 	bool continues;
 };
 
@@ -139,8 +140,10 @@ static int add_method(cJSON *call, const char *method)
 	return cJSON_AddStringToObject(call, "method", name) ? 0 : -ENOMEM;
 }
 
+/* All digits of its numbers are kept, which cJSON would print anew. */
 static int add_parameters(cJSON *call, const char *text)
 {
+	_cleanup_free_ char *copy = NULL;
 	cJSON *parameters;
 	int r;
 
@@ -149,11 +152,9 @@ static int add_parameters(cJSON *call, const char *text)
 	r = json_parse(text, strlen(text), &parameters);
 	if (r < 0)
 		return r;
-	if (!cJSON_AddItemToObject(call, "parameters", parameters)) {
-		cJSON_Delete(parameters);
-		return -ENOMEM;
-	}
-	return 0;
+	cJSON_Delete(parameters);
+	copy = json_copy_text(text, strlen(text));
+	return copy && cJSON_AddRawToObject(call, "parameters", copy) ? 0 : -ENOMEM;
 }
 
 /* The frame of a call, with its NUL. */
@@ -251,6 +252,10 @@ static int decode_reply(const struct inko_control *control, size_t size, struct 
 	if (r < 0)
 		return r;
 	r = json_decode(object, reply_fields, ret_reply, &field, &problem);
+	if (r == 0) {
+		ret_reply->text = json_copy_member(control->buffer, size, object, "parameters");
+		r = ret_reply->text ? 0 : -ENOMEM;
+	}
 	cJSON_Delete(object);
 	if (r == -EINVAL)
 		return -EBADMSG;
@@ -262,11 +267,8 @@ static int decode_reply(const struct inko_control *control, size_t size, struct 
 
 static int give_reply(struct reply *reply, char **ret_error, char **ret_parameters)
 {
-	char *text = reply->parameters ? cJSON_PrintUnformatted(reply->parameters) : strdup("{}");
-
-	if (!text)
-		return -ENOMEM;
-	*ret_parameters = text;
+	*ret_parameters = reply->text;
+	reply->text = NULL;
 	if (!reply->error)
 		return 0;
 	*ret_error = reply->error;
@@ -288,6 +290,7 @@ static int receive_reply(struct inko_control *control, char **ret_error, char **
 	if (r >= 0)
 		r = give_reply(&reply, ret_error, ret_parameters) ?: reply.continues;
 	json_release(reply_fields, &reply);
+	free(reply.text);
 	control->size -= size + 1;
 	memmove(control->buffer, control->buffer + size + 1, control->size);
 	return r;

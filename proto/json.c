@@ -333,6 +333,89 @@ int json_parse(const char *text, size_t size, cJSON **ret_object)
 	return 0;
 }
 
+/* The index of the member among the object's, which are in the order of the text, or -1. */
+static int find_index(const cJSON *object, const char *member)
+{
+	const cJSON *child;
+	int index = 0;
+
+	cJSON_ArrayForEach(child, object) {
+		if (strcmp(child->string, member) == 0)
+			return cJSON_IsNull(child) ? -1 : index;
+		index++;
+	}
+	return -1;
+}
+
+/* The value of the object's member of that index, from its first character to its last. A key may
+ * be written in more than one way, so that the text alone does not say which it is. */
+static struct gate find_value(const char *text, size_t size, int index)
+{
+	struct gate gate = {
+		.at = (const unsigned char *)text,
+		.end = (const unsigned char *)text + size,
+	};
+	struct gate value = gate;
+
+	gate_space(&gate);
+	(void)gate_take(&gate, '{');
+	for (int i = 0; i <= index; i++) {
+		gate_space(&gate);
+		(void)gate_string(&gate);
+		gate_space(&gate);
+		(void)gate_take(&gate, ':');
+		gate_space(&gate);
+		value.at = gate.at;
+		(void)gate_value(&gate, 1);
+		value.end = gate.at;
+		gate_space(&gate);
+		(void)gate_take(&gate, ',');
+	}
+	return value;
+}
+
+/* Without the white space between its parts. Has room for all of value and a NUL. */
+static void squeeze(struct gate value, char *to)
+{
+	while (value.at < value.end) {
+		const unsigned char *part = value.at;
+
+		if (*part == '"')
+			(void)gate_string(&value);
+		else
+			value.at++;
+		if (memchr(" \t\r\n", *part, 4))
+			continue;
+		memcpy(to, part, (size_t)(value.at - part));
+		to += value.at - part;
+	}
+	*to = '\0';
+}
+
+char *json_copy_text(const char *text, size_t size)
+{
+	const struct gate value = {
+		.at = (const unsigned char *)text,
+		.end = (const unsigned char *)text + size,
+	};
+	char *copy = malloc(size + 1);
+
+	if (copy)
+		squeeze(value, copy);
+	return copy;
+}
+
+char *json_copy_member(const char *text, size_t size, const cJSON *object, const char *member)
+{
+	int index = find_index(object, member);
+	struct gate value;
+
+	if (index < 0)
+		return strdup("{}");
+	value = find_value(text, size, index);
+	return json_copy_text((const char *)value.at, (size_t)(value.end - value.at));
+}
+
 char **json_strings_free(char **strings)
 {
 	for (char **string = strings; string && *string; string++)

@@ -4,12 +4,14 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 import pytest
 
-from harness import ACTORS, BUILD, DEADLINE, VarlinkError, wait_until
+from harness import ACTORS, BUILD, DEADLINE, INTERFACE, VarlinkError, wait_until
 from test_kill import next_supervisor
 
 HELLO = BUILD / "http-hello"
@@ -333,6 +335,42 @@ def test_inkoctl_monitor_json(inko):
         for line in read_until(process, '"to":"ready"'):
             reply = json.loads(line)
             assert reply["event"]["name"] and reply["position"] > 0
+
+
+@contextlib.contextmanager
+def answering(directory, *frames):
+    """A server in the place of inkod, which says this to its one client when that has asked."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.settimeout(DEADLINE)
+        listener.bind(str(directory / INTERFACE))
+        listener.listen()
+
+        def serve():
+            client, _ = listener.accept()
+            listener.close()
+            with client:
+                client.recv(4096)
+                client.sendall(b"".join(frame.encode() + b"\0" for frame in frames))
+
+        server = threading.Thread(target=serve)
+        server.start()
+        try:
+            yield
+        finally:
+            server.join(DEADLINE)
+
+
+def test_inkoctl_monitor_json_keeps_digits(inko):
+    """Whole numbers of 16 digits that end in 0 are not shortened, as to 1.79e+15."""
+    directory = inko.directory / "other"
+    directory.mkdir()
+    first = '{"position":4503599627370490}'
+    event = ('{"position":4503599627370500,"event":{"timeUSec":1790000000000000,'
+             '"kind":"actor","name":"web","to":"ready"}}')
+    with answering(directory, *(f'{{"parameters":{reply},"continues":true}}'
+                                for reply in (first, event))):
+        said = inko.ctl("--runtime-dir", directory, "--json", "monitor", check=False)
+    assert said.stdout.splitlines() == [first, event], said
 
 
 def test_inkoctl_monitor_goes_on_with_the_next_supervisor(inko):

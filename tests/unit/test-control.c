@@ -213,6 +213,28 @@ static void test_parameters_and_full_name(void **state)
 	free(parameters);
 }
 
+/* Whole numbers of 16 digits, which cJSON would shorten to 1.79e+15 and 4.5035996273705e+15. */
+static void test_numbers_keep_their_digits(void **state)
+{
+	static const struct scene scene = {
+		.expected = "{\"method\":\"io.inkod.Supervisor.Monitor\",\"parameters\":"
+			    "{\"after\":4503599627370500,\"b\":1790000000000000},\"more\":true}",
+		.pieces = {PIECE(
+			"{\"parameters\":{\"t\":1790000000000000,\"u\":4503599627370500}}\0")},
+		.calls = 1,
+	};
+	struct inko_control *control = open_stage(*state, &scene);
+	char *error = NULL, *parameters = NULL;
+
+	assert_int_equal(inko_control_call_more(control, "Monitor",
+				 "{\"after\":4503599627370500,\n\"b\": 1790000000000000}"),
+		0);
+	assert_int_equal(inko_control_next(control, &error, &parameters), 0);
+	assert_null(error);
+	assert_string_equal(parameters, "{\"t\":1790000000000000,\"u\":4503599627370500}");
+	free(parameters);
+}
+
 static void test_split_frame(void **state)
 {
 	static const struct scene scene = {
@@ -469,6 +491,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		STAGE_TEST(test_answer),
 		STAGE_TEST(test_parameters_and_full_name),
+		STAGE_TEST(test_numbers_keep_their_digits),
 		STAGE_TEST(test_split_frame),
 		STAGE_TEST(test_error),
 		STAGE_TEST(test_error_without_parameters),

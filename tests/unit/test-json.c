@@ -381,6 +381,38 @@ static void leaves_out_what_is_not_there(void **state)
 	cJSON_Delete(encoded);
 }
 
+static void copies_text_as_it_stands(void **state)
+{
+	static const struct {
+		const char *text, *member, *copy;
+	} rows[] = {
+		{"{\"m\":{\"n\":1790000000000000}}", "m", "{\"n\":1790000000000000}"},
+		{"{\"m\":[9007199254740991,-1234567890123456789,0.10,1E5]}", "m",
+			"[9007199254740991,-1234567890123456789,0.10,1E5]"},
+		{" { \"a\" : { \"m\" : 1 } ,\r\n\t\"m\" : { \"b\" : [ 1 , {} ] } } ", "m",
+			"{\"b\":[1,{}]}"},
+		{"{\"m\":\" \\\" ,\\n \\u00e9 \",\"a\":2}", "m", "\" \\\" ,\\n \\u00e9 \""},
+		{"{\"M\":1,\"\\u006d\":2}", "m", "2"},
+		{"{\"a\":true,\"m\":false}", "m", "false"},
+		{"{\"a\":1}", "m", "{}"},
+		{"{\"m\":null}", "m", "{}"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cJSON *object = parse(rows[i].text);
+		/* Without what follows it, so that a read too far is seen. */
+		size_t size = strlen(rows[i].text);
+		char *text = memcpy(malloc(size), rows[i].text, size);
+		char *copy = json_copy_member(text, size, object, rows[i].member);
+
+		assert_string_equal(copy, rows[i].copy);
+		free(copy);
+		free(text);
+		cJSON_Delete(object);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -396,6 +428,7 @@ int main(void)
 		leaks_test(says_which_field_is_wrong_and_why),
 		leaks_test(encodes_what_it_decodes),
 		leaks_test(leaves_out_what_is_not_there),
+		leaks_test(copies_text_as_it_stands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

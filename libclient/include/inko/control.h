@@ -28,10 +28,11 @@ struct inko_control *inko_control_close(struct inko_control *control);
 
 /* Calls method ("Spawn", of io.inkod.Supervisor; one with a dot is a full name) with parameters (an
  * object as JSON text, or NULL) and waits for the answer. 0: *ret_parameters is the reply's
- * object as JSON text. -EREMOTEIO: inkod refused; *ret_error is the error's name and
- * *ret_parameters its object. Both are malloc'd and the caller's. -EBADMSG: what was sent or came
- * was no JSON object. -EMSGSIZE: the call is longer than the 1 MiB that inkod takes. -ECONNRESET:
- * inkod went away before it answered. After an error in what came, calls are -ENOTCONN. */
+ * object as JSON text, as inkod wrote it. -EREMOTEIO: inkod refused; *ret_error is the error's name
+ * and *ret_parameters its object. Both are malloc'd and the caller's. -EBADMSG: what was sent or
+ * came was no JSON object. -EMSGSIZE: the call is longer than the 1 MiB that inkod takes.
+ * -ECONNRESET: inkod went away before it answered. After an error in what came, calls are
+ * -ENOTCONN. */
 int inko_control_call(struct inko_control *control, const char *method, const char *parameters,
 	char **ret_error, char **ret_parameters);
 
