@@ -16,6 +16,7 @@
 #include "errors.h"
 #include "printable.h"
 #include "reply.h"
+#include "silence.h"
 
 #define OTHER_VERSION                                                                              \
 	"inkod and inkoctl are of different versions ('inkoctl status' and 'inkoctl --version' "   \
@@ -150,9 +151,7 @@ int complain_call(int error, const char *runtime_directory)
 			" went away before it answered; the state may have changed: look with "
 			"'inkoctl status'");
 	case -ETIMEDOUT:
-		return complain_about(runtime_directory, STATUS_NO_DAEMON, "inkod runs in",
-			", but its supervisor does not answer: what runs goes on and is held; "
-			"inkod's own log (its standard error, or 'journalctl -u inkod') says why");
+		return silence_complain(runtime_directory);
 	case -EMSGSIZE:
 		return complain(STATUS_REFUSED,
 			"this is too large: a call to inkod has room for 1 MiB, which is less than "

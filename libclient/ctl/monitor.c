@@ -23,10 +23,13 @@
 
 /* Between tries to connect again, so that an inkod which does not come up is not kept busy. */
 #define PAUSE_MSEC 100
+/* So often a connection may break before anything was said on it, one after the other. */
+#define TRIES_MAX ((unsigned int)(SESSION_PATIENCE_USEC / 1000 / PAUSE_MSEC))
 
 struct watch {
 	struct session *session;
-	int64_t position; /* of the last event that was seen; -1: none */
+	int64_t position;      /* of the last event that was seen; -1: none */
+	unsigned int n_silent; /* connections that broke so, since something was said */
 };
 
 /* Nothing is half done between two events. */
@@ -185,27 +188,43 @@ static int follow_one(struct watch *watch, int *ret_result)
 
 static int ask(struct watch *watch)
 {
+	struct inko_control *control = watch->session->control;
 	char parameters[64] = "{}";
+	int r;
 
 	if (watch->position >= 0)
 		(void)snprintf(
 			parameters, sizeof(parameters), "{\"after\":%" PRId64 "}", watch->position);
-	return inko_control_call_more(watch->session->control, "Monitor", parameters);
+	r = inko_control_set_timeout(control, SESSION_PATIENCE_USEC);
+	return r < 0 ? r : inko_control_call_more(control, "Monitor", parameters);
+}
+
+/* The first reply comes at once and says that inkod listens: from then on silence means that
+ * nothing happens. */
+static int on_first(struct watch *watch, bool again)
+{
+	watch->n_silent = 0;
+	if (again)
+		(void)complain(STATUS_DONE, "inkod's supervisor was replaced; going on");
+	return inko_control_set_timeout(watch->session->control, 0);
 }
 
 /* Until the connection breaks (STATUS_DONE), or there is something to complain about. */
 static int follow(struct watch *watch, bool again)
 {
-	bool told = !again;
+	bool told = false;
 	int r = ask(watch), status = STATUS_DONE;
 
+	watch->n_silent++;
 	while (status == STATUS_DONE && (r >= 0 || r == -EINTR)) {
 		status = follow_one(watch, &r);
-		if (status == STATUS_DONE && r >= 0 && !told)
-			(void)complain(STATUS_DONE, "inkod's supervisor was replaced; going on");
-		told |= r >= 0;
+		if (status == STATUS_DONE && r >= 0 && !told) {
+			told = true;
+			r = on_first(watch, again);
+		}
 	}
-	if (status == STATUS_DONE && r != -ECONNRESET && r != -EPIPE)
+	if (status == STATUS_DONE &&
+		((r != -ECONNRESET && r != -EPIPE) || watch->n_silent >= TRIES_MAX))
 		return complain_call(r, watch->session->runtime_directory);
 	return status;
 }

@@ -15,8 +15,6 @@
 #include "printable.h"
 #include "session.h"
 
-/* inkod answers at once, or it has a reason to be looked at. */
-#define PATIENCE_USEC UINT64_C(5000000)
 /* Between tries while one supervisor follows the other. */
 #define PAUSE_USEC 20000
 
@@ -90,7 +88,7 @@ static int64_t now_usec(void)
 static int ping(struct session *session)
 {
 	char *error = NULL, *answer = NULL;
-	int r = inko_control_set_timeout(session->control, PATIENCE_USEC);
+	int r = inko_control_set_timeout(session->control, SESSION_PATIENCE_USEC);
 
 	if (r == 0)
 		r = inko_control_call(
@@ -103,7 +101,7 @@ static int ping(struct session *session)
 
 static int open_session(struct session *session)
 {
-	int64_t end_usec = now_usec() + (int64_t)PATIENCE_USEC;
+	int64_t end_usec = now_usec() + (int64_t)SESSION_PATIENCE_USEC;
 
 	for (;;) {
 		int r = inko_control_connect(session->runtime_directory, &session->control);
@@ -153,7 +151,7 @@ int session_ask(
 	if (!session->control)
 		r = inko_control_connect(session->runtime_directory, &session->control);
 	if (r == 0)
-		r = inko_control_set_timeout(session->control, PATIENCE_USEC);
+		r = inko_control_set_timeout(session->control, SESSION_PATIENCE_USEC);
 	if (r < 0)
 		return r;
 	text = cJSON_PrintUnformatted(parameters);

@@ -5,8 +5,12 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <cjson/cJSON.h>
+
+/* inkod answers at once, or it has a reason to be looked at. */
+#define SESSION_PATIENCE_USEC UINT64_C(5000000)
 
 struct inko_control;
 

@@ -11,7 +11,8 @@ import time
 import pytest
 
 from harness import (ACTORS, BUILD, DEADLINE, PYTHON, alive, assert_all_answered, curl, fnv1a,
-                     free_port, http_get, wait_until)
+                     free_port, http_get, private_inkod, wait_until)
+from test_keeper import install, installed_inkod
 
 HELLO = BUILD / "http-hello"
 SHARED = BUILD / "http-shared"
@@ -436,6 +437,48 @@ def test_questions_need_permission(inko):
     inko.spawn("ask", ACTORS / "ask", "answer", "1")
     time.sleep(0.5)
     assert not (inko.instances("ask")[0].get("status") or "").endswith("answered")
+
+
+def silence(inko):
+    """What inkoctl says when nobody answers."""
+    said = inko.ctl("status", check=False, timeout=DEADLINE)
+    assert said.returncode == 3 and said.stdout == "" and said.stderr.count("\n") == 1, said
+    assert "its supervisor does not answer" in said.stderr
+    return said.stderr
+
+
+def test_who_is_stopped_is_told(inko):
+    """With the command that lets it go on."""
+    keeper, supervisor = inko.keeper.pid, inko.supervisor_pid()
+    inko.kill(supervisor, signal.SIGSTOP)
+    assert f"its supervisor (pid {supervisor}) is stopped" in silence(inko)
+    inko.kill(keeper, signal.SIGSTOP)
+    command = re.search("'(kill -CONT .*?)'", silence(inko))[1]
+    assert command.split()[2:] == [str(keeper), str(supervisor)]
+    subprocess.run(command, shell=True, check=True)
+    assert inko.supervisor_pid() == supervisor
+    # Without one that does not answer there is none, and there is another inkod to be confused with.
+    with private_inkod() as other:
+        inko.kill(keeper, signal.SIGSTOP)
+        inko.kill(supervisor)
+        said = silence(inko)
+        assert f"'kill -CONT {keeper}'" in said and "supervisor (pid" not in said
+        assert str(other.keeper.pid) not in said
+    inko.kill(keeper, signal.SIGCONT)
+    wait_until(inko.answers)
+
+
+def test_a_supervisor_that_hangs_is_told(tmp_path):
+    with installed_inkod(tmp_path) as inko:
+        install(tmp_path, "inko-supervisor", f"#!{PYTHON}\nimport signal\nsignal.pause()\n")
+        former = inko.supervisor_pid()
+        inko.kill(former)
+        hanging = wait_until(lambda: [pid for pid, name in inko.processes().items()
+                                      if name == "inko-supervisor" and pid != former])[0]
+        said = silence(inko)
+        install(tmp_path, "inko-supervisor")
+        subprocess.run(re.search("'(kill -KILL .*?)'", said)[1], shell=True, check=True)
+        assert wait_until(inko.answers)["supervisorPid"] != hanging
 
 
 def test_started_by_hand_is_no_actor(inko):

@@ -338,26 +338,32 @@ def test_inkoctl_monitor_json(inko):
 
 
 @contextlib.contextmanager
-def answering(directory, *frames):
-    """A server in the place of inkod, which says this to its one client when that has asked."""
+def answering(directory, *frames, clients=1):
+    """A server in the place of inkod, which says this to so many clients when they have asked."""
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.settimeout(DEADLINE)
         listener.bind(str(directory / INTERFACE))
         listener.listen()
-
-        def serve():
-            client, _ = listener.accept()
-            listener.close()
-            with client:
-                client.recv(4096)
-                client.sendall(b"".join(frame.encode() + b"\0" for frame in frames))
-
-        server = threading.Thread(target=serve)
+        ended = threading.Event()
+        server = threading.Thread(target=answer, args=(listener, frames, clients, ended))
         server.start()
         try:
             yield
         finally:
+            ended.set()
             server.join(DEADLINE)
+
+
+def answer(listener, frames, clients, ended):
+    listener.settimeout(0.1)
+    while clients > 0 and not ended.is_set():
+        with contextlib.suppress(TimeoutError):
+            client, _ = listener.accept()
+            clients -= 1
+            if clients == 0:
+                listener.close()
+            with client:
+                client.recv(4096)
+                client.sendall(b"".join(frame.encode() + b"\0" for frame in frames))
 
 
 def test_inkoctl_monitor_json_keeps_digits(inko):
@@ -384,6 +390,46 @@ def test_inkoctl_monitor_goes_on_with_the_next_supervisor(inko):
         assert "supervisor was replaced" in process.stderr.readline()
         inko.call("Stop", {"actor": "web"})
         read_until(process, "the actor is stopped")
+
+
+def test_inkoctl_monitor_of_a_stopped_inkod(inko):
+    """Who is not heard in time says so, and ends: the first reply comes at once."""
+    supervisor = inko.supervisor_pid()
+    inko.kill(supervisor, signal.SIGSTOP)
+    said = inko.ctl("monitor", check=False, timeout=DEADLINE)
+    assert said.returncode == 3 and f"'kill -CONT {supervisor}'" in said.stderr, said
+    inko.kill(supervisor, signal.SIGCONT)
+    with inkoctl(inko, "--json") as process:
+        process.stdout.readline()
+        # Its keeper starts no other.
+        inko.kill(inko.keeper.pid, signal.SIGSTOP)
+        inko.kill(supervisor)
+        assert process.wait(DEADLINE) == 3
+        assert f"'kill -CONT {inko.keeper.pid}'" in process.stderr.read()
+    inko.kill(inko.keeper.pid, signal.SIGCONT)
+    wait_until(lambda: next_supervisor(inko, supervisor), what="another supervisor answers")
+
+
+def test_inkoctl_monitor_hears_nothing_for_long(inko):
+    """When it has begun silence means that nothing happens."""
+    with inkoctl(inko) as process:
+        wait_until(lambda: has_monitor(inko, process))
+        supervisor = inko.supervisor_pid()
+        inko.kill(supervisor, signal.SIGSTOP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(7)
+        inko.kill(supervisor, signal.SIGCONT)
+        inko.spawn("web", HELLO)
+        read_until(process, "web  the actor is ready")
+        assert process.poll() is None
+
+
+def test_inkoctl_monitor_of_an_inkod_that_hangs_up(inko):
+    directory = inko.directory / "other"
+    directory.mkdir()
+    with answering(directory, clients=1000):
+        said = inko.ctl("--runtime-dir", directory, "monitor", check=False, timeout=DEADLINE)
+    assert said.returncode == 3 and "went away before it answered" in said.stderr, said
 
 
 def test_inkoctl_monitor_ends_with_inkod(inko):
