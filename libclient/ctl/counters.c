@@ -32,10 +32,10 @@ static const struct column listener_columns[] = {
 };
 
 static const struct column endpoint_columns[] = {
-	{"ENDPOINT OF", 12, 0},
-	{"RECEIVED", 0, 1},
+	{"ENDPOINT", 12, 0},
+	{"ACCEPTED", 0, 1},
 	{"HANDED OVER", 0, 1},
-	{"DROPPED", 0, 1},
+	{"REFUSED", 0, 1},
 	{},
 };
 

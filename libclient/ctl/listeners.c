@@ -23,24 +23,35 @@ int run_listen(struct session *session, const struct verb *verb, cJSON *paramete
 	return verb_call(session, verb, parameters);
 }
 
-void print_listener(const cJSON *parameters, const cJSON *reply)
+/* "NAME: what ADDRESS, handed to NAME", and what becomes of who connects if nobody serves. */
+static void print_what(const cJSON *listener, const char *what)
 {
-	const cJSON *listener = reply_member(reply, "listener");
-	const char *to = reply_text(listener, "to");
+	const char *state = reply_shown(listener, "state"), *to = reply_text(listener, "to");
 	char hold[DURATION_TEXT_BYTES], address[REPLY_ADDRESS_BYTES];
 
-	(void)parameters;
 	reply_format_address(listener, address);
-	printf("%s: listening on %s, %s %s", reply_shown(listener, "name"), address,
+	printf("%s: %s %s, %s %s", reply_shown(listener, "name"), what, address,
 		to ? "handed to" : "given to", to ? to : reply_shown(listener, "give"));
 	duration_format(reply_number(listener, "holdUSec"), hold);
-	if (strcmp(reply_shown(listener, "state"), "waiting") == 0)
+	if (strcmp(state, "waiting") == 0)
 		printf("; nobody is ready, connections wait up to %s", hold);
-	else if (strcmp(reply_shown(listener, "state"), "refusing") == 0)
+	else if (strcmp(state, "refusing") == 0)
 		printf("; nobody is ready, connections are refused");
-	else if (strcmp(reply_shown(listener, "state"), "paused") == 0)
+	else if (strcmp(state, "paused") == 0)
 		printf("; paused");
 	putchar('\n');
+}
+
+void print_listener(const cJSON *parameters, const cJSON *reply)
+{
+	(void)parameters;
+	print_what(reply_member(reply, "listener"), "listening on");
+}
+
+void print_resumed(const cJSON *parameters, const cJSON *reply)
+{
+	(void)parameters;
+	print_what(reply_member(reply, "listener"), "resumed, accepts again on");
 }
 
 void print_paused(const cJSON *parameters, const cJSON *reply)

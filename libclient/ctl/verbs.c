@@ -90,7 +90,8 @@ static const struct argument restart_arguments[] = {
 	{"--rolling", NULL, NULL, "rolling", argument_switch,
 		.help = "new instances first, each in place of an old one when it is ready"},
 	{"--max-extra", NULL, "N", "maxExtra", argument_number,
-		.help = "with --rolling: so many more instances there may be meanwhile (1)"},
+		.help = "with --rolling: so many more instances there may be meanwhile, 1 to the "
+			"number of instances (1)"},
 	{},
 };
 
@@ -186,7 +187,7 @@ const struct verb verbs[] = {
 	{"pause", "LISTENER", "accept no more connections: who comes waits", listener_arguments,
 		verb_call, "Pause", print_paused},
 	{"resume", "LISTENER", "accept them again, first those who wait", listener_arguments,
-		verb_call, "Resume", print_listener},
+		verb_call, "Resume", print_resumed},
 	{"close", "LISTENER", "close a listener", listener_arguments, verb_call, "Close",
 		print_closed},
 	{"send", "MAILBOX [TEXT]", "put a message into a mailbox", send_arguments, run_send, "Send",

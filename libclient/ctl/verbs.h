@@ -49,6 +49,7 @@ int run_status(struct session *session, const struct verb *verb, cJSON *paramete
 void print_actor(const cJSON *parameters, const cJSON *reply);
 void print_removed(const cJSON *parameters, const cJSON *reply);
 void print_listener(const cJSON *parameters, const cJSON *reply);
+void print_resumed(const cJSON *parameters, const cJSON *reply);
 void print_paused(const cJSON *parameters, const cJSON *reply);
 void print_closed(const cJSON *parameters, const cJSON *reply);
 void print_sent(const cJSON *parameters, const cJSON *reply);

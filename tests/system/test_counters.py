@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import subprocess
 import time
 
@@ -431,3 +432,21 @@ def test_a_program_without_the_library_is_not_bothered(inko):
     assert "Hello" in http_get(inko.listen("web"))
     quiet(inko)
     assert actor(inko)["received"] == 0 and listener(inko)["handedOver"] == 1
+
+
+def spoken(member):
+    """A member of JSON as the head of a column."""
+    return re.sub("([A-Z])", r" \1", member).upper()
+
+
+def test_tables_and_json_have_the_same_words(inko):
+    """What is counted of a listener and of an endpoint is called the same in both."""
+    spawn(inko)
+    inko.listen("web", name="front")
+    inko.settle()
+    counters = inko.json("counters")
+    tables = inko.ctl("counters").stdout.split("\n\n")
+    for kind, table in zip(("listener", "endpoint"), tables[1:], strict=True):
+        heads = re.split("  +", table.splitlines()[0].strip())
+        members = [m for m in counters[f"{kind}s"][0] if m != "name"]
+        assert heads == [kind.upper(), *map(spoken, members)]

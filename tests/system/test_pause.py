@@ -254,7 +254,7 @@ def test_words(inko, web):
     assert "until 'inkoctl resume front'" in inko.ctl("pause", "front").stdout
     assert "paused" in inko.ctl("status").stdout
     assert "paused" in inko.ctl("list", "listeners").stdout
-    assert inko.ctl("resume", "front").stdout.startswith("front: listening on ")
+    assert inko.ctl("resume", "front").stdout.startswith("front: resumed, accepts again on tcp://")
     for verb in ("pause", "resume"):
         result = inko.ctl(verb, "nobody", check=False)
         assert result.returncode == 1 and "there is no listener nobody" in result.stderr
