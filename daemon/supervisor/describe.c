@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,6 +190,28 @@ void describe_failure(
 	va_start(arguments, reason);
 	fail(call, error, subject, cJSON_CreateObject(), reason, arguments);
 	va_end(arguments);
+}
+
+static void fail_with(struct call *call, const char *error, const char *subject, cJSON *parameters,
+	const char *reason, ...) __attribute__((format(printf, 5, 6)));
+static void fail_with(struct call *call, const char *error, const char *subject, cJSON *parameters,
+	const char *reason, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, reason);
+	fail(call, error, subject, parameters, reason, arguments);
+	va_end(arguments);
+}
+
+void describe_out_of_range(struct call *call, const char *parameter, int64_t min, int64_t max)
+{
+	cJSON *parameters = cJSON_CreateObject();
+
+	(void)cJSON_AddItemToObject(parameters, "min", json_new_integer(min));
+	(void)cJSON_AddItemToObject(parameters, "max", json_new_integer(max));
+	fail_with(call, "InvalidValue", parameter, parameters,
+		"%s is out of range; it may be %" PRIi64 " to %" PRIi64, parameter, min, max);
 }
 
 void describe_roll_failure(

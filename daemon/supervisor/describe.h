@@ -5,6 +5,7 @@
  */
 
 #include <cjson/cJSON.h>
+#include <stdint.h>
 
 struct actor;
 struct call;
@@ -28,6 +29,8 @@ char *describe_end(const struct instance *instance);
  * error's first member names; NULL where it has none but the reason. */
 void describe_failure(struct call *call, const char *error, const char *subject, const char *reason,
 	...) __attribute__((format(printf, 4, 5)));
+/* Ends it with InvalidValue of a number that may be min to max. */
+void describe_out_of_range(struct call *call, const char *parameter, int64_t min, int64_t max);
 /* Ends it with RollFailed; instance is whose failure stopped the roll, or NULL. */
 void describe_roll_failure(struct call *call, const char *actor, const char *instance,
 	const char *reason, ...) __attribute__((format(printf, 4, 5)));

@@ -25,6 +25,8 @@
 #define SERVICE SERVICE_INTERFACE
 #define SUPERVISOR SERVICE_SUPERVISOR
 #define HOLD_USEC INT64_C(60000000)
+/* Of a number whose range is not known before the actor is. */
+#define NOT_GIVEN INT64_MIN
 
 struct named {
 	char *name;
@@ -90,7 +92,9 @@ static const struct json_field scale_fields[] = {
 static const struct json_field restart_fields[] = {
 	JSON_FIELD(restart, "actor", JSON_STRING, actor, true),
 	JSON_FIELD(restart, "rolling", JSON_BOOLEAN, is_rolling, false),
-	JSON_FIELD_INTEGER(restart, "maxExtra", max_extra, false, 1, LIMIT_INSTANCES),
+	/* check_extra knows how many there may be. */
+	JSON_FIELD_INTEGER(
+		restart, "maxExtra", max_extra, false, -JSON_INTEGER_MAX, JSON_INTEGER_MAX),
 	JSON_FIELDS_END,
 };
 
@@ -306,16 +310,22 @@ static void start(struct supervisor *supervisor, struct call *call, void *parame
 		answer_later(supervisor, call, REQUEST_READY, named->name);
 }
 
+static void init_restart(void *parameters)
+{
+	((struct restart *)parameters)->max_extra = NOT_GIVEN;
+}
+
 static bool check_extra(struct call *call, const struct actor *actor, const struct restart *wanted)
 {
-	int64_t instances = actor->spec.instances;
+	/* An actor may be scaled to nothing. */
+	int64_t max = actor->spec.instances > 0 ? actor->spec.instances : 1;
 
-	if (!wanted->max_extra || (wanted->is_rolling && wanted->max_extra <= instances))
+	if (wanted->max_extra == NOT_GIVEN)
+		return true;
+	if (wanted->is_rolling && wanted->max_extra >= 1 && wanted->max_extra <= max)
 		return true;
 	if (wanted->is_rolling)
-		describe_failure(call, "InvalidValue", "maxExtra",
-			"maxExtra is out of range; it may be 1 to the number of instances, %" PRIi64,
-			instances);
+		describe_out_of_range(call, "maxExtra", 1, max);
 	else
 		describe_failure(call, "InvalidValue", "maxExtra",
 			"maxExtra goes with rolling: without it there are no extra instances");
@@ -331,7 +341,7 @@ static void restart(struct supervisor *supervisor, struct call *call, void *para
 	if (!actor || !check_extra(call, actor, wanted))
 		return;
 	if (wanted->is_rolling)
-		r = actor_roll(actor, wanted->max_extra ? wanted->max_extra : 1);
+		r = actor_roll(actor, wanted->max_extra == NOT_GIVEN ? 1 : wanted->max_extra);
 	else
 		r = actor_restart(actor);
 	if (r < 0)
@@ -576,7 +586,7 @@ const struct interface_method interface_methods[] = {
 	{SUPERVISOR ".Spawn",			spec_fields,	    sizeof(struct spec),	INTERFACE_CHANGE, init_spec,	spawn},
 	{SUPERVISOR ".Start",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		start},
 	{SUPERVISOR ".Stop",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		stop},
-	{SUPERVISOR ".Restart",			restart_fields,	    sizeof(struct restart),	INTERFACE_CHANGE, NULL,		restart},
+	{SUPERVISOR ".Restart",			restart_fields,	    sizeof(struct restart),	INTERFACE_CHANGE, init_restart,	restart},
 	{SUPERVISOR ".Scale",			scale_fields,	    sizeof(struct scale),	INTERFACE_CHANGE, NULL,		scale},
 	{SUPERVISOR ".Remove",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		remove_actor},
 	{SUPERVISOR ".Listen",			listen_fields,	    sizeof(struct listen),	INTERFACE_CHANGE, init_listen,	open_listener},
@@ -608,9 +618,7 @@ static void fail_decoding(struct call *call, const struct json_field *fields, co
 	}
 	while (strcmp(fields->name, name) != 0)
 		fields++;
-	describe_failure(call, "InvalidValue", name,
-		"%s is out of range; it may be %" PRIi64 " to %" PRIi64, name, fields->min,
-		fields->max);
+	describe_out_of_range(call, name, fields->min, fields->max);
 }
 
 static bool may(const struct call *call, enum interface_access access)

@@ -17,6 +17,9 @@
 /* Whole numbers up to 2^53 are exact in JSON. */
 #define NUMBER_MAX (INT64_C(1) << 53)
 
+/* What the member of a rate's time ends with. */
+#define RATE_TIME "USec"
+
 static const char no_memory[] = "there is not enough memory";
 
 /* A flag that is given again replaces what it said before. */
@@ -100,7 +103,7 @@ static const char *set_rate(
 	char member[64];
 	const char *complaint;
 
-	snprintf(member, sizeof(member), "%sUSec", argument->member);
+	snprintf(member, sizeof(member), "%s" RATE_TIME, argument->member);
 	complaint = set(values, argument->member, cJSON_CreateNumber(count));
 	return complaint ? complaint : set(values, member, cJSON_CreateNumber(usec));
 }
@@ -159,6 +162,20 @@ const struct argument *argument_find(const struct argument *table, const char *w
 			return table;
 		if (table->flag && strlen(table->flag) == length &&
 			strncmp(table->flag, word, length) == 0)
+			return table;
+	}
+	return NULL;
+}
+
+const struct argument *argument_find_member(const struct argument *table, const char *member)
+{
+	for (; table->help; table++) {
+		size_t length = strlen(table->member);
+
+		if (strcmp(table->member, member) == 0)
+			return table;
+		if (table->parse == argument_rate && strncmp(table->member, member, length) == 0 &&
+			strcmp(member + length, RATE_TIME) == 0)
 			return table;
 	}
 	return NULL;

@@ -39,6 +39,10 @@ argument_parse_fn argument_path;     /* an absolute path of what may be relative
 /* The row of table that words[0] ("--queue", "--queue=8") is a flag of; NULL if there is none. */
 const struct argument *argument_find(const struct argument *table, const char *word);
 
+/* The row of table that is sent as member, of which a flag may have several; NULL if there is none.
+ */
+const struct argument *argument_find_member(const struct argument *table, const char *member);
+
 /* Takes the flag in words[0] and its value, there or in words[1] (words ends with NULL). How many
  * words that were, or a negative status after a complaint. */
 int argument_take_flag(

@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,8 @@
 
 #include <inko/control.h>
 
+#include "arguments.h"
+#include "duration.h"
 #include "errors.h"
 #include "printable.h"
 #include "reply.h"
@@ -80,12 +83,59 @@ int complain_usage(const char *verb, const char *format, ...)
 	return STATUS_USAGE;
 }
 
-int complain_refused(const char *error, const cJSON *parameters)
+/* A bound of what argument, the member of that name, may be, as it is typed. */
+static void format_bound(
+	const cJSON *bound, const char *member, char text[static DURATION_TEXT_BYTES])
+{
+	size_t length = strlen(member);
+	int64_t number = (int64_t)cJSON_GetNumberValue(bound);
+
+	if (length > 4 && strcmp(member + length - 4, "USec") == 0)
+		duration_format(number, text);
+	else
+		(void)snprintf(text, DURATION_TEXT_BYTES, "%" PRId64, number);
+}
+
+/* inkod speaks of members of JSON, often in front. */
+static int complain_value(
+	const struct argument *argument, const cJSON *parameters, const char *reason)
+{
+	const char *member = reply_text(parameters, "parameter");
+	const char *name = argument->flag ? argument->flag : argument->value;
+	const cJSON *min = reply_member(parameters, "min"), *max = reply_member(parameters, "max");
+	char least[DURATION_TEXT_BYTES], most[DURATION_TEXT_BYTES];
+	size_t length = strlen(member);
+
+	if (cJSON_IsNumber(min) && cJSON_IsNumber(max)) {
+		format_bound(min, member, least);
+		format_bound(max, member, most);
+		return complain(STATUS_REFUSED, "%s is out of range; it may be %s to %s", name,
+			least, most);
+	}
+	if (strncmp(reason, member, length) == 0 &&
+		(reason[length] == ' ' || reason[length] == ':'))
+		return complain(STATUS_REFUSED, "%s%s", name, reason + length);
+	return complain(STATUS_REFUSED, "%s", reason);
+}
+
+static int complain_reason(
+	const cJSON *parameters, const char *reason, const struct argument *arguments)
+{
+	const char *member = reply_text(parameters, "parameter");
+	const struct argument *argument = NULL;
+
+	if (member && arguments)
+		argument = argument_find_member(arguments, member);
+	return argument ? complain_value(argument, parameters, reason)
+			: complain(STATUS_REFUSED, "%s", reason);
+}
+
+int complain_refused(const char *error, const cJSON *parameters, const struct argument *arguments)
 {
 	const char *reason = reply_text(parameters, "reason");
 
 	if (reason)
-		return complain(STATUS_REFUSED, "%s", reason);
+		return complain_reason(parameters, reason, arguments);
 	for (size_t i = 0; i < sizeof(varlink_errors) / sizeof(varlink_errors[0]); i++) {
 		const char *member = varlink_errors[i].member;
 

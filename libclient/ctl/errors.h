@@ -6,6 +6,8 @@
 
 #include <cjson/cJSON.h>
 
+struct argument;
+
 enum status {
 	STATUS_DONE = 0,
 	STATUS_REFUSED = 1,
@@ -20,8 +22,9 @@ int complain(enum status status, const char *format, ...) __attribute__((format(
  * known. Returns STATUS_USAGE. */
 int complain_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Prints why inkod refused: error and parameters as they came. Returns STATUS_REFUSED. */
-int complain_refused(const char *error, const cJSON *parameters);
+/* Prints why inkod refused: error and parameters as they came. arguments are those of the verb:
+ * what was typed is called as it was typed. Returns STATUS_REFUSED. */
+int complain_refused(const char *error, const cJSON *parameters, const struct argument *arguments);
 
 /* Prints what came of talking to the inkod of runtime_directory (NULL: the default), a negative
  * errno of inko_control_connect. */

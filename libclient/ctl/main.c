@@ -89,6 +89,7 @@ static int run(const struct command_line *line)
 	}
 	if (!line->verb)
 		return complain_usage(NULL, "say what to do, such as 'inkoctl status'");
+	session.arguments = line->verb->arguments;
 	status = argument_check(line->verb->arguments, verb_name(line), line->parameters);
 	if (status == STATUS_DONE)
 		status = line->verb->run(&session, line->verb, line->parameters);

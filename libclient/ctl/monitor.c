@@ -163,7 +163,7 @@ static int print_refused(const struct watch *watch, const char *error, const cha
 	if (watch->session->json)
 		return session_print_json(error, parameters);
 	object = cJSON_Parse(parameters);
-	(void)complain_refused(error, object);
+	(void)complain_refused(error, object, watch->session->arguments);
 	cJSON_Delete(object);
 	return STATUS_REFUSED;
 }

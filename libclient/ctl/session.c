@@ -37,11 +37,11 @@ int session_print_json(const char *error, const char *parameters)
 	return error ? STATUS_REFUSED : STATUS_DONE;
 }
 
-static int report_refused(const char *error, const char *parameters)
+static int report_refused(const struct session *session, const char *error, const char *parameters)
 {
 	cJSON *object = cJSON_Parse(parameters);
 
-	complain_refused(error, object);
+	complain_refused(error, object, session->arguments);
 	cJSON_Delete(object);
 	return STATUS_REFUSED;
 }
@@ -67,7 +67,7 @@ static int call(struct session *session, const char *method, const char *text, c
 	if (session->json)
 		status = session_print_json(error, answer);
 	else if (error)
-		status = report_refused(error, answer);
+		status = report_refused(session, error, answer);
 	else
 		status = parse_reply(answer, ret_reply);
 	free(error);

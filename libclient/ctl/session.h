@@ -12,12 +12,14 @@
 /* inkod answers at once, or it has a reason to be looked at. */
 #define SESSION_PATIENCE_USEC UINT64_C(5000000)
 
+struct argument;
 struct inko_control;
 
 struct session {
 	const char *runtime_directory; /* NULL: the default */
 	bool json;
-	struct inko_control *control; /* NULL until the first call */
+	const struct argument *arguments; /* of the verb, for what is said when it is refused */
+	struct inko_control *control;	  /* NULL until the first call */
 };
 
 void session_done(struct session *session);

@@ -2,13 +2,15 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import time
 
 import pytest
 
-from harness import BUILD, INTERFACE, VarlinkError, alive, free_port, http_get, wait_until
+from harness import (BUILD, INTERFACE, SOURCE, VarlinkError, alive, free_port, http_get,
+                     wait_until)
 
 HELLO = BUILD / "http-hello"
 MANY = 40  # more than the 32 connections of a uid
@@ -73,6 +75,31 @@ def test_help_needs_no_daemon(arguments):
     assert result.returncode == 0 and "inkoctl" in result.stdout and result.stderr == ""
 
 
+def first_words(text):
+    """Of the lines that are set in: verbs, or options with the words of their value."""
+    return [line.strip().split("   ")[0] for line in text.splitlines() if line.startswith("  ")]
+
+
+def test_the_manual_has_every_verb_and_option():
+    """As help has them, which is printed from what the command line is parsed with."""
+    def say(*arguments):
+        return subprocess.run([BUILD / "inkoctl", "help", *arguments], capture_output=True,
+                              text=True, check=True, timeout=30).stdout
+
+    manual = re.sub(r"\\f.|\\-", lambda m: "-" if m[0] == "\\-" else "",
+                    (SOURCE / "libclient/man/inkoctl.1").read_text())
+    verbs = dict(re.findall(r"^\.SS (\w+)(.*?)(?=^\.S[SH])", manual, re.M | re.S))
+    general, _, _ = manual.partition(".SH VERBS")
+    every, options = say().split("\n\n")[1:3]
+    assert [word.split()[0] for word in first_words(every)] == list(verbs)
+    for option in re.findall(r"--[a-z-]+", " ".join(first_words(options))):
+        assert re.search(rf"^\.B.*{option}\b", general, re.M), option
+    for verb, text in verbs.items():
+        known = set(re.findall(r"--[a-z-]+", " ".join(first_words(say(verb)))))
+        described = set(re.findall(r"^\.B\w* .*?(--[a-z-]+)", text, re.M))
+        assert known == described - {"--json"}, verb
+
+
 @pytest.mark.parametrize("verb", ["status", "list", "logs"])
 def test_no_daemon(verb):
     result = subprocess.run([BUILD / "inkoctl", verb, *(["web"] if verb == "logs" else [])],
@@ -100,6 +127,25 @@ def test_dead_socket_is_no_daemon(tmp_path):
         assert result.returncode == 3, result
     else:
         assert result.returncode == 2 and "shorter" in result.stderr
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (("scale", "web", "1001"), "N is out of range; it may be 0 to 1000"),
+    (("spawn", "other", "--instances=1001", "--", "true"),
+     "--instances is out of range; it may be 0 to 1000"),
+    (("spawn", "other", "--drain=25h", "--", "true"),
+     "--drain is out of range; it may be 1ms to 24h"),
+    (("spawn", "other", "--intensity=5/0s", "--", "true"),
+     "--intensity is out of range; it may be 1ms to 24h"),
+    (("spawn", "other", "--intensity=1001/1s", "--", "true"),
+     "--intensity is out of range; it may be 0 to 1000"),
+    (("spawn", "other", "--opens", "a/b", "--", "true"), "--opens: 'a/b' "),
+    (("listen", "tcp://127.0.0.1:0", "--to", "web", "--hold=25h"),
+     "--hold is out of range; it may be 0s to 24h"),
+])
+def test_errors_name_what_was_typed(busy, arguments, said):
+    """Not the member that it is sent as."""
+    assert refused(busy, *arguments).startswith(f"inkoctl: {said}")
 
 
 def test_name_in_use(busy):

@@ -391,13 +391,21 @@ def test_generations_of_other_starts(inko):
 
 
 def test_wrong_words(inko):
+    """One range of --max-extra, whatever was asked for, and called as it was typed."""
     inko.spawn("web", RECORDER, instances=2)
-    for parameters, part in (({"rolling": True, "maxExtra": 3}, "1 to the number of instances, 2"),
-                             ({"maxExtra": 1}, "goes with rolling")):
+    for number in (-1, 0, 3, 1001, 1 << 53):
         with pytest.raises(VarlinkError) as refusal:
-            inko.call("Restart", {"actor": "web", **parameters})
+            inko.call("Restart", {"actor": "web", "rolling": True, "maxExtra": number})
         assert refusal.value.error.endswith(".InvalidValue")
-        assert part in refusal.value.parameters["reason"]
+        assert refusal.value.parameters == {
+            "parameter": "maxExtra", "min": 1, "max": 2,
+            "reason": "maxExtra is out of range; it may be 1 to 2"}
+    for number in (0, 3, 1001):
+        said = inko.ctl("restart", "web", "--rolling", "--max-extra", number, check=False)
+        assert said.returncode == 1
+        assert said.stderr == "inkoctl: --max-extra is out of range; it may be 1 to 2\n"
+    with pytest.raises(VarlinkError, match="goes with rolling"):
+        inko.call("Restart", {"actor": "web", "maxExtra": 1})
     assert inko.ctl("restart", "web", "--max-extra", 1, check=False).returncode == 2
     assert generations(inko) == [1, 1]
 
