@@ -94,6 +94,39 @@ def test_the_parser_reads_the_interface():
     assert METHODS["Scale"] == ({"actor": "string", "instances": "int"}, {"actor": "Actor"})
 
 
+def comments(kind):
+    """The text above each declaration of a kind, and what it says of each field."""
+    said = {}
+    for block, name in re.findall(rf"((?:^#.*\n)*)^{kind} (\w+)", TEXT, re.M):
+        text = re.sub(r"^# ?", "", block, flags=re.M)
+        said[name] = text, dict(re.findall(r"^- (\w+): (.+(?:\n  .+)*)", text, re.M))
+    return said
+
+
+def test_every_field_is_described():
+    """What programs read is described where they find its type, each field and each state."""
+    fields = {**{name: fields for name, fields in TYPES.items()},
+              **{name: {**wanted, **given} for name, (wanted, given) in METHODS.items()}}
+    said = {**comments("type"), **comments("method")}
+    assert set(said) == set(fields)
+    for name, (text, described) in said.items():
+        assert list(described) == list(fields[name]), name
+        for field, kind in fields[name].items():
+            for value in split_members(kind.strip("?")[1:-1]) if "(" in kind else []:
+                assert re.search(rf"\b{value}\b", described[field]), f"{name}.{field}: {value}"
+        assert text
+    assert all(text for text, _ in comments("error").values())
+    assert set(comments("error")) == set(ERRORS)
+
+
+def test_the_manual_names_methods():
+    """What --json prints is the reply of one."""
+    manual = (SOURCE / "libclient/man/inkoctl.1").read_text()
+    section = re.search(r"^\.SH JSON$(.*?)^\.SH", manual, re.M | re.S)[1]
+    named = set(re.findall(r"\b(?:Get|List)[A-Z]\w+|\bMonitor\b", section))
+    assert named == {m for m in METHODS if re.match("Get|List[A-Z]|Monitor", m)}
+
+
 def test_replies_are_as_declared(inko):
     """One pass over every method: what comes back has the types that the interface says."""
     called = set()
@@ -189,7 +222,8 @@ def test_service_interface(inko):
     assert info["version"] == inko.status()["version"]
     described = inko.call("org.varlink.service.GetInterfaceDescription",
                           {"interface": INTERFACE})
-    assert parse_interface(described["description"]) == (TYPES, METHODS, ERRORS)
+    # With its comments.
+    assert described["description"] == TEXT
     described = inko.call("org.varlink.service.GetInterfaceDescription",
                           {"interface": "org.varlink.service"})
     assert "method GetInfo()" in described["description"]
