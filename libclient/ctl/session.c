@@ -17,6 +17,8 @@
 
 /* Between tries while one supervisor follows the other. */
 #define PAUSE_USEC 20000
+/* For an inkod that was started in the line before: its socket is there in a few milliseconds. */
+#define START_USEC 1000000
 
 void session_done(struct session *session)
 {
@@ -99,12 +101,31 @@ static int ping(struct session *session)
 	return r == -EREMOTEIO ? 0 : r;
 }
 
+/* Nobody listens there, or not yet. */
+static bool is_absent(int r)
+{
+	return r == -ENOENT || r == -ECONNREFUSED;
+}
+
+/* Connects, after some tries where nobody listens. As inko_control_connect. */
+static int connect_patiently(struct session *session)
+{
+	int64_t end_usec = now_usec() + START_USEC;
+	int r = inko_control_connect(session->runtime_directory, &session->control);
+
+	while (is_absent(r) && now_usec() < end_usec) {
+		(void)usleep(PAUSE_USEC);
+		r = inko_control_connect(session->runtime_directory, &session->control);
+	}
+	return r;
+}
+
 static int open_session(struct session *session)
 {
 	int64_t end_usec = now_usec() + (int64_t)SESSION_PATIENCE_USEC;
 
 	for (;;) {
-		int r = inko_control_connect(session->runtime_directory, &session->control);
+		int r = connect_patiently(session);
 
 		if (r < 0)
 			return complain_connect(r, session->runtime_directory);

@@ -439,6 +439,16 @@ def test_questions_need_permission(inko):
     assert not (inko.instances("ask")[0].get("status") or "").endswith("answered")
 
 
+def test_inkoctl_in_the_next_line(inko):
+    """As it is typed, and as scripts do: inkod &, and inkoctl at once, which may be the faster."""
+    inko.stop()
+    with subprocess.Popen([BUILD / "inkoctl", "status"], env=inko.environment,
+                          stdout=subprocess.DEVNULL) as early:
+        time.sleep(0.1)
+        inko.start()
+        assert early.wait(DEADLINE) == 0
+
+
 def silence(inko):
     """What inkoctl says when nobody answers."""
     said = inko.ctl("status", check=False, timeout=DEADLINE)
