@@ -6,13 +6,15 @@ The short form is what runs by default; INKO_FULL=1 asks for the numbers of the 
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 
 import pytest
 
 import harness
-from harness import ACTORS, VarlinkError, alive, assert_all_answered, http_get, wait_until
+from harness import (ACTORS, BUILD, DEADLINE, VarlinkError, alive, assert_all_answered, http_get,
+                     wait_until)
 
 FULL = os.environ.get("INKO_FULL") == "1"
 ROLLS = 20 if FULL else 3
@@ -214,6 +216,21 @@ def next_supervisor(inko, pid):
     except (FileNotFoundError, ConnectionError):
         return None
     return status["supervisorPid"] != pid and status["supervisorPid"]
+
+
+def test_interrupted_inkoctl_leaves_the_roll_going(inko):
+    """Ctrl-C ends the waiting, not what is waited for."""
+    gate = inko.directory / "gate"
+    own = spawn_own(inko, instances=2)
+    install(own, waiting_for(gate))
+    with subprocess.Popen([BUILD / "inkoctl", "restart", "web", "--rolling"],
+                          env=inko.environment) as waiting:
+        wait_until(lambda: inko.actor("web")["rolling"])
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(DEADLINE) == -signal.SIGINT
+    assert inko.actor("web")["rolling"]
+    gate.touch()
+    wait_until(lambda: generations(inko) == [2, 2] and inko.ready("web"))
 
 
 def test_supervisor_killed_during_a_roll(inko, seeded):
