@@ -29,13 +29,14 @@ static int format_hint(
 		return asprintf(ret_hint,
 			"its keeper (pid %d) is stopped, and 'kill -CONT %d' lets it go on",
 			keeper->pid, keeper->pid);
-	if (supervisor->pid > 0)
+	/* Without a keeper it is all that holds what runs. */
+	if (supervisor->pid > 0 && keeper->pid > 0)
 		return asprintf(ret_hint,
 			LOG " may say why; 'kill -KILL %d' ends it, and the keeper starts another",
 			supervisor->pid);
 	if (keeper->pid > 0)
 		return asprintf(ret_hint,
-			"there is none, as often as the keeper (pid %d) starts it, and " LOG
+			"there is none, though the keeper (pid %d) starts it again and again, and " LOG
 			" says why",
 			keeper->pid);
 	return asprintf(ret_hint, LOG " says why");

@@ -423,6 +423,7 @@ def test_upgrade_to_a_supervisor_that_crashes(tmp_path):
         status = inko.ctl("status", check=False)
         assert status.returncode == 3 and str(inko.runtime) in status.stderr, status
         assert "its supervisor does not answer" in status.stderr
+        assert f"though the keeper (pid {inko.keeper.pid}) starts it again" in status.stderr
         assert time.monotonic() - started < DEADLINE
         output, errors = upgrade.communicate(timeout=60)
         assert upgrade.returncode == 1 and output == ""

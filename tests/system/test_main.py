@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from harness import (ACTORS, BUILD, DEADLINE, PYTHON, alive, assert_all_answered, curl, fnv1a,
-                     free_port, http_get, private_inkod, wait_until)
+from harness import (ACTORS, BUILD, DEADLINE, INTERFACE, PYTHON, alive, assert_all_answered, curl,
+                     fnv1a, free_port, http_get, private_inkod, wait_until)
 from test_keeper import install, installed_inkod
 
 HELLO = BUILD / "http-hello"
@@ -467,7 +467,7 @@ def test_who_is_stopped_is_told(inko):
     assert command.split()[2:] == [str(keeper), str(supervisor)]
     subprocess.run(command, shell=True, check=True)
     assert inko.supervisor_pid() == supervisor
-    # Without one that does not answer there is none, and there is another inkod to be confused with.
+    # Only the keeper is left, and there is another inkod that it could be confused with.
     with private_inkod() as other:
         inko.kill(keeper, signal.SIGSTOP)
         inko.kill(supervisor)
@@ -489,6 +489,23 @@ def test_a_supervisor_that_hangs_is_told(tmp_path):
         install(tmp_path, "inko-supervisor")
         subprocess.run(re.search("'(kill -KILL .*?)'", said)[1], shell=True, check=True)
         assert wait_until(inko.answers)["supervisorPid"] != hanging
+
+
+def test_a_supervisor_that_holds_all_is_not_to_be_killed(inko):
+    """One that hangs and has no keeper is all that there is of inkod."""
+    directory = inko.directory / "other"
+    directory.mkdir()
+    program = directory / "inko-supervisor"
+    program.write_text(
+        f"#!{PYTHON}\nimport signal, socket\nlock = open('{directory}/lock', 'w')\n"
+        f"s = socket.socket(socket.AF_UNIX)\ns.bind('{directory}/{INTERFACE}')\ns.listen()\n"
+        "signal.pause()\n")
+    program.chmod(0o755)
+    with subprocess.Popen([program]) as hanging:
+        wait_until((directory / INTERFACE).exists)
+        said = inko.ctl("--runtime-dir", directory, "status", check=False, timeout=DEADLINE)
+        hanging.kill()
+    assert said.returncode == 3 and "does not answer" in said.stderr and "kill" not in said.stderr
 
 
 def test_started_by_hand_is_no_actor(inko):
