@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cjson/cJSON.h>
@@ -19,9 +20,12 @@
 
 #include "feeder.h"
 
+/* One a socket: what systemd opens anew stands beside the former one of its name until all that
+ * waited there was accepted. */
 struct listener {
-	struct feed feed; /* needs no room while it refuses */
+	struct feed feed; /* needs no room while it refuses; is ending when it is a former one */
 	char name[FEEDER_NAME_BYTES];
+	ino_t socket;
 };
 
 /* Accepting. */
@@ -93,13 +97,27 @@ static void on_refused(struct feed *feed, int error)
 
 /* News from inkod: which listeners there are, and where their connections go. */
 
+/* The one that clients come to. */
 static struct listener *find_listener(struct feeder *feeder, const char *name)
 {
 	struct feed *feed;
 
 	LIST_FOREACH(feed, &feeder->feeds, entries)
-		if (strcmp(((struct listener *)feed)->name, name) == 0)
+		if (!feed->is_ending && strcmp(((struct listener *)feed)->name, name) == 0)
 			return (struct listener *)feed;
+	return NULL;
+}
+
+static struct listener *find_socket(struct feeder *feeder, const char *name, ino_t socket)
+{
+	struct feed *feed;
+
+	LIST_FOREACH(feed, &feeder->feeds, entries) {
+		struct listener *listener = (struct listener *)feed;
+
+		if (listener->socket == socket && strcmp(listener->name, name) == 0)
+			return listener;
+	}
 	return NULL;
 }
 
@@ -115,7 +133,6 @@ static void close_listener(struct feeder *feeder, struct listener *listener)
 {
 	feeder_pause(feeder, &listener->feed, false);
 	feeder_remove(feeder, &listener->feed);
-	inko_tally_forget(listener->feed.tally);
 	listener_free(listener);
 }
 
@@ -129,10 +146,9 @@ static int make_non_blocking(int fd)
 	return 0;
 }
 
-static int add_listener(
-	struct feeder *feeder, const char *name, int fd, struct feeder_target *target)
+static int listener_new(struct feeder *feeder, const char *name, int fd, ino_t socket,
+	struct feeder_target *target, struct listener **ret_listener)
 {
-	struct listener *old = find_listener(feeder, name);
 	struct listener *listener = calloc(1, sizeof(*listener));
 	int r = listener ? make_non_blocking(fd) : -ENOMEM;
 
@@ -144,13 +160,35 @@ static int add_listener(
 	listener->feed.fd = fd;
 	listener->feed.target = target;
 	listener->feed.tally = inko_tally_open(feeder->own, name);
-	if (old) {
-		feeder_remove(feeder, &old->feed);
-		listener->feed.held = old->feed.held;
-		old->feed.held = NULL;
-		listener_free(old);
+	listener->socket = socket;
+	*ret_listener = listener;
+	return 0;
+}
+
+/* Takes fd, which may be one that is here already: inkod tells again of what it has told. */
+static int add_listener(struct feeder *feeder, const char *name, int fd,
+	struct feeder_target *target, bool is_former)
+{
+	struct listener *listener, *current = find_listener(feeder, name);
+	struct stat status;
+	int r;
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	listener = find_socket(feeder, name, status.st_ino);
+	if (listener) {
+		(void)close(fd);
+		listener->feed.target = target;
+	} else {
+		r = listener_new(feeder, name, fd, status.st_ino, target, &listener);
+		if (r < 0)
+			return r;
+		feeder_add(feeder, &listener->feed);
 	}
-	feeder_add(feeder, &listener->feed);
+	if (is_former)
+		feeder_end(feeder, &listener->feed);
+	else if (current && current != listener)
+		feeder_end(feeder, &current->feed);
 	return 0;
 }
 
@@ -160,6 +198,7 @@ static int open_listener(
 	const char *to = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(news, "to"));
 	const char *balance =
 		cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(news, "balance"));
+	bool is_former = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(news, "former"));
 	bool pulls = balance && strcmp(balance, "pull") == 0;
 	char target_name[FEEDER_NAME_BYTES];
 	struct feeder_target *target;
@@ -173,7 +212,7 @@ static int open_listener(
 		r = inko_message_take_fd(message, &fd);
 	if (r < 0)
 		return r;
-	r = add_listener(feeder, name, fd, target);
+	r = add_listener(feeder, name, fd, target, is_former);
 	if (r < 0)
 		(void)close(fd);
 	return r;
@@ -198,6 +237,19 @@ static void confirm_paused(const char *name, const cJSON *turn)
 	(void)inko_actor_notify(line);
 }
 
+/* A former socket has nobody left that waits there. */
+static void on_over(struct feeder *feeder, struct feed *feed)
+{
+	struct listener *listener = (struct listener *)feed;
+	char line[FEEDER_NAME_BYTES + 48];
+
+	(void)feeder;
+	(void)snprintf(line, sizeof(line), "X_INKO_DRAINED=%s %ju", listener->name,
+		(uintmax_t)listener->socket);
+	listener_free(listener);
+	(void)inko_actor_notify(line);
+}
+
 static void set_refusing(struct listener *listener, bool refusing)
 {
 	int fd;
@@ -210,32 +262,56 @@ static void set_refusing(struct listener *listener, bool refusing)
 	listener->feed.held = inko_message_free(listener->feed.held);
 }
 
+static void obey(struct feeder *feeder, struct listener *listener, const cJSON *news)
+{
+	const cJSON *refuses = cJSON_GetObjectItemCaseSensitive(news, "refuse");
+	const cJSON *pauses = cJSON_GetObjectItemCaseSensitive(news, "pause");
+
+	if (refuses)
+		set_refusing(listener, cJSON_IsTrue(refuses));
+	if (pauses)
+		feeder_pause(feeder, &listener->feed, cJSON_IsTrue(pauses));
+	if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(news, "close")))
+		close_listener(feeder, listener);
+}
+
+static void obey_all(struct feeder *feeder, const char *name, const cJSON *news)
+{
+	struct feed *feed, *next;
+
+	for (feed = LIST_FIRST(&feeder->feeds); feed; feed = next) {
+		next = LIST_NEXT(feed, entries);
+		if (strcmp(((struct listener *)feed)->name, name) == 0)
+			obey(feeder, (struct listener *)feed, news);
+	}
+}
+
+/* By its name: who had it open may have died before it could. */
+static void forget_counts(struct feeder *feeder, const char *name)
+{
+	(void)inko_tally_forget(inko_tally_open(feeder->own, name));
+}
+
 static int on_news(struct feeder *feeder, struct inko_message *message)
 {
 	const char *name = inko_message_peek_listener(message);
 	cJSON *news = cJSON_Parse(inko_message_peek_bytes(message, NULL));
-	const cJSON *refuses = cJSON_GetObjectItemCaseSensitive(news, "refuse");
-	const cJSON *pauses = cJSON_GetObjectItemCaseSensitive(news, "pause");
 	bool closes = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(news, "close"));
 	bool is_listener = inko_message_get_kind(message) == INKO_LISTENER;
-	struct listener *listener;
 	int r = 0;
 
 	if (is_listener && inko_message_count_sockets(message) > 0)
 		r = open_listener(feeder, name, news, message);
 	if (r < 0 && !feeder_is_shortage(r))
 		(void)fprintf(stderr, "%s: cannot be opened here: %s\n", name, strerror(-r));
-	listener = is_listener ? find_listener(feeder, name) : NULL;
-	if (listener && refuses)
-		set_refusing(listener, cJSON_IsTrue(refuses));
-	if (listener && pauses)
-		feeder_pause(feeder, &listener->feed, cJSON_IsTrue(pauses));
-	if (cJSON_IsTrue(pauses))
+	if (is_listener)
+		obey_all(feeder, name, news);
+	if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(news, "pause")))
 		confirm_paused(name, cJSON_GetObjectItemCaseSensitive(news, "turn"));
-	if (listener && closes)
-		close_listener(feeder, listener);
-	if (closes)
+	if (closes) {
+		forget_counts(feeder, name);
 		confirm_closed(name);
+	}
 	cJSON_Delete(news);
 	return r;
 }
@@ -246,6 +322,7 @@ int main(void)
 		.budget = 1, /* accept4 makes a socket before it looks whether there is need */
 		.take_one = take_connection,
 		.on_refused = on_refused,
+		.on_over = on_over,
 		.on_news = on_news,
 	};
 	struct feeder feeder;

@@ -18,6 +18,8 @@
 /* Of a feed that is removed: others come all the time. */
 #define REMOVING_BUDGET 4096
 #define NEWS_BUDGET 64
+/* Of a feed that is to end. That there is nothing left has to be seen, as nobody tells it. */
+#define ENDING_BUDGET 256
 
 static int watch(struct feeder *feeder, int fd, struct feeder_source *source)
 {
@@ -94,6 +96,8 @@ static int bring_one(struct feeder *feeder, struct feed *feed, enum feed_state *
 		r = feeder->type->take_one(feed);
 		if (r == -EAGAIN)
 			*ret_state = FEED_OPEN;
+		feed->is_over = r == -EAGAIN && feed->is_ending;
+		feeder->has_over |= feed->is_over;
 	}
 	if (r == 0 && feed->held)
 		r = hand_over(feeder, feed);
@@ -104,6 +108,8 @@ static int bring_one(struct feeder *feeder, struct feed *feed, enum feed_state *
 
 static void bring_some(struct feeder *feeder, struct feed *feed, unsigned int budget)
 {
+	if (feed->is_ending && budget < ENDING_BUDGET)
+		budget = ENDING_BUDGET;
 	for (unsigned int i = 0; i < budget; i++) {
 		enum feed_state state;
 
@@ -112,6 +118,8 @@ static void bring_some(struct feeder *feeder, struct feed *feed, unsigned int bu
 			return;
 		}
 	}
+	if (feed->is_ending)
+		set_state(feeder, feed, FEED_DELAYED);
 }
 
 static void on_feed(struct feeder *feeder, struct feeder_source *source)
@@ -235,6 +243,30 @@ void feeder_remove(struct feeder *feeder, struct feed *feed)
 	LIST_REMOVE(feed, entries);
 }
 
+void feeder_end(struct feeder *feeder, struct feed *feed)
+{
+	feed->is_ending = true;
+	/* It is looked at when the news are read. */
+	if (feed->state == FEED_OPEN)
+		set_state(feeder, feed, FEED_FULL);
+}
+
+/* Between two turns of the loop, as events and lists lead to them. */
+static void let_go_of_over(struct feeder *feeder)
+{
+	struct feed *feed, *next;
+
+	feeder->has_over = false;
+	for (feed = LIST_FIRST(&feeder->feeds); feed; feed = next) {
+		next = LIST_NEXT(feed, entries);
+		if (!feed->is_over)
+			continue;
+		set_state(feeder, feed, FEED_FULL);
+		LIST_REMOVE(feed, entries);
+		feeder->type->on_over(feeder, feed);
+	}
+}
+
 /* Somebody wants this process to end: what is in its hands goes where it belongs first. */
 static void on_signal(struct feeder *feeder, struct feeder_source *source)
 {
@@ -298,6 +330,8 @@ void feeder_run(struct feeder *feeder)
 			if (source == &feeder->news)
 				break;
 		}
+		if (feeder->has_over)
+			let_go_of_over(feeder);
 	}
 	finish(feeder);
 }

@@ -44,6 +44,8 @@ struct feed {
 	enum feed_state state;
 	bool needs_no_room; /* what comes goes nowhere */
 	bool is_paused;
+	bool is_ending; /* ends when nothing more has come: see feeder_end */
+	bool is_over;	/* that is so */
 	/* Of what comes in on it; who takes one in counts that itself. NULL counts nothing. */
 	struct inko_tally *tally;
 	/* What found no place after all. Nothing else is taken before it has one. */
@@ -59,6 +61,9 @@ struct feeder_type {
 	int (*take_one)(struct feed *feed);
 	/* The held message is refused for good (not for want of room): why. */
 	void (*on_refused)(struct feed *feed, int error);
+	/* One that was to end has brought all that had come: it feeds no more, and is the
+	 * handler's. NULL where none is. */
+	void (*on_over)(struct feeder *feeder, struct feed *feed);
 	/* A message from inkod; it stays the caller's. 0, or a negative errno: after a shortage it
 	 * comes again. */
 	int (*on_news)(struct feeder *feeder, struct inko_message *message);
@@ -72,6 +77,7 @@ struct feeder {
 	struct inko_message *again; /* news that come again */
 	LIST_HEAD(, feeder_target) targets;
 	LIST_HEAD(, feed) feeds;
+	bool has_over; /* is there a feed that is over? */
 	bool is_stopped;
 };
 
@@ -91,6 +97,9 @@ void feeder_add(struct feeder *feeder, struct feed *feed);
 /* Takes nothing in from feed when this returns, until it is no longer paused; what it holds still
  * goes where there is room. It goes on when the news were read. */
 void feeder_pause(struct feeder *feeder, struct feed *feed, bool paused);
+/* Has feed, which nobody feeds any more, bring all that has come, however long that has to wait for
+ * room or for the end of a pause; on_over follows. */
+void feeder_end(struct feeder *feeder, struct feed *feed);
 /* Brings what has come already, unless it is paused, as far as there is room and for a bounded
  * time, and feeds from it no more. What it holds is the caller's then. */
 void feeder_remove(struct feeder *feeder, struct feed *feed);

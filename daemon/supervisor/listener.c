@@ -9,6 +9,7 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/announce.h"
 #include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/former-socket.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/systemd-socket.h"
 #include "daemon/supervisor/listener.h"
@@ -291,6 +292,7 @@ struct listener *listener_free(struct listener *listener)
 	 * What systemd opened is not ours to end. */
 	if (!listener->listens_on)
 		(void)shutdown(listener->fd, SHUT_RDWR);
+	former_socket_forget(listener->supervisor, listener->name);
 	holding_drop(listener->supervisor->holding, key_of(listener, key));
 	announce_touch(listener->supervisor);
 	TAILQ_REMOVE(&listener->supervisor->listeners, listener, entries);
@@ -343,23 +345,24 @@ struct listener *listener_find_to(struct supervisor *supervisor, const char *act
 
 /* Telling the acceptor, or the actor that it is given to. */
 
-static void tell(struct instance *instance, const struct listener *listener, const char *body,
-	bool with_socket)
+/* With the socket fd, or -1. */
+static void tell(
+	struct instance *instance, const struct listener *listener, const char *body, int fd)
 {
 	struct envelope envelope = {.kind = ENVELOPE_LISTENER};
 
 	(void)stpncpy(envelope.listener, listener->name, LIMIT_NAME_CHARS);
-	(void)news_tell(instance, &envelope, body, &listener->fd, with_socket ? 1 : 0);
+	(void)news_tell(instance, &envelope, body, &fd, fd < 0 ? 0 : 1);
 }
 
 /* Another acceptor is told of everything when it starts. */
-static void tell_acceptor(const struct listener *listener, const char *body, bool with_socket)
+static void tell_acceptor(const struct listener *listener, const char *body, int fd)
 {
 	struct actor *acceptor = actor_find(listener->supervisor, BUILTIN_ACCEPTOR);
 	struct instance *instance = acceptor ? TAILQ_FIRST(&acceptor->instances) : NULL;
 
 	if (instance && instance_is_serving(instance))
-		tell(instance, listener, body, with_socket);
+		tell(instance, listener, body, fd);
 }
 
 static void add_pause(cJSON *object, const struct listener *listener)
@@ -369,7 +372,7 @@ static void add_pause(cJSON *object, const struct listener *listener)
 }
 
 /* What the acceptor has to know of it; the caller's. */
-static char *describe_route(const struct listener *listener)
+static char *describe_route(const struct listener *listener, bool is_former)
 {
 	cJSON *object = cJSON_CreateObject();
 	char *text;
@@ -378,9 +381,24 @@ static char *describe_route(const struct listener *listener)
 	(void)cJSON_AddStringToObject(object, "balance", listener->balance);
 	(void)cJSON_AddBoolToObject(object, "refuse", listener->is_refusing);
 	add_pause(object, listener);
+	if (is_former)
+		(void)cJSON_AddTrueToObject(object, "former");
 	text = cJSON_PrintUnformatted(object);
 	cJSON_Delete(object);
 	return text;
+}
+
+/* The acceptor accepts all who wait at the former ones, and lets go of them. */
+static void tell_sockets(struct instance *acceptor, const struct listener *listener)
+{
+	_cleanup_free_ char *route = describe_route(listener, false);
+	_cleanup_free_ char *former_route = describe_route(listener, true);
+	const struct former_socket *former;
+
+	TAILQ_FOREACH(former, &listener->supervisor->former_sockets, entries)
+		if (strcmp(former->listener, listener->name) == 0)
+			tell(acceptor, listener, former_route, former->fd);
+	tell(acceptor, listener, route, listener->fd);
 }
 
 void listener_tell_all(struct instance *instance)
@@ -392,13 +410,11 @@ void listener_tell_all(struct instance *instance)
 
 	TAILQ_FOREACH(listener, &supervisor->listeners, entries) {
 		if (listener->is_closing && is_acceptor) {
-			tell(instance, listener, CLOSE, false);
+			tell(instance, listener, CLOSE, -1);
 		} else if (listener->to && is_acceptor) {
-			_cleanup_free_ char *route = describe_route(listener);
-
-			tell(instance, listener, route, true);
+			tell_sockets(instance, listener);
 		} else if (listener->give && strcmp(listener->give, name) == 0) {
-			tell(instance, listener, NULL, true);
+			tell(instance, listener, NULL, listener->fd);
 		}
 	}
 }
@@ -409,13 +425,13 @@ static void give_to_all(struct listener *listener, struct actor *actor)
 
 	TAILQ_FOREACH(instance, &actor->instances, entries)
 		if (instance_is_serving(instance))
-			tell(instance, listener, NULL, true);
+			tell(instance, listener, NULL, listener->fd);
 }
 
 /* What can fail comes first: the acceptor is told of nothing that has to be taken back. */
 static int hand_to(struct listener *listener, struct actor *actor)
 {
-	_cleanup_free_ char *route = describe_route(listener);
+	_cleanup_free_ char *route = describe_route(listener, false);
 	struct actor *acceptor;
 	int r = builtin_ensure_acceptor(listener->supervisor, &acceptor);
 
@@ -423,7 +439,7 @@ static int hand_to(struct listener *listener, struct actor *actor)
 		r = routing_open(actor);
 	if (r < 0)
 		return r;
-	tell_acceptor(listener, route, true);
+	tell_acceptor(listener, route, listener->fd);
 	if (strcmp(actor_state(actor), "failed") == 0)
 		listener_on_actor_failed(actor, true);
 	return 0;
@@ -454,6 +470,7 @@ void listener_resume_all(struct supervisor *supervisor)
 	struct listener *listener;
 	struct actor *acceptor;
 
+	listener_follow_systemd(supervisor);
 	TAILQ_FOREACH(listener, &supervisor->listeners, entries) {
 		if (!listener->is_published && !listener->is_closing)
 			(void)listener_publish(listener);
@@ -462,13 +479,92 @@ void listener_resume_all(struct supervisor *supervisor)
 	}
 }
 
+/* When systemd has opened another socket. */
+
+static bool is_same_socket(int fd, int other_fd)
+{
+	uint64_t inode, other;
+
+	return listening_socket_identify(fd, &inode) == 0 &&
+	       listening_socket_identify(other_fd, &other) == 0 && inode == other;
+}
+
+static int move(struct listener *listener, int *take_fd)
+{
+	char text[ADDRESS_TEXT_BYTES];
+	struct address address;
+	char *listens_on;
+	int r = listening_socket_adopt(*take_fd, &address);
+
+	if (r == 0 && listener->to)
+		r = former_socket_keep(listener->supervisor, listener->name, listener->fd);
+	if (r < 0)
+		return r;
+	address_format(&address, text);
+	listens_on = strdup(text);
+	if (!listens_on)
+		return -ENOMEM;
+	free(listener->listens_on);
+	listener->listens_on = listens_on;
+	descriptor_close(&listener->fd);
+	listener->fd = descriptor_take(take_fd);
+	listener_put(listener);
+	return 0;
+}
+
+/* Instances that were given the former socket have it for good, and accept who waits there. */
+static void tell_move(struct listener *listener)
+{
+	_cleanup_free_ char *route = listener->to ? describe_route(listener, false) : NULL;
+	struct actor *actor =
+		listener->give ? actor_find(listener->supervisor, listener->give) : NULL;
+
+	log_info("%s: systemd opened another socket, %s", listener->name, listener->listens_on);
+	listener_say(listener, "moved");
+	if (route)
+		tell_acceptor(listener, route, listener->fd);
+	if (!actor)
+		return;
+	log_warning("%s: instances of %s that have its former socket go on with that; 'inkoctl "
+		    "restart %s --rolling' gives all of them the other one",
+		listener->name, listener->give, listener->give);
+	give_to_all(listener, actor);
+}
+
+static void follow(struct listener *listener)
+{
+	const char *socket = systemd_name(listener->address);
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (!socket || listener->is_closing ||
+		systemd_socket_open(listener->supervisor, socket, &fd) < 0 ||
+		is_same_socket(fd, listener->fd))
+		return;
+	r = move(listener, &fd);
+	if (r < 0)
+		log_error("%s goes on with its former socket, and not with the one that systemd "
+			  "opened: %s",
+			listener->name, strerror(-r));
+	else if (listener->is_published)
+		tell_move(listener);
+}
+
+void listener_follow_systemd(struct supervisor *supervisor)
+{
+	struct listener *listener;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
+		follow(listener);
+}
+
 void listener_close(struct listener *listener)
 {
 	if (listener->to && actor_find(listener->supervisor, BUILTIN_ACCEPTOR)) {
 		/* One that does not run now is told when it starts. */
 		listener->is_closing = true;
 		update(listener);
-		tell_acceptor(listener, CLOSE, false);
+		tell_acceptor(listener, CLOSE, -1);
 		return;
 	}
 	listener_free(listener);
@@ -495,7 +591,7 @@ static void tell_pause(const struct listener *listener)
 	add_pause(object, listener);
 	text = cJSON_PrintUnformatted(object);
 	cJSON_Delete(object);
-	tell_acceptor(listener, text, false);
+	tell_acceptor(listener, text, -1);
 	free(text);
 }
 
@@ -556,6 +652,7 @@ static const struct {
 } confirmations[] = {
 	{"X_INKO_CLOSED=", on_closed},
 	{"X_INKO_PAUSED=", on_paused},
+	{"X_INKO_DRAINED=", former_socket_on_drained},
 };
 
 void listener_on_notified(struct supervisor *supervisor, const char *line)
@@ -577,7 +674,7 @@ static void set_refusing(struct listener *listener, bool refuse)
 	listener->is_refusing = refuse;
 	update(listener);
 	listener_say(listener, refuse ? "refusing" : "open");
-	tell_acceptor(listener, refuse ? "{\"refuse\":true}" : "{\"refuse\":false}", false);
+	tell_acceptor(listener, refuse ? "{\"refuse\":true}" : "{\"refuse\":false}", -1);
 }
 
 static int on_held(sd_event_source *source, uint64_t usec, void *userdata)

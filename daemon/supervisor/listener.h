@@ -71,6 +71,9 @@ struct listener *listener_find_to(struct supervisor *supervisor, const char *act
 int listener_publish(struct listener *listener);
 /* After everything was adopted: finishes what a former supervisor had begun. */
 void listener_resume_all(struct supervisor *supervisor);
+/* Has each listener of systemd's listen on the socket that systemd gave last, and its acceptor go
+ * on there; who waits at the one before is accepted all the same. */
+void listener_follow_systemd(struct supervisor *supervisor);
 /* Takes it back from who has it, and forgets it: at once, or when the acceptor has closed it. */
 void listener_close(struct listener *listener);
 /* Does so with all that lead to actor. */
@@ -81,7 +84,8 @@ void listener_pause(struct listener *listener);
 /* Has it go on. Nothing where it is not paused. */
 void listener_resume(struct listener *listener);
 /* The acceptor says that it has closed one (X_INKO_CLOSED=NAME), or accepts no more from one that
- * was paused for the time TURN (X_INKO_PAUSED=NAME TURN). */
+ * was paused for the time TURN (X_INKO_PAUSED=NAME TURN), or has nobody waiting any more at a
+ * former socket (see former-socket.h). */
 void listener_on_notified(struct supervisor *supervisor, const char *line);
 /* Tells a starting instance of the listeners that are its concern. */
 void listener_tell_all(struct instance *instance);

@@ -85,3 +85,13 @@ int listening_socket_adopt(int fd, struct address *ret_address)
 	*ret_address = address;
 	return 0;
 }
+
+int listening_socket_identify(int fd, uint64_t *ret_inode)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	*ret_inode = st.st_ino;
+	return 0;
+}

@@ -5,6 +5,8 @@
  * kernel for it.
  */
 
+#include <stdint.h>
+
 struct address;
 
 /* Listens on address, which becomes the one that was bound: port 0 is then a real one. A socket
@@ -15,3 +17,7 @@ int listening_socket_open(struct address *address, int *ret_fd);
 /* Is fd a stream socket that listens (else -EPROTOTYPE)? Then it does not block any more, for all
  * who hold it, and *ret_address is where it listens. */
 int listening_socket_adopt(int fd, struct address *ret_address);
+
+/* Which socket it is: the number is the same in every process, and no other's while it is open.
+ * -errno of fstat. */
+int listening_socket_identify(int fd, uint64_t *ret_inode);

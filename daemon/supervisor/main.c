@@ -19,6 +19,7 @@
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/door.h"
 #include "daemon/supervisor/files.h"
+#include "daemon/supervisor/former-socket.h"
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/systemd-socket.h"
@@ -169,6 +170,7 @@ static const struct {
 	{"process/", adopt_process, put_processes},
 	{"lane/", held_lane_adopt, put_lanes},
 	{"listener/", listener_adopt, put_listeners},
+	{FORMER_SOCKET_KEY, former_socket_adopt, former_socket_put_all},
 };
 
 static void adopt_kind(struct supervisor *supervisor, struct held *held, size_t kind)
@@ -365,6 +367,7 @@ static int prepare(struct supervisor *supervisor)
 	TAILQ_INIT(&supervisor->actors);
 	TAILQ_INIT(&supervisor->lanes);
 	TAILQ_INIT(&supervisor->listeners);
+	TAILQ_INIT(&supervisor->former_sockets);
 	TAILQ_INIT(&supervisor->systemd_sockets);
 	TAILQ_INIT(&supervisor->requests);
 	if (r == 0)
@@ -425,8 +428,9 @@ static void on_socket(void *context, struct keep_message *message)
 
 	if (systemd_socket_adopt(supervisor, message) < 0)
 		log_error("cannot take over %s from the keeper", message->key);
-	else if (strcmp(message->key, KEEP_SOCKET SYSTEMD_SOCKET_CONTROL) == 0 &&
-		 systemd_socket_open(supervisor, SYSTEMD_SOCKET_CONTROL, &fd) == 0)
+	else if (strcmp(message->key, KEEP_SOCKET SYSTEMD_SOCKET_CONTROL) != 0)
+		listener_follow_systemd(supervisor);
+	else if (systemd_socket_open(supervisor, SYSTEMD_SOCKET_CONTROL, &fd) == 0)
 		clients_move(supervisor->clients, &fd);
 }
 

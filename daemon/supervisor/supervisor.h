@@ -15,14 +15,15 @@
 struct actor;
 struct announcer;
 struct clients;
-struct holding;
+struct former_socket;
 struct held_lane;
-struct systemd_socket;
+struct holding;
 struct listener;
 struct monitor;
 struct output;
 struct request;
 struct revive;
+struct systemd_socket;
 
 struct supervisor {
 	sd_event *event;
@@ -43,6 +44,7 @@ struct supervisor {
 	TAILQ_HEAD(, actor) actors;
 	TAILQ_HEAD(, held_lane) lanes;
 	TAILQ_HEAD(, listener) listeners;
+	TAILQ_HEAD(, former_socket) former_sockets;
 	TAILQ_HEAD(, systemd_socket) systemd_sockets;
 	TAILQ_HEAD(, request) requests; /* calls that are answered later */
 	sd_event_source *lane_watch;	/* see lane-watch.h */

@@ -60,6 +60,7 @@ static const struct {
 	{"listener", "open", "listens"},
 	{"listener", "refusing", "refuses connections"},
 	{"listener", "paused", "is paused; who connects waits"},
+	{"listener", "moved", "listens on another socket of systemd's"},
 	{"listener", "closed", "is closed"},
 	{"roll", "begun", "is rolled over to new instances"},
 	{"roll", "replacing", "a new instance takes the place of one that ends"},

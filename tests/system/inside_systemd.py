@@ -18,7 +18,7 @@ import time
 import traceback
 from pathlib import Path
 
-from harness import (ACTORS, BUILD, Inkod, VarlinkError, alive, assert_all_answered,
+from harness import (ACTORS, BUILD, DEADLINE, Inkod, VarlinkError, alive, assert_all_answered,
                      command_name, count_descriptors, curl, wait_until)
 
 SKIPPED = 77
@@ -338,6 +338,111 @@ def a_listener_of_systemd(inko):
     inko.ctl("close", "path")
     assert Path("/run/path.sock").is_socket()
     inko.assert_nonblocking()
+
+
+PATH_SOCKET = Path("/run/path.sock")
+
+
+def path_unit():
+    """A socket that inkod needs: who restarts it restarts inkod too, in the right order."""
+    (UNITS / "path.socket").write_text(
+        f"[Socket]\nListenStream={PATH_SOCKET}\nFileDescriptorName=path\n"
+        "Service=inkod.service\n")
+    drop_in("[Unit]\nRequires=path.socket\nAfter=path.socket\n")
+
+
+def asking(n):
+    """Clients of path.socket that have sent their request."""
+    clients = []
+    for _ in range(n):
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(DEADLINE)
+        client.connect(str(PATH_SOCKET))
+        client.sendall(b"GET / HTTP/1.1\r\nHost: inko\r\nConnection: close\r\n\r\n")
+        clients.append(client)
+    return clients
+
+
+def answer(client):
+    with client:
+        said = b""
+        while data := client.recv(65536):
+            said += data
+    return said
+
+
+def assert_answered(clients):
+    answers = [answer(client) for client in clients]
+    assert all(HELLO.encode() in said for said in answers), answers
+
+
+def restart_path_socket(inko):
+    pid, before = main_pid(), PATH_SOCKET.stat().st_ino
+    systemctl("restart", "--no-block", "path.socket")
+    inko.wait_for_other(pid)
+    wait_until(inko.answers)
+    assert PATH_SOCKET.stat().st_ino != before
+
+
+def its_listener_is_another(inko):
+    """The socket of a listener is replaced: who waits at the former one is served, and who comes
+    to the other one is, whoever dies meanwhile."""
+    path_unit()
+    systemctl("start", "path.socket")
+    inko.start()
+    inko.web()
+    inko.ctl("listen", "systemd:path", "--to", "web", "--name", "path")
+    assert curl("--unix-socket", PATH_SOCKET, "http://x/") == HELLO
+    pids = inko.pids("web")
+    with inko.leak_check():
+        for death in None, "acceptor", "supervisor", "both":
+            acceptor = inko.pids("acceptor")[0]
+            os.kill(acceptor, signal.SIGSTOP)
+            waiting = asking(50)
+            restart_path_socket(inko)
+            waiting += asking(50)
+            if death in ("supervisor", "both"):
+                inko.kill(inko.supervisor_pid())
+                wait_until(inko.answers)
+            os.kill(acceptor, signal.SIGKILL if death in ("acceptor", "both") else signal.SIGCONT)
+            assert_answered(waiting)
+            inko.settle()
+        assert inko.pids("web") == pids
+    assert inko.listener("path")["listensOn"] == f"unix://{PATH_SOCKET}"
+
+
+def its_paused_listener_is_another(inko):
+    """Those who wait at both sockets go on waiting, and are served in the end."""
+    path_unit()
+    systemctl("start", "path.socket")
+    inko.start()
+    inko.web()
+    inko.ctl("listen", "systemd:path", "--to", "web", "--name", "path")
+    inko.settle()
+    with inko.leak_check():
+        inko.ctl("pause", "path")
+        waiting = asking(20)
+        for _ in range(2):
+            restart_path_socket(inko)
+            waiting += asking(20)
+        inko.ctl("pause", "path")
+        assert inko.call("GetCounters")["listeners"][0]["accepted"] == 0
+        inko.ctl("resume", "path")
+        assert_answered(waiting)
+
+
+def a_given_listener_is_another(inko):
+    """Instances have theirs for good; who is started gets the other one."""
+    path_unit()
+    systemctl("start", "path.socket")
+    inko.start()
+    inko.spawn("pool", BUILD / "http-shared", instances=2)
+    inko.ctl("listen", "systemd:path", "--give", "pool", "--name", "path")
+    restart_path_socket(inko)
+    waiting = asking(1)
+    assert "inkoctl restart pool --rolling" in LOG.read_text()
+    inko.ctl("restart", "pool", "--rolling")
+    assert_answered(waiting + asking(20))
 
 
 def a_listener_of_systemd_given(inko):

@@ -1,0 +1,38 @@
+#pragma once
+
+/*
+ * Sockets that listeners listened on until systemd gave others of that name: a socket unit was
+ * restarted. Clients may wait there still, so that they are held until the acceptor has accepted
+ * all of them, whatever process ends meanwhile.
+ */
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "proto/keep.h"
+
+struct supervisor;
+
+/* What it is held under, with the listener's name and the inode behind. */
+#define FORMER_SOCKET_KEY "former/"
+
+struct former_socket {
+	TAILQ_ENTRY(former_socket) entries;
+	int fd;
+	uint64_t inode;
+	char listener[];
+};
+
+/* Holds another descriptor of fd, as a former one of the listener of that name; nothing where it
+ * is held already. -errno of fstat and fcntl, -ENOMEM. */
+int former_socket_keep(struct supervisor *supervisor, const char *listener, int fd);
+/* Lets go of all of the listener of that name. */
+void former_socket_forget(struct supervisor *supervisor, const char *listener);
+/* The acceptor says (X_INKO_DRAINED=NAME INODE, of which text is what follows the sign) that nobody
+ * waits there any more. */
+void former_socket_on_drained(struct supervisor *supervisor, const char *text);
+
+/* Takes over what a former supervisor held. -EBADMSG, -ENOMEM, -errno of fstat. */
+int former_socket_adopt(struct supervisor *supervisor, struct keep_message *message);
+/* Has another keeper hold them. */
+void former_socket_put_all(struct supervisor *supervisor);
