@@ -431,6 +431,21 @@ def its_paused_listener_is_another(inko):
         assert_answered(waiting)
 
 
+def its_port_is_listened_on_anew(inko):
+    """Where the socket unit lets two listen on a port."""
+    drop_in("[Socket]\nReusePort=yes\n", "http.socket")
+    drop_in("[Unit]\nRequires=http.socket\nAfter=http.socket\n")
+    inko.serve()
+    with inko.leak_check():
+        pid = main_pid()
+        systemctl("restart", "--no-block", "http.socket")
+        inko.wait_for_other(pid)
+        wait_until(inko.answers)
+        wait_until(lambda: "former socket are accepted" in LOG.read_text(), what=LOG.read_text)
+        assert listening_inode(PORT) != inko.inode
+        assert_all_answered(inko.load(PORT, connections=200).report(), at_least=200)
+
+
 def a_given_listener_is_another(inko):
     """Instances have theirs for good; who is started gets the other one."""
     path_unit()
