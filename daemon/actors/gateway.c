@@ -88,8 +88,16 @@ static int open_endpoint(struct feeder *feeder, const char *url, const char *to)
 static void close_endpoint(struct feeder *feeder, struct endpoint *endpoint)
 {
 	feeder_remove(feeder, &endpoint->feed);
-	inko_tally_forget(endpoint->feed.tally);
 	endpoint_free(endpoint);
+}
+
+/* By its name: who had it open may have died before it could. */
+static void forget_counts(struct feeder *feeder, const char *url)
+{
+	const char *slash = strrchr(url, '/');
+
+	if (slash)
+		(void)inko_tally_forget(inko_tally_open(feeder->own, slash + 1));
 }
 
 /* inkod waits for this before it says that an actor was spawned. */
@@ -116,6 +124,8 @@ static int on_news(struct feeder *feeder, struct inko_message *message)
 
 	if (endpoint && closes)
 		close_endpoint(feeder, endpoint);
+	if (url && closes)
+		forget_counts(feeder, url);
 	else if (url && to)
 		confirm(url, open_endpoint(feeder, url, to));
 	cJSON_Delete(news);

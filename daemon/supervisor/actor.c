@@ -19,7 +19,7 @@
 /* What is put to the keeper: the spec is an object of its own, by its own table. */
 struct held_actor {
 	cJSON *spec;
-	bool is_builtin, is_wanted, is_removing;
+	bool is_builtin, is_wanted, is_removing, has_endpoint;
 	int64_t generation, roll_extra;
 	char *roll_instance, *roll_failure;
 	cJSON *former;
@@ -31,6 +31,7 @@ static const struct json_field fields[] = {
 	JSON_FIELD(held_actor, "builtin", JSON_BOOLEAN, is_builtin, true),
 	JSON_FIELD(held_actor, "wanted", JSON_BOOLEAN, is_wanted, true),
 	JSON_FIELD(held_actor, "removing", JSON_BOOLEAN, is_removing, true),
+	JSON_FIELD(held_actor, "endpoint", JSON_BOOLEAN, has_endpoint, false),
 	JSON_FIELD_INTEGER(held_actor, "generation", generation, false, 1, JSON_INTEGER_MAX),
 	JSON_FIELD_INTEGER(held_actor, "rollExtra", roll_extra, false, 0, LIMIT_INSTANCES),
 	JSON_FIELD(held_actor, "rollInstance", JSON_STRING, roll_instance, false),
@@ -52,6 +53,7 @@ void actor_put(struct actor *actor)
 		.is_builtin = actor->is_builtin,
 		.is_wanted = actor->is_wanted,
 		.is_removing = actor->is_removing,
+		.has_endpoint = actor->has_endpoint,
 		.generation = actor->generation,
 		.roll_extra = actor->roll.max_extra,
 		.roll_instance = actor->roll.failed_instance,
@@ -324,7 +326,8 @@ struct actor *actor_free(struct actor *actor)
 
 int actor_adopt(struct supervisor *supervisor, struct keep_message *message)
 {
-	struct held_actor held = {.generation = 1};
+	/* Of a supervisor that did not say whether. */
+	struct held_actor held = {.generation = 1, .has_endpoint = true};
 	const char *field;
 	enum json_problem problem;
 	struct actor *actor = NULL;
@@ -338,6 +341,7 @@ int actor_adopt(struct supervisor *supervisor, struct keep_message *message)
 		actor->is_builtin = held.is_builtin;
 		actor->is_wanted = held.is_wanted;
 		actor->is_removing = held.is_removing;
+		actor->has_endpoint = held.has_endpoint;
 		actor->generation = held.generation;
 		actor->roll = (struct roll){.max_extra = held.roll_extra,
 			.failed_instance = held.roll_instance,

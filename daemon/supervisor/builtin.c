@@ -144,6 +144,14 @@ void builtin_tell_endpoints(struct instance *gateway)
 			tell(gateway, actor, false);
 }
 
+static void note_endpoint(struct actor *actor)
+{
+	if (actor->has_endpoint)
+		return;
+	actor->has_endpoint = true;
+	actor_put(actor);
+}
+
 void builtin_on_notified(struct instance *instance, const char *line)
 {
 	struct supervisor *supervisor = instance->actor->supervisor;
@@ -161,7 +169,7 @@ void builtin_on_notified(struct instance *instance, const char *line)
 		if (failed)
 			log_error("%s has no endpoint: the gateway cannot listen on %s",
 				actor->spec.name, own);
-		actor->has_endpoint = true;
+		note_endpoint(actor);
 	}
 	requests_check(supervisor);
 }

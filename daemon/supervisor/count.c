@@ -24,6 +24,34 @@ void count_actor(const struct actor *actor, struct counters *sum)
 		count_instance(instance, sum);
 }
 
+/* The acceptor's rows are of listeners, the gateway's of actors that it had an endpoint of: a
+ * row of one that it has not answered for is of a former actor of that name. */
+
+static bool is_listener(const void *supervisor, const char *name)
+{
+	const struct listener *listener = listener_find((struct supervisor *)supervisor, name);
+
+	return listener && !listener->is_closing;
+}
+
+static bool is_actor(const void *supervisor, const char *name)
+{
+	const struct actor *actor = actor_find((struct supervisor *)supervisor, name);
+
+	return actor && actor->has_endpoint;
+}
+
+void count_forget_gone(const struct instance *instance)
+{
+	const struct actor *actor = instance->actor;
+
+	if (!actor->is_builtin)
+		return;
+	counters_free_rows(instance->counters_fd,
+		strcmp(actor->spec.name, BUILTIN_ACCEPTOR) == 0 ? is_listener : is_actor,
+		actor->supervisor);
+}
+
 static cJSON *describe(const char *name, const struct counters *sum)
 {
 	cJSON *object = cJSON_CreateObject();

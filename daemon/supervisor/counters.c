@@ -62,6 +62,24 @@ const struct counters_page *counters_close_page(const struct counters_page *page
 	return NULL;
 }
 
+void counters_free_rows(
+	int fd, bool (*is_there)(const void *context, const char *name), const void *context)
+{
+	struct counters_page *page =
+		mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	for (struct counters_row *row = page->rows; row < page->rows + COUNTERS_OTHER; row++) {
+		char name[sizeof(row->name) + 1] = "";
+
+		memcpy(name, row->name, sizeof(row->name));
+		if (!is_there(context, name))
+			memset(row->name, 0, sizeof(row->name));
+	}
+	(void)munmap(page, sizeof(*page));
+}
+
 /* Adding up */
 
 static uint64_t clamp(uint64_t value)

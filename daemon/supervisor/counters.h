@@ -8,6 +8,7 @@
  */
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/counters.h"
@@ -32,6 +33,11 @@ int counters_new_page(int *ret_fd);
 const struct counters_page *counters_open_page(int fd);
 /* Returns NULL. NULL is allowed. */
 const struct counters_page *counters_close_page(const struct counters_page *page);
+
+/* Frees the rows of the page behind fd of which nobody says that they are of something that is
+ * there. Only while the process that counts in it does not run. */
+void counters_free_rows(
+	int fd, bool (*is_there)(const void *context, const char *name), const void *context);
 
 /* Adds what stands in the page behind fd (-1: nothing) to sum. */
 void counters_add_page(struct counters *sum, int fd);

@@ -12,6 +12,7 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/count.h"
 #include "daemon/supervisor/counters.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/listener.h"
@@ -262,8 +263,10 @@ static void effect_nothing(struct instance *instance)
 
 static void effect_spawn(struct instance *instance)
 {
-	int r = instance_process_start(instance);
+	int r;
 
+	count_forget_gone(instance);
+	r = instance_process_start(instance);
 	monitor_say_state(instance);
 	if (r == 0) {
 		news_tell_all(instance);

@@ -3,8 +3,10 @@
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -345,12 +347,64 @@ def test_a_listener_counts_from_its_opening(inko):
         assert inko.call("GetCounters")["listeners"] == []
 
 
+def test_a_listener_is_forgotten_by_an_acceptor_that_is_killed(inko):
+    """Between being told to close it and saying that it has."""
+    spawn(inko)
+    inko.listen("web", name="other")
+    for n in range(3):
+        port = inko.listen("web", name="front")
+        http_get(port)
+        wait_until(lambda: counters(inko, "listeners", "front")["handedOver"] == 1,
+                   what=lambda: f"{n}: {inko.call('GetCounters')['listeners']}")
+        pid = inko.pids("acceptor")[0]
+        os.kill(pid, signal.SIGSTOP)
+        with inko.varlink() as control:
+            control.send("Close", {"listener": "front"})
+            inko.status()
+            inko.kill(pid)
+            assert control.receive() == {"parameters": {}}
+
+
+def push(inko, url):
+    subprocess.run(["nngcat", "--push0", "--dial", url, "--data", "hello", "--delay", "0",
+                    "--send-timeout", "5"], timeout=30, check=True)
+
+
+def used_rows(inko, name):
+    """Names in the page that the instance counts in."""
+    pid = inko.pids(name)[0]
+    for fd in Path(f"/proc/{pid}/maps").read_text().splitlines():
+        if "memfd:inko-counters" in fd:
+            begin, end = (int(part, 16) for part in fd.split()[0].split("-"))
+            with open(f"/proc/{pid}/mem", "rb") as memory:
+                memory.seek(begin)
+                page = memory.read(end - begin)
+    rows = [page[offset:offset + 64] for offset in range(1024, len(page), 128)]
+    return sorted(row.rstrip(b"\0").decode() for row in rows if row[0])
+
+
+def test_an_endpoint_is_forgotten_by_a_gateway_that_is_killed(inko):
+    """Before it has closed it; and the name is another actor's when the next one comes."""
+    spawn(inko, "other", instances=1)
+    for n in range(3):
+        spawn(inko, instances=1)
+        inko.settle()
+        push(inko, inko.actor("web")["endpoint"])
+        wait_until(lambda: counters(inko, "endpoints", "web")["handedOver"] == 1,
+                   what=lambda: f"{n}: {inko.call('GetCounters')['endpoints']}")
+        pid = inko.pids("gateway")[0]
+        os.kill(pid, signal.SIGSTOP)
+        inko.call("Remove", {"actor": "web"})
+        inko.kill(pid)
+    wait_until(lambda: ready_pid(inko, "gateway", 0))
+    assert used_rows(inko, "gateway") == ["other"]
+
+
 def test_gateway_counts_messages(inko):
     spawn(inko, instances=1)
     inko.settle()
     for _ in range(3):
-        subprocess.run(["nngcat", "--push0", "--dial", inko.actor("web")["endpoint"], "--data",
-                        "hello", "--delay", "0", "--send-timeout", "5"], timeout=30, check=True)
+        push(inko, inko.actor("web")["endpoint"])
     wait_until(lambda: counters(inko, "endpoints", "web")["handedOver"] == 3,
                what=lambda: inko.call("GetCounters")["endpoints"])
     wait_until(lambda: actor(inko)["received"] == 3 and actor(inko)["connections"] == 0)
