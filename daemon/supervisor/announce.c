@@ -115,6 +115,18 @@ void announce_begin(struct supervisor *supervisor, uint32_t watch_msec)
 	tell(supervisor, "READY=1\n");
 }
 
+void announce_end(struct supervisor *supervisor)
+{
+	struct announcer *announcer = supervisor->announcer;
+
+	if (!announcer)
+		return;
+	sd_event_source_disable_unref(announcer->pause);
+	sd_event_source_disable_unref(announcer->watch);
+	free(announcer);
+	supervisor->announcer = NULL;
+}
+
 void announce_touch(struct supervisor *supervisor)
 {
 	struct announcer *announcer = supervisor->announcer;

@@ -16,6 +16,8 @@ struct supervisor;
 
 /* A keeper asks to be told from now on (KEEP_WATCH): tells it at once. */
 void announce_begin(struct supervisor *supervisor, uint32_t watch_msec);
+/* There is another keeper: it asks by itself, if somebody asks it. */
+void announce_end(struct supervisor *supervisor);
 /* Something that the status says may have changed; it is told at most once a second. */
 void announce_touch(struct supervisor *supervisor);
 /* The service ends. */

@@ -333,10 +333,12 @@ static void on_visitor(void *context, int *take_fd, pid_t pid)
 		return;
 	}
 	revive_end(supervisor->revive);
-	if (holding_hand_over(supervisor->holding, take_fd, pid, put_all, supervisor) < 0)
+	if (holding_hand_over(supervisor->holding, take_fd, pid, put_all, supervisor) < 0) {
 		log_error("the keeper that was to take over (pid %d) did not", (int)pid);
-	else
-		log_info("has another keeper (pid %d)", (int)pid);
+		return;
+	}
+	announce_end(supervisor);
+	log_info("has another keeper (pid %d)", (int)pid);
 }
 
 static void on_lost(void *context)

@@ -3,8 +3,10 @@
 The short form is what runs by default; INKO_FULL=1 asks for the numbers of the acceptance.
 """
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -98,6 +100,28 @@ def test_clients_wait_for_killed_instances(inko):
 
 def waiting(inko, name):
     return sum(instance["messages"] for instance in inko.instances(name))
+
+
+def test_keeper_without_a_service_manager_is_replaced(tmp_path):
+    """Also when the one before it had one that would have started the next."""
+    manager = tmp_path / "notify"
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as notify:
+        notify.settimeout(DEADLINE)
+        notify.bind(str(manager))
+        with harness.private_inkod(NOTIFY_SOCKET=str(manager)) as inko:
+            while b"READY=1" not in notify.recv(4096):
+                pass
+            spawn_recorder(inko)
+            pids = inko.pids("web")
+            inko.kill(inko.keeper.pid)
+            inko.keeper.wait()
+            del inko.environment["NOTIFY_SOCKET"]
+            inko.begin()
+            wait_until(lambda: inko.keeper_pid() == inko.keeper.pid, what="it has taken over")
+            inko.kill(inko.keeper.pid)
+            inko.keeper.wait()
+            wait_until(inko.keeper_pid, what="the supervisor has started another")
+            assert inko.pids("web") == pids
 
 
 def test_supervisor_replaced_under_load(inko, seeded):
