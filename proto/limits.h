@@ -30,8 +30,10 @@
 #define LIMIT_JSON_DEPTH 32
 #define LIMIT_CLIENTS 256
 #define LIMIT_CLIENTS_PER_UID 32
+/* So that others leave room for root and who inkod runs as. */
+#define LIMIT_CLIENTS_OF_OTHERS (LIMIT_CLIENTS - 2 * LIMIT_CLIENTS_PER_UID)
 /* Each is told everything, and may leave some of it unread. */
-#define LIMIT_MONITORS 16
+#define LIMIT_MONITORS_PER_UID 16
 
 /* An object's state is one datagram to the keeper, which must fit the default send buffer. */
 #define LIMIT_STATE_BYTES (128u << 10)

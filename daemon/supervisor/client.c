@@ -319,16 +319,22 @@ static int on_client(sd_event_source *source, int fd, uint32_t events, void *use
 	return 0;
 }
 
+/* Somebody who may look, and nothing else. */
+static bool is_other(uid_t uid)
+{
+	return uid != 0 && uid != geteuid();
+}
+
 static bool has_room_for(const struct clients *clients, uid_t uid)
 {
 	const struct client *client;
-	unsigned int all = 0, same = 0;
+	unsigned int others = 0, same = 0;
 
 	LIST_FOREACH(client, &clients->list, entries) {
-		all++;
+		others += is_other(client->who.uid);
 		same += client->who.uid == uid;
 	}
-	return all < LIMIT_CLIENTS && same < LIMIT_CLIENTS_PER_UID;
+	return same < LIMIT_CLIENTS_PER_UID && (!is_other(uid) || others < LIMIT_CLIENTS_OF_OTHERS);
 }
 
 static void admit(struct clients *clients, int *take_fd)

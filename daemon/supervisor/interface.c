@@ -244,7 +244,8 @@ static void monitor(struct supervisor *supervisor, struct call *call, void *para
 	r = monitor_add(supervisor->monitor, call, wanted->after);
 	if (r == -EUSERS)
 		describe_failure(call, "Failed", NULL,
-			"%d clients monitor already; end one of them first", LIMIT_MONITORS);
+			"%d of your clients monitor already; end one of them first",
+			LIMIT_MONITORS_PER_UID);
 	else if (r < 0)
 		fail_errno(call, "what happens cannot be told", r);
 }

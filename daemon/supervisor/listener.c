@@ -84,7 +84,7 @@ static void release(struct listener *listener)
 	free(listener);
 }
 
-void listener_say(const struct listener *listener, const char *to)
+static void say(const struct listener *listener, const char *to)
 {
 	const struct monitor_event event = {.kind = MONITOR_LISTENER,
 		.name = listener->name,
@@ -92,6 +92,26 @@ void listener_say(const struct listener *listener, const char *to)
 		.why = listener->address};
 
 	monitor_say(listener->supervisor, &event);
+}
+
+/* As in the interface. */
+static const char *state_of(const struct listener *listener)
+{
+	if (listener->is_paused)
+		return "paused";
+	if (listener->is_refusing)
+		return "refusing";
+	return listener->hold ? "waiting" : "open";
+}
+
+static void say_state(struct listener *listener)
+{
+	const char *state = state_of(listener);
+
+	if (listener->said_state && strcmp(listener->said_state, state) == 0)
+		return;
+	listener->said_state = state;
+	say(listener, state);
 }
 
 /* Opening. */
@@ -284,7 +304,7 @@ struct listener *listener_free(struct listener *listener)
 	char key[LIMIT_KEY_CHARS];
 
 	if (listener->is_published)
-		listener_say(listener, "closed");
+		say(listener, "closed");
 	if (strncmp(listener->address, scheme, strlen(scheme)) == 0)
 		(void)unlink(listener->address + strlen(scheme));
 	/* Who is told that it is closed may bind its address: the keeper, a child on its way to
@@ -314,6 +334,8 @@ int listener_adopt(struct supervisor *supervisor, struct keep_message *message)
 	}
 	listener->fd = message->passed.fds[0];
 	message->passed.n_fds = 0;
+	if (listener->is_published)
+		listener->said_state = state_of(listener);
 	TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entries);
 	return 0;
 }
@@ -460,7 +482,7 @@ int listener_publish(struct listener *listener)
 	if (r == 0) {
 		listener->is_published = true;
 		update(listener);
-		listener_say(listener, "open");
+		say_state(listener);
 	}
 	return r;
 }
@@ -520,7 +542,7 @@ static void tell_move(struct listener *listener)
 		listener->give ? actor_find(listener->supervisor, listener->give) : NULL;
 
 	log_info("%s: systemd opened another socket, %s", listener->name, listener->listens_on);
-	listener_say(listener, "moved");
+	say(listener, "moved");
 	if (route)
 		tell_acceptor(listener, route, listener->fd);
 	if (!actor)
@@ -601,7 +623,7 @@ void listener_pause(struct listener *listener)
 		listener->is_paused = true;
 		listener->turn++;
 		update(listener);
-		listener_say(listener, "paused");
+		say_state(listener);
 	}
 	listener->has_confirmed = false;
 	tell_pause(listener);
@@ -613,7 +635,7 @@ void listener_resume(struct listener *listener)
 		return;
 	listener->is_paused = false;
 	update(listener);
-	listener_say(listener, "open");
+	say_state(listener);
 	tell_pause(listener);
 	requests_check(listener->supervisor);
 }
@@ -673,7 +695,7 @@ static void set_refusing(struct listener *listener, bool refuse)
 		return;
 	listener->is_refusing = refuse;
 	update(listener);
-	listener_say(listener, refuse ? "refusing" : "open");
+	say_state(listener);
 	tell_acceptor(listener, refuse ? "{\"refuse\":true}" : "{\"refuse\":false}", -1);
 }
 
@@ -711,6 +733,8 @@ void listener_on_actor_failed(struct actor *actor, bool has_failed)
 				listener);
 		else
 			set_refusing(listener, false);
+		if (listener->is_published)
+			say_state(listener);
 	}
 }
 
@@ -721,10 +745,6 @@ cJSON *listener_describe(const struct listener *listener)
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
 		cJSON_DeleteItemFromObjectCaseSensitive(object, own[i]);
-	(void)cJSON_AddStringToObject(object, "state",
-		listener->is_paused	? "paused"
-		: listener->is_refusing ? "refusing"
-		: listener->hold	? "waiting"
-					: "open");
+	(void)cJSON_AddStringToObject(object, "state", state_of(listener));
 	return object;
 }

@@ -33,6 +33,7 @@ struct listener {
 	bool is_paused;	   /* nobody accepts from it, its backlog waits */
 	int64_t turn;	   /* how often it was paused: which time the acceptor confirms */
 	bool has_confirmed;
+	const char *said_state; /* to monitors; NULL: nothing */
 	int fd;
 	sd_event_source *hold;
 };
@@ -91,9 +92,6 @@ void listener_on_notified(struct supervisor *supervisor, const char *line);
 void listener_tell_all(struct instance *instance);
 /* actor has failed, or runs again. */
 void listener_on_actor_failed(struct actor *actor, bool has_failed);
-
-/* Tells who monitors that it is open, closed, refusing or whatever else it has become. */
-void listener_say(const struct listener *listener, const char *to);
 
 /* As in the interface (type Listener); the caller's. */
 cJSON *listener_describe(const struct listener *listener);

@@ -30,7 +30,6 @@ struct listening {
 struct monitor {
 	int64_t first_position; /* before the first event */
 	int64_t position;
-	unsigned int n_listening;
 	LIST_HEAD(, listening) listening;
 	struct remembered ring[REMEMBERED]; /* by position */
 };
@@ -201,18 +200,27 @@ static void replay(struct monitor *monitor, struct call *call, int64_t after)
 		tell(call, position, cJSON_Duplicate(find_place(monitor, position)->event, true));
 }
 
+static unsigned int count_of(const struct monitor *monitor, uid_t uid)
+{
+	const struct listening *listening;
+	unsigned int n = 0;
+
+	LIST_FOREACH(listening, &monitor->listening, entries)
+		n += call_get_uid(listening->call) == uid;
+	return n;
+}
+
 int monitor_add(struct monitor *monitor, struct call *call, int64_t after)
 {
 	struct listening *listening;
 
-	if (monitor->n_listening >= LIMIT_MONITORS)
+	if (count_of(monitor, call_get_uid(call)) >= LIMIT_MONITORS_PER_UID)
 		return -EUSERS;
 	listening = calloc(1, sizeof(*listening));
 	if (!listening)
 		return -ENOMEM;
 	listening->call = call;
 	LIST_INSERT_HEAD(&monitor->listening, listening, entries);
-	monitor->n_listening++;
 	tell(call, after >= 0 && after < monitor->position ? after : monitor->position, NULL);
 	if (after >= 0)
 		replay(monitor, call, after);
@@ -236,7 +244,6 @@ void monitor_forget(struct monitor *monitor, const struct call *call)
 	if (!listening)
 		return;
 	LIST_REMOVE(listening, entries);
-	monitor->n_listening--;
 	free(listening);
 }
 

@@ -50,8 +50,8 @@ void monitor_say_state(struct instance *instance);
 int64_t monitor_get_position(const struct monitor *monitor);
 
 /* Answers call, which asked for more, with what happens from now on; before that with what is
- * remembered of what came behind the position after, unless that is negative. -EUSERS when there
- * are LIMIT_MONITORS, and the call is not answered. */
+ * remembered of what came behind the position after, unless that is negative. -EUSERS when the
+ * client's user has LIMIT_MONITORS_PER_UID, -ENOMEM: the call is not answered. */
 int monitor_add(struct monitor *monitor, struct call *call, int64_t after);
 /* The client of call has gone; nothing if it is none of those here. */
 void monitor_forget(struct monitor *monitor, const struct call *call);

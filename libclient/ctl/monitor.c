@@ -58,6 +58,7 @@ static const struct {
 	{"stall", "stalled", "does not read its mailbox; its siblings get what waits"},
 	{"stall", "reading", "reads its mailbox again"},
 	{"listener", "open", "listens"},
+	{"listener", "waiting", "has an actor that has failed; who connects waits"},
 	{"listener", "refusing", "refuses connections"},
 	{"listener", "paused", "is paused; who connects waits"},
 	{"listener", "moved", "listens on another socket of systemd's"},

@@ -16,6 +16,7 @@ from test_kill import next_supervisor
 
 HELLO = BUILD / "http-hello"
 MONITORS = 16
+CLIENTS_PER_UID = 32
 
 
 class Monitor:
@@ -167,6 +168,42 @@ def test_a_pause(inko):
         monitor.until(kind="listener", name="front", to="open")
 
 
+def test_a_listener_of_an_actor_that_fails(inko):
+    """What is told of it is what it is, paused or not."""
+    flag = inko.directory / "flag"
+    program = inko.directory / "once"
+    program.write_text(f"#!/bin/sh\n[ -e {flag} ] && exit 1\nexec {HELLO}\n")
+    program.chmod(0o755)
+    inko.spawn("web", program, backoffUSec=1000, intensity=1)
+
+    def fail():
+        flag.touch()
+        inko.kill(inko.pids("web")[0])
+
+    def repair():
+        flag.unlink()
+        inko.call("Start", {"actor": "web"})
+
+    with monitoring(inko) as monitor:
+        inko.listen("web", name="front", holdUSec=1000)
+        fail()
+        monitor.until(name="front", to="refusing")
+        for verb in "Pause", "Resume":
+            inko.call(verb, {"listener": "front"})
+        repair()
+        monitor.until(name="front", to="open")
+        inko.call("Pause", {"listener": "front"})
+        fail()
+        monitor.until(name="web", to="failed")
+        wait_until(lambda: "before the pause" in inko.log.read_text())
+        repair()
+        inko.call("Resume", {"listener": "front"})
+        monitor.until(name="front", to="open")
+        said = [e["to"] for e in monitor.events if e["kind"] == "listener"]
+        assert said == ["open", "waiting", "refusing", "paused", "refusing", "open", "paused",
+                        "open"]
+
+
 def test_a_roll(inko):
     """Who is replaced, in turn; and why another one went no further."""
     flag = inko.directory / "flag"
@@ -244,6 +281,44 @@ def test_monitors_are_bounded(inko):
         stack.close()
         with monitoring(inko):
             pass
+
+
+@contextlib.contextmanager
+def user(uid):
+    """Who connects is that one, by the kernel's word."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can be somebody else")
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def let_others_look(inko):
+    inko.directory.chmod(0o755)
+    inko.runtime.chmod(0o755)
+    (inko.runtime / INTERFACE).chmod(0o666)
+
+
+def test_others_crowd_nobody_out(inko):
+    """What somebody makes inkod hold is charged to him: root can always look and command."""
+    let_others_look(inko)
+    inko.spawn("web", HELLO)
+    with inko.leak_check(), contextlib.ExitStack() as stack:
+        for uid in 1, 2:
+            with user(uid):
+                for _ in range(MONITORS):
+                    stack.enter_context(monitoring(inko))
+                with pytest.raises(AssertionError, match="16 of your clients"):
+                    Monitor(inko)
+        for _ in range(MONITORS):
+            stack.enter_context(monitoring(inko))
+        for uid in range(3, 13):
+            with user(uid):
+                for _ in range(CLIENTS_PER_UID):
+                    stack.enter_context(inko.varlink())
+        inko.call("Restart", {"actor": "web"})
 
 
 def make_events(control, rounds):
