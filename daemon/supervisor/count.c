@@ -52,6 +52,16 @@ void count_forget_gone(const struct instance *instance)
 		actor->supervisor);
 }
 
+int64_t count_restarts(const struct actor *actor)
+{
+	int64_t restarts = (int64_t)actor->former.restarts;
+	const struct instance *instance;
+
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		restarts += instance->restarts;
+	return restarts;
+}
+
 static cJSON *describe(const char *name, const struct counters *sum)
 {
 	cJSON *object = cJSON_CreateObject();
@@ -61,18 +71,33 @@ static cJSON *describe(const char *name, const struct counters *sum)
 	return object;
 }
 
-static void describe_actor(const struct actor *actor, cJSON *actors, cJSON *instances)
+/* What actors have counted, and what explains it. */
+struct work {
+	cJSON *actors, *instances, *former;
+};
+
+static bool has_former(const struct actor *actor)
+{
+	static const struct counters none;
+
+	return memcmp(&actor->former, &none, sizeof(none)) != 0;
+}
+
+static void describe_actor(const struct actor *actor, const struct work *work)
 {
 	const struct instance *instance;
 	struct counters all = {0};
 
 	count_actor(actor, &all);
-	(void)cJSON_AddItemToArray(actors, describe(actor->spec.name, &all));
+	(void)cJSON_AddItemToArray(work->actors, describe(actor->spec.name, &all));
+	if (has_former(actor))
+		(void)cJSON_AddItemToArray(
+			work->former, describe(actor->spec.name, &actor->former));
 	TAILQ_FOREACH(instance, &actor->instances, entries) {
 		struct counters one = {0};
 
 		count_instance(instance, &one);
-		(void)cJSON_AddItemToArray(instances, describe(instance->name, &one));
+		(void)cJSON_AddItemToArray(work->instances, describe(instance->name, &one));
 	}
 }
 
@@ -150,13 +175,16 @@ static void describe_others(struct supervisor *supervisor, cJSON *object)
 cJSON *count_describe(struct supervisor *supervisor, const struct actor *only)
 {
 	cJSON *object = cJSON_CreateObject();
-	cJSON *actors = cJSON_AddArrayToObject(object, "actors");
-	cJSON *instances = cJSON_AddArrayToObject(object, "instances");
+	const struct work work = {
+		.actors = cJSON_AddArrayToObject(object, "actors"),
+		.instances = cJSON_AddArrayToObject(object, "instances"),
+		.former = cJSON_AddArrayToObject(object, "former"),
+	};
 	const struct actor *actor;
 
 	TAILQ_FOREACH(actor, &supervisor->actors, entries)
 		if (!only || actor == only)
-			describe_actor(actor, actors, instances);
+			describe_actor(actor, &work);
 	describe_listeners(supervisor, only, cJSON_AddArrayToObject(object, "listeners"));
 	describe_endpoints(supervisor, only, cJSON_AddArrayToObject(object, "endpoints"));
 	if (!only)

@@ -16,6 +16,8 @@ struct supervisor;
 void count_instance(const struct instance *instance, struct counters *sum);
 /* The same of all instances of actor, and of those it had before. */
 void count_actor(const struct actor *actor, struct counters *sum);
+/* How often instances of actor were restarted, with those it had before. */
+int64_t count_restarts(const struct actor *actor);
 
 /* Before instance starts, if it is the acceptor or the gateway: what its former process counted of
  * listeners and endpoints that are gone since is forgotten, as it was killed before it could. */

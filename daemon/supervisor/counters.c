@@ -190,7 +190,7 @@ static void add_percentile(
 	int64_t usec = counters_percentile(sum, percent);
 
 	if (usec >= 0)
-		(void)cJSON_AddItemToObject(object, name, json_new_integer((int64_t)usec));
+		(void)cJSON_AddItemToObject(object, name, json_new_integer(usec));
 }
 
 void counters_describe(const struct counters *sum, cJSON *object)

@@ -7,6 +7,7 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
+#include "daemon/supervisor/count.h"
 #include "daemon/supervisor/describe.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/output.h"
@@ -89,6 +90,7 @@ cJSON *describe_actor(const struct actor *actor)
 	(void)cJSON_AddStringToObject(object, "state", actor_state(actor));
 	(void)cJSON_AddBoolToObject(object, "builtin", actor->is_builtin);
 	(void)cJSON_AddNumberToObject(object, "generation", (double)actor->generation);
+	(void)cJSON_AddItemToObject(object, "restarts", json_new_integer(count_restarts(actor)));
 	(void)cJSON_AddBoolToObject(object, "rolling", roll_is_under_way(actor));
 	if (actor->roll.failure)
 		(void)cJSON_AddStringToObject(object, "rollFailure", actor->roll.failure);

@@ -349,9 +349,6 @@ static void enter(struct instance *instance, enum lifecycle_state state)
 		restart_policy_note_ready(
 			&instance->policy, supervisor_now(supervisor_of(instance)));
 		return;
-	case LIFECYCLE_WAITING:
-		instance->restarts++;
-		return;
 	default:
 		return;
 	}
@@ -366,6 +363,9 @@ static void handle(struct instance *instance, enum lifecycle_event event)
 		return;
 	if (changes && event == LIFECYCLE_START)
 		instance->generation = instance->actor->generation;
+	/* One that is not started again after all has not been restarted. */
+	if (instance->state == LIFECYCLE_WAITING && event == LIFECYCLE_TIMEOUT)
+		instance->restarts++;
 	if (changes)
 		enter(instance, step.next);
 	else if (instance->state == LIFECYCLE_STARTING && event == LIFECYCLE_TIMEOUT)

@@ -30,8 +30,8 @@ struct instance {
 	bool is_retiring;   /* is not wanted any more: goes away when it has ended */
 	enum lifecycle_state state;
 	char *state_name; /* of state, while it is read and as it was held last */
-	int64_t restarts;
-	int64_t moved; /* messages that were left to its siblings, up to those in this lane */
+	int64_t restarts; /* how often it was started again as it had ended by itself */
+	int64_t moved;	  /* messages that were left to its siblings, up to those in this lane */
 	int64_t moved_lane;
 	char *status;	      /* STATUS= */
 	char *last_exit;      /* how its last process ended, for a person */

@@ -165,6 +165,7 @@ static const struct {
 	void (*put_all)(struct supervisor *supervisor);
 } adoptions[] = {
 	{KEEP_SOCKET, systemd_socket_adopt, systemd_socket_put_all},
+	{MONITOR_KEY, monitor_adopt, monitor_put},
 	{"actor/", adopt_actor, put_actors},
 	{"instance/", adopt_instance, put_instances},
 	{"process/", adopt_process, put_processes},
@@ -324,6 +325,14 @@ static void put_all(void *context)
 		adoptions[i].put_all(supervisor);
 }
 
+static void say_keeper(struct supervisor *supervisor, const char *to, pid_t pid)
+{
+	const struct monitor_event event = {
+		.kind = MONITOR_KEEPER, .name = "keeper", .to = to, .pid = pid};
+
+	monitor_say(supervisor, &event);
+}
+
 static void on_visitor(void *context, int *take_fd, pid_t pid)
 {
 	struct supervisor *supervisor = context;
@@ -338,6 +347,7 @@ static void on_visitor(void *context, int *take_fd, pid_t pid)
 		return;
 	}
 	announce_end(supervisor);
+	say_keeper(supervisor, "replaced", pid);
 	log_info("has another keeper (pid %d)", (int)pid);
 }
 
@@ -345,8 +355,11 @@ static void on_lost(void *context)
 {
 	struct supervisor *supervisor = context;
 
+	if (supervisor->stopping)
+		return;
+	say_keeper(supervisor, "lost", 0);
 	/* Where a service manager asks, it is that one's to start it again. */
-	if (!supervisor->stopping && !supervisor->announcer)
+	if (!supervisor->announcer)
 		revive_begin(supervisor->revive);
 }
 

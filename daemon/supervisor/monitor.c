@@ -6,6 +6,7 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/client.h"
+#include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/monitor.h"
 #include "proto/json.h"
 #include "proto/limits.h"
@@ -15,6 +16,9 @@
 #define UNREAD_BYTES (64u << 10)
 /* Enough for what a supervisor does before a client has come again. */
 #define REMEMBERED 256
+/* Of those that outlive it. */
+#define MILESTONES 16
+#define LIST "list"
 
 struct remembered {
 	int64_t position;
@@ -27,10 +31,15 @@ struct listening {
 	int64_t missed;
 };
 
+struct milestones {
+	cJSON *object; /* has a list of what a client is told, the oldest first */
+};
+
 struct monitor {
 	int64_t first_position; /* before the first event */
 	int64_t position;
 	LIST_HEAD(, listening) listening;
+	struct milestones milestones;
 	struct remembered ring[REMEMBERED]; /* by position */
 };
 
@@ -42,7 +51,19 @@ static const char *const kinds[MONITOR_KINDS] = {
 	[MONITOR_LISTENER] = "listener",
 	[MONITOR_ROLL] = "roll",
 	[MONITOR_ADOPTION] = "adoption",
+	[MONITOR_KEEPER] = "keeper",
 	[MONITOR_OVERRUN] = "overrun",
+};
+
+/* What nobody else would tell of who is gone meanwhile: remembered for the next supervisors too. */
+static const bool is_milestone[MONITOR_KINDS] = {
+	[MONITOR_ADOPTION] = true,
+	[MONITOR_KEEPER] = true,
+};
+
+static const struct json_field milestones_fields[] = {
+	JSON_FIELD(milestones, "milestones", JSON_OBJECT, object, true),
+	JSON_FIELDS_END,
 };
 
 static int64_t now_usec(clockid_t clock)
@@ -61,6 +82,8 @@ int monitor_new(struct monitor **ret_monitor)
 		return -ENOMEM;
 	/* Behind every position of every supervisor before: none says an event a microsecond. */
 	monitor->first_position = monitor->position = now_usec(CLOCK_BOOTTIME);
+	monitor->milestones.object = cJSON_CreateObject();
+	(void)cJSON_AddArrayToObject(monitor->milestones.object, LIST);
 	*ret_monitor = monitor;
 	return 0;
 }
@@ -82,29 +105,32 @@ static cJSON *describe(const struct monitor_event *event)
 {
 	cJSON *object = cJSON_CreateObject();
 
-	(void)cJSON_AddItemToObject(
-		object, "timeUSec", json_new_integer((int64_t)now_usec(CLOCK_REALTIME)));
+	(void)cJSON_AddItemToObject(object, "timeUSec", json_new_integer(now_usec(CLOCK_REALTIME)));
 	add_text(object, "kind", kinds[event->kind]);
 	add_text(object, "name", event->name);
 	add_text(object, "from", event->from);
 	add_text(object, "to", event->to);
 	add_text(object, "why", event->why);
 	if (event->pid > 0)
-		(void)cJSON_AddItemToObject(object, "pid", json_new_integer((int64_t)event->pid));
+		(void)cJSON_AddItemToObject(object, "pid", json_new_integer(event->pid));
 	if (event->count > 0)
-		(void)cJSON_AddItemToObject(
-			object, "count", json_new_integer((int64_t)event->count));
+		(void)cJSON_AddItemToObject(object, "count", json_new_integer(event->count));
+	return object;
+}
+
+static cJSON *describe_at(int64_t position, cJSON *take_event)
+{
+	cJSON *object = cJSON_CreateObject();
+
+	(void)cJSON_AddItemToObject(object, "position", json_new_integer(position));
+	if (take_event)
+		(void)cJSON_AddItemToObject(object, "event", take_event);
 	return object;
 }
 
 static void tell(struct call *call, int64_t position, cJSON *take_event)
 {
-	cJSON *parameters = cJSON_CreateObject();
-
-	(void)cJSON_AddItemToObject(parameters, "position", json_new_integer((int64_t)position));
-	if (take_event)
-		(void)cJSON_AddItemToObject(parameters, "event", take_event);
-	call_continue(call, parameters);
+	call_continue(call, describe_at(position, take_event));
 }
 
 /* How many it missed, up to that position, as an event that only this client is told. */
@@ -129,6 +155,57 @@ static void remember(struct monitor *monitor, cJSON *take_event)
 	*place = (struct remembered){.position = monitor->position, .event = take_event};
 }
 
+/* Milestones */
+
+static cJSON *peek_list(const struct monitor *monitor)
+{
+	return cJSON_GetObjectItemCaseSensitive(monitor->milestones.object, LIST);
+}
+
+static int64_t get_position(const cJSON *milestone)
+{
+	const cJSON *position = cJSON_GetObjectItemCaseSensitive(milestone, "position");
+
+	return cJSON_IsNumber(position) ? (int64_t)position->valuedouble : 0;
+}
+
+void monitor_put(struct supervisor *supervisor)
+{
+	struct monitor *monitor = supervisor->monitor;
+
+	if (cJSON_GetArraySize(peek_list(monitor)) > 0)
+		holding_put(supervisor->holding, MONITOR_KEY, milestones_fields,
+			&monitor->milestones, NULL, 0);
+}
+
+static void note_milestone(struct supervisor *supervisor, cJSON *take_event)
+{
+	struct monitor *monitor = supervisor->monitor;
+	cJSON *list = peek_list(monitor);
+
+	(void)cJSON_AddItemToArray(list, describe_at(monitor->position, take_event));
+	while (cJSON_GetArraySize(list) > MILESTONES)
+		cJSON_DeleteItemFromArray(list, 0);
+	monitor_put(supervisor);
+}
+
+int monitor_adopt(struct supervisor *supervisor, struct keep_message *message)
+{
+	struct monitor *monitor = supervisor->monitor;
+	struct milestones held = {0};
+	int r = holding_decode(message, milestones_fields, 0, &held);
+
+	if (r == 0 && !cJSON_IsArray(cJSON_GetObjectItemCaseSensitive(held.object, LIST)))
+		r = -EBADMSG;
+	if (r < 0) {
+		json_release(milestones_fields, &held);
+		return r;
+	}
+	json_release(milestones_fields, &monitor->milestones);
+	monitor->milestones = held;
+	return 0;
+}
+
 void monitor_say(struct supervisor *supervisor, const struct monitor_event *event)
 {
 	struct monitor *monitor = supervisor->monitor;
@@ -145,6 +222,8 @@ void monitor_say(struct supervisor *supervisor, const struct monitor_event *even
 		else
 			tell(listening->call, monitor->position, cJSON_Duplicate(object, true));
 	}
+	if (is_milestone[event->kind])
+		note_milestone(supervisor, cJSON_Duplicate(object, true));
 	remember(monitor, object);
 }
 
@@ -184,6 +263,17 @@ void monitor_say_state(struct instance *instance)
 
 /* Who listens */
 
+/* Those of former supervisors. */
+static void replay_milestones(const struct monitor *monitor, struct call *call, int64_t after)
+{
+	const cJSON *milestone;
+
+	cJSON_ArrayForEach(milestone, peek_list(monitor))
+		if (get_position(milestone) > after &&
+			get_position(milestone) <= monitor->first_position)
+			call_continue(call, cJSON_Duplicate(milestone, true));
+}
+
 static void replay(struct monitor *monitor, struct call *call, int64_t after)
 {
 	int64_t oldest = monitor->position - REMEMBERED + 1;
@@ -222,8 +312,10 @@ int monitor_add(struct monitor *monitor, struct call *call, int64_t after)
 	listening->call = call;
 	LIST_INSERT_HEAD(&monitor->listening, listening, entries);
 	tell(call, after >= 0 && after < monitor->position ? after : monitor->position, NULL);
-	if (after >= 0)
+	if (after >= 0) {
+		replay_milestones(monitor, call, after);
 		replay(monitor, call, after);
+	}
 	return 0;
 }
 

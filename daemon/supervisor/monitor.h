@@ -11,10 +11,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "proto/keep.h"
+
 struct call;
 struct instance;
 struct monitor;
 struct supervisor;
+
+/* What is held of it, see monitor_adopt. */
+#define MONITOR_KEY "milestones"
 
 enum monitor_kind {
 	MONITOR_ACTOR,	  /* its state changed: from, to */
@@ -24,6 +29,7 @@ enum monitor_kind {
 	MONITOR_LISTENER, /* to: open, closed, refusing…; why: its address */
 	MONITOR_ROLL,	  /* of an actor: to, why */
 	MONITOR_ADOPTION, /* a supervisor took over: pid, count of instances */
+	MONITOR_KEEPER,	  /* to: lost or replaced (pid) */
 	MONITOR_OVERRUN,  /* made here */
 	MONITOR_KINDS,
 };
@@ -38,6 +44,12 @@ struct monitor_event {
 
 /* -ENOMEM. */
 int monitor_new(struct monitor **ret_monitor);
+
+/* Takes over what a former supervisor held: that it took over itself, and the like. Several may end
+ * before any client comes again. -EBADMSG, -EINVAL, -ENOMEM. */
+int monitor_adopt(struct supervisor *supervisor, struct keep_message *message);
+/* Has it held. */
+void monitor_put(struct supervisor *supervisor);
 
 /* Tells all that listen. Nothing where there is no monitor yet. */
 void monitor_say(struct supervisor *supervisor, const struct monitor_event *event);

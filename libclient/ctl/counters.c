@@ -59,9 +59,9 @@ static void add_time(struct table *table, const cJSON *object, const char *membe
 		table_add(table, TONE_PLAIN, "%.1fs", (double)usec / 1000000);
 }
 
-static void add_work(struct table *table, const cJSON *object, const char *indent)
+static void add_work(struct table *table, const char *name, const cJSON *object)
 {
-	table_add(table, TONE_PLAIN, "%s%s", indent, reply_shown(object, "name"));
+	table_add(table, TONE_PLAIN, "%s", name);
 	add_number(table, object, "received");
 	add_number(table, object, "connections");
 	add_number(table, object, "late");
@@ -69,6 +69,14 @@ static void add_work(struct table *table, const cJSON *object, const char *inden
 	add_number(table, object, "restarts");
 	add_time(table, object, "p50USec");
 	add_time(table, object, "p99USec");
+}
+
+static void add_instance(struct table *table, const cJSON *instance)
+{
+	char name[128];
+
+	(void)snprintf(name, sizeof(name), "  %s", reply_shown(instance, "name"));
+	add_work(table, name, instance);
 }
 
 static bool is_instance_of(const cJSON *instance, const cJSON *actor)
@@ -89,6 +97,17 @@ static int finish(struct table *table)
 	return status;
 }
 
+/* Of instances that are gone: without them the actor's numbers were those of nobody. */
+static void add_former(struct table *table, const cJSON *reply, const cJSON *actor)
+{
+	const cJSON *former;
+
+	cJSON_ArrayForEach(former, reply_member(reply, "former")) {
+		if (strcmp(reply_shown(former, "name"), reply_shown(actor, "name")) == 0)
+			add_work(table, "  (gone)", former);
+	}
+}
+
 static int print_work(const cJSON *reply)
 {
 	struct table *table = table_new(work_columns);
@@ -96,11 +115,12 @@ static int print_work(const cJSON *reply)
 
 	if (table)
 		cJSON_ArrayForEach(actor, reply_member(reply, "actors")) {
-			add_work(table, actor, "");
+			add_work(table, reply_shown(actor, "name"), actor);
 			cJSON_ArrayForEach(instance, reply_member(reply, "instances")) {
 				if (is_instance_of(instance, actor))
-					add_work(table, instance, "  ");
+					add_instance(table, instance);
 			}
+			add_former(table, reply, actor);
 		}
 	return finish(table);
 }

@@ -39,42 +39,53 @@ static void on_interrupt(int number)
 	_exit(STATUS_DONE);
 }
 
-/* The words for an event: of what kind, and what it came to (NULL: whatever), in front of the
- * pid and why. */
+/* The words for an event: of what kind, what it came to and from there (NULL: whatever), in front
+ * of the pid and why. The first that applies. */
 static const struct {
-	const char *kind, *to;
+	const char *kind, *to, *from;
 	const char *words;
 } phrases[] = {
-	{"actor", "removed", "the actor was removed"},
-	{"instance", "starting", "is started"},
-	{"instance", "ready", "is ready"},
-	{"instance", "draining", "is told to stop, and finishes what it serves"},
-	{"instance", "terminating", "is sent its stop signal"},
-	{"instance", "killing", "is sent SIGKILL"},
-	{"instance", "waiting", "has ended, and is started again"},
-	{"instance", "stopped", "has ended"},
-	{"instance", "failed", "has failed"},
-	{"kill", NULL, "is killed"},
-	{"stall", "stalled", "does not read its mailbox; its siblings get what waits"},
-	{"stall", "reading", "reads its mailbox again"},
-	{"listener", "open", "listens"},
-	{"listener", "waiting", "has an actor that has failed; who connects waits"},
-	{"listener", "refusing", "refuses connections"},
-	{"listener", "paused", "is paused; who connects waits"},
-	{"listener", "moved", "listens on another socket of systemd's"},
-	{"listener", "closed", "is closed"},
-	{"roll", "begun", "is rolled over to new instances"},
-	{"roll", "replacing", "a new instance takes the place of one that ends"},
-	{"roll", "ended", "has rolled over"},
-	{"roll", "cancelled", "is rolled over no further"},
-	{"roll", "failed", "could not be rolled over"},
+	{"actor", "removed", NULL, "the actor was removed"},
+	{"instance", "starting", "waiting", "is started again"},
+	{"instance", "starting", NULL, "is started"},
+	{"instance", "ready", NULL, "is ready"},
+	{"instance", "draining", NULL, "is told to stop, and finishes what it serves"},
+	{"instance", "terminating", NULL, "is sent its stop signal"},
+	{"instance", "killing", NULL, "is sent SIGKILL"},
+	{"instance", "waiting", NULL, "has ended by itself"},
+	{"instance", "stopped", "waiting", "is not started again"},
+	{"instance", "stopped", "failed", "is not started again"},
+	{"instance", "stopped", NULL, "has ended"},
+	{"instance", "failed", NULL, "has failed"},
+	{"kill", NULL, NULL, "is killed"},
+	{"stall", "stalled", NULL, "does not read its mailbox; its siblings get what waits"},
+	{"stall", "reading", NULL, "reads its mailbox again"},
+	{"listener", "open", NULL, "listens"},
+	{"listener", "waiting", NULL, "has an actor that has failed; who connects waits"},
+	{"listener", "refusing", NULL, "refuses connections"},
+	{"listener", "paused", NULL, "is paused; who connects waits"},
+	{"listener", "moved", NULL, "listens on another socket of systemd's"},
+	{"listener", "closed", NULL, "is closed"},
+	{"keeper", "lost", NULL,
+		"has ended; what runs goes on, and the next one is given all of it"},
+	{"keeper", "replaced", NULL, "another one has taken over"},
+	{"roll", "begun", NULL, "is rolled over to new instances"},
+	{"roll", "replacing", NULL, "a new instance takes the place of one that ends"},
+	{"roll", "ended", NULL, "has rolled over"},
+	{"roll", "cancelled", NULL, "is rolled over no further"},
+	{"roll", "failed", NULL, "could not be rolled over"},
 };
 
-static const char *find_words(const char *kind, const char *to)
+static bool applies(const char *wanted, const char *found)
+{
+	return !wanted || strcmp(wanted, found) == 0;
+}
+
+static const char *find_words(const char *kind, const char *to, const char *from)
 {
 	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++)
-		if (strcmp(phrases[i].kind, kind) == 0 &&
-			(!phrases[i].to || strcmp(phrases[i].to, to) == 0))
+		if (applies(phrases[i].kind, kind) && applies(phrases[i].to, to) &&
+			applies(phrases[i].from, from))
 			return phrases[i].words;
 	return NULL;
 }
@@ -82,7 +93,7 @@ static const char *find_words(const char *kind, const char *to)
 static void print_what(FILE *line, const cJSON *event)
 {
 	const char *kind = reply_shown(event, "kind"), *to = reply_shown(event, "to");
-	const char *words = find_words(kind, to);
+	const char *words = find_words(kind, to, reply_shown(event, "from"));
 
 	if (words)
 		fputs(words, line);

@@ -188,7 +188,7 @@ static void add_actor_with_instances(struct table *table, const cJSON *actor)
 	table_add(table, TONE_PLAIN, "%s", reply_shown(actor, "name"));
 	add_state(table, actor);
 	table_add(table, TONE_PLAIN, "-");
-	add_number(table, sum(actor, "restarts"));
+	add_number(table, reply_number(actor, "restarts"));
 	add_number(table, sum(actor, "messages"));
 	add_actor_detail(table, actor);
 	cJSON_ArrayForEach(instance, reply_member(actor, "instances")) {
@@ -202,7 +202,7 @@ static void add_actor(struct table *table, const cJSON *actor)
 	add_state(table, actor);
 	table_add(table, TONE_PLAIN, "%d/%d", reply_count_ready(actor),
 		cJSON_GetArraySize(reply_member(actor, "instances")) - reply_count_retiring(actor));
-	add_number(table, sum(actor, "restarts"));
+	add_number(table, reply_number(actor, "restarts"));
 	add_number(table, sum(actor, "messages"));
 	add_command(table, actor);
 }

@@ -215,12 +215,24 @@ def test_supervisor_dies_at_each_put_of_scaling():
 
 
 def test_rolled_instances_still_count(inko):
+    """What they had counted is shown by itself, restarts as well, and all adds up."""
     spawn(inko)
     port = inko.listen("web")
+    restart_instance(inko, "web")
     for n in range(1, 4):
         answered(inko, port, 100)
         inko.call("Restart", {"actor": "web", "rolling": True})
         assert actor(inko)["connections"] == n * 100 == listener(inko)["handedOver"]
+        wait_until(lambda: len(inko.instances("web")) == 2)
+        gone = counters(inko, "former", "web")
+        for member in "connections", "received", "restarts":
+            assert gone[member] + summed(inko, member) == actor(inko)[member]
+    assert gone["connections"] == 300 and gone["restarts"] == 1
+    assert inko.actor("web")["restarts"] == actor(inko)["restarts"] == 1 > inko.restarts("web")
+    row = [line.split() for line in inko.ctl("counters", "web").stdout.splitlines()
+           if "(gone)" in line]
+    assert [cells[:2] for cells in row] == [["(gone)", "300"]]
+    assert inko.ctl("status").stdout.split("\nweb ")[1].split()[2] == "1"
 
 
 # A supervisor that holds instances as one did that knew no counters, and ends.

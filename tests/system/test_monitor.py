@@ -223,6 +223,25 @@ def test_a_roll(inko):
         assert "status 7" in monitor.until(kind="roll", to="failed")["why"]
 
 
+def test_inkoctl_says_that_nobody_is_started_again(inko):
+    """Where a new instance of a roll has ended, which is given up."""
+    flag = inko.directory / "flag"
+    program = inko.directory / "once"
+    program.write_text(f"#!/bin/sh\n[ -e {flag} ] && exit 7\nexec {HELLO}\n")
+    program.chmod(0o755)
+    inko.spawn("web", program)
+    flag.touch()
+    with inkoctl(inko) as process:
+        wait_until(lambda: has_monitor(inko, process))
+        assert inko.ctl("restart", "web", "--rolling", check=False).returncode == 1
+        lines = read_until(process, "could not be rolled over")
+        own = [line for line in lines if "  web/1  " in line]
+        assert ["is started (pid" in own[0], "by itself" in own[1]] == [True, True], own
+        assert "is not started again" in own[2], own
+        assert not any("is started again" in line for line in own), own
+    assert inko.restarts("web") == 0 == inko.actor("web")["restarts"]
+
+
 def test_an_adoption(inko):
     """Who comes again hears of it, and of what the new supervisor has done so far."""
     inko.spawn("web", HELLO, instances=2)
@@ -240,6 +259,43 @@ def test_an_adoption(inko):
         inko.call("Stop", {"actor": "web"})
         monitor.until(name="web", to="stopped")
         assert monitor.states("web/0") == [("ready", "draining"), ("draining", "stopped")]
+
+
+def test_adoptions_in_quick_succession(inko):
+    """No client came to those in between, and none of them is missed."""
+    inko.spawn("web", HELLO)
+    inko.settle()
+    with monitoring(inko) as monitor:
+        position = monitor.position
+    supervisors = [replace_supervisor(inko) for _ in range(4)]
+    with monitoring(inko, after=position) as monitor:
+        for pid in supervisors:
+            assert monitor.until()["pid"] == pid
+        inko.call("Stop", {"actor": "web"})
+        monitor.until(name="web", to="stopped")
+        assert [e["pid"] for e in monitor.events if e["kind"] == "adoption"] == supervisors
+    with monitoring(inko, after=monitor.position) as later:
+        inko.call("Start", {"actor": "web"})
+        later.until(name="web", to="ready")
+        assert not [e for e in later.events if e["kind"] == "adoption"]
+
+
+def test_another_keeper(inko):
+    """Told by the supervisor that saw it, and by the next one."""
+    inko.spawn("web", HELLO)
+    inko.settle()
+    with monitoring(inko) as monitor:
+        position = monitor.position
+        inko.kill(inko.keeper_pid())
+        inko.keeper.wait()
+        monitor.until(kind="keeper", name="keeper", to="lost")
+        keeper = wait_until(inko.keeper_pid, what="there is another")
+        assert monitor.until(kind="keeper", to="replaced")["pid"] == keeper
+    replace_supervisor(inko)
+    with monitoring(inko, after=position) as monitor:
+        events = [(monitor.until(), monitor.position)[0] for _ in range(3)]
+        assert [(e["kind"], e.get("to")) for e in events] == [
+            ("keeper", "lost"), ("keeper", "replaced"), ("adoption", None)]
 
 
 def test_subscribe_then_list(inko):
@@ -386,7 +442,7 @@ def test_inkoctl_monitor(inko):
         assert any(line.endswith(f"web/0  is ready (pid {pid})") for line in lines), lines
         inko.kill(pid)
         lines = read_until(process, "web/0  is ready")
-        assert any("has ended, and is started again" in line and "SIGKILL" in line
+        assert any("has ended by itself" in line and "SIGKILL" in line
                    for line in lines), lines
         process.send_signal(signal.SIGINT)
         assert process.wait(DEADLINE) == 0
