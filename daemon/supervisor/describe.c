@@ -44,7 +44,7 @@ char *describe_end(const struct instance *instance)
 
 	output_last_line(instance->actor->supervisor->output, instance->name, line, sizeof(line));
 	if (asprintf(&text, "%s %s%s%s%s%s", instance->name, ended,
-		    instance->is_late ? "" : " before it was ready",
+		    instance->is_late || instance->never_ran ? "" : " before it was ready",
 		    is_silent ? "; a program is ready when it says READY=1 (sd_notify(3))" : "",
 		    *line ? "; it said: " : "", line) < 0)
 		return NULL;

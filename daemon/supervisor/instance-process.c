@@ -57,6 +57,7 @@ static void note_failure(struct instance *instance, const struct process_failure
 	const struct spec *spec = &instance->actor->spec;
 	const char *why = strerror(failure->error);
 
+	instance->never_ran = true;
 	switch (failure->step) {
 	case PROCESS_PREPARE:
 		instance_set_last_exit(instance, "could not be given its descriptors: %s", why);
@@ -86,6 +87,8 @@ static void note_exit(struct instance *instance, int code, int status)
 		instance_set_last_exit(instance, "exited with status %d", status);
 	else if (code == CLD_KILLED || code == CLD_DUMPED)
 		instance_set_last_exit(instance, "killed by SIG%s", name ? name : "?");
+	else if (instance_is_ending(instance))
+		instance_set_last_exit(instance, "was stopped; with which status nobody saw");
 	else
 		instance_set_last_exit(instance, "ended, nobody saw how");
 }

@@ -276,6 +276,7 @@ static void effect_spawn(struct instance *instance)
 	/* A child behind a closed gate ends by itself, and is waited for as any other. */
 	descriptor_close(&instance->process.gate_fd);
 	if (instance->process.pidfd < 0) {
+		instance->never_ran = true;
 		instance_set_last_exit(instance, "could not be started: %s", strerror(-r));
 		instance_on_ended(instance);
 	}
@@ -338,6 +339,7 @@ static void enter(struct instance *instance, enum lifecycle_state state)
 	case LIFECYCLE_STARTING:
 		instance->was_ready = false;
 		instance->is_late = false;
+		instance->never_ran = false;
 		instance->is_stalled = false;
 		instance->has_missed_news = false;
 		free(instance->status);

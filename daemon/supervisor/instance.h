@@ -37,6 +37,7 @@ struct instance {
 	char *last_exit;      /* how its last process ended, for a person */
 	bool was_ready;	      /* did this process, or the last, ever say READY=1? */
 	bool is_late;	      /* was killed because it did not become ready */
+	bool never_ran;	      /* ended before its program was executed */
 	bool is_stalled;      /* has not read its mailbox for long: not in its routes */
 	bool has_missed_news; /* see news.h */
 

@@ -130,8 +130,9 @@ static void stop_for(struct actor *actor, const char *instance, char *take_reaso
 	actor->roll.failed_instance = instance ? strdup(instance) : NULL;
 	/* That there is one says that the roll did not succeed. */
 	if (asprintf(&actor->roll.failure,
-		    "%.*s; the roll has stopped, and the others serve on: put it right, then 'inkoctl "
-		    "restart %s --rolling' again",
+		    "%.*s; the roll has stopped, and the others serve on, but one of them that "
+		    "ends is started as this one was: put it right, then 'inkoctl restart %s "
+		    "--rolling' again",
 		    REASON_CHARS, take_reason ? take_reason : "there is no memory",
 		    actor->spec.name) < 0)
 		abort();

@@ -118,7 +118,7 @@ void print_actor(const cJSON *parameters, const cJSON *reply)
 	}
 	printf("%s: %d of %d instances ready", name, reply_count_ready(actor), n - n_retiring);
 	if (n_retiring > 0)
-		printf("; %d retiring, still finishing what they serve", n_retiring);
+		printf("; %d retiring, not ended yet", n_retiring);
 	putchar('\n');
 }
 

@@ -9,6 +9,7 @@
 
 #include "duration.h"
 #include "errors.h"
+#include "printable.h"
 #include "reply.h"
 #include "table.h"
 #include "verbs.h"
@@ -138,8 +139,10 @@ static void add_actor_detail(struct table *table, const cJSON *actor)
 {
 	const char *failure = reply_text(actor, "rollFailure");
 
+	/* What it said last, and what to do about it, stand below the table. */
 	if (failure)
-		table_add(table, TONE_BAD, "%s", failure);
+		table_add(
+			table, TONE_BAD, "roll failed: %.*s", (int)strcspn(failure, ";"), failure);
 	else if (cJSON_IsTrue(reply_member(actor, "rolling")))
 		table_add(table, TONE_BUSY, "rolling over to generation %" PRId64,
 			reply_number(actor, "generation"));
@@ -289,6 +292,21 @@ int run_list(struct session *session, const struct verb *verb, cJSON *parameters
 	return status;
 }
 
+/* A sentence that no table has room for. */
+static void print_roll_failures(const cJSON *actors)
+{
+	const cJSON *actor;
+
+	cJSON_ArrayForEach(actor, actors) {
+		const char *failure = reply_text(actor, "rollFailure");
+		char *clean = failure ? printable_line(failure) : NULL;
+
+		if (clean)
+			printf("\n%s: %s\n", reply_shown(actor, "name"), clean);
+		free(clean);
+	}
+}
+
 static int print_status(const cJSON *reply)
 {
 	const cJSON *listeners = reply_member(reply, "listeners");
@@ -304,10 +322,13 @@ static int print_status(const cJSON *reply)
 		printf("There is no keeper: what runs goes on, and the next one is given all.\n\n");
 	status =
 		print_rows(reply_member(reply, "actors"), status_columns, add_actor_with_instances);
-	if (status != STATUS_DONE || cJSON_GetArraySize(listeners) == 0)
-		return status;
-	putchar('\n');
-	return print_rows(listeners, listener_columns, add_listener);
+	if (status == STATUS_DONE && cJSON_GetArraySize(listeners) > 0) {
+		putchar('\n');
+		status = print_rows(listeners, listener_columns, add_listener);
+	}
+	if (status == STATUS_DONE)
+		print_roll_failures(reply_member(reply, "actors"));
+	return status;
 }
 
 int run_status(struct session *session, const struct verb *verb, cJSON *parameters)

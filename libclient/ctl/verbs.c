@@ -88,7 +88,8 @@ static const struct argument scale_arguments[] = {
 static const struct argument restart_arguments[] = {
 	ACTOR,
 	{"--rolling", NULL, NULL, "rolling", argument_switch,
-		.help = "new instances first, each in place of an old one when it is ready"},
+		.help = "new instances first, each in place of an old one when it is ready; it "
+			"goes on after Ctrl-C"},
 	{"--max-extra", NULL, "N", "maxExtra", argument_number,
 		.help = "with --rolling: so many more instances there may be meanwhile, 1 to the "
 			"number of instances (1)"},

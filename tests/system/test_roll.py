@@ -156,7 +156,11 @@ def test_roll_that_exits(inko):
     wait_until(lambda: len(inko.instances("web")) == 2, what="the new one is gone")
     actor = inko.actor("web")
     assert inko.pids("web") == before and actor["state"] == "ready" and not actor["rolling"]
-    assert "web/2" in actor["rollFailure"] and "web/2" in inko.ctl("status").stdout
+    assert "web/2" in actor["rollFailure"] and "started as this one was" in actor["rollFailure"]
+    status = inko.ctl("status").stdout
+    row = next(line for line in status.splitlines() if line.startswith("web "))
+    assert row.endswith("roll failed: web/2 exited with status 1 before it was ready"), row
+    assert status.endswith(f"\nweb: {actor['rollFailure']}\n"), status
     assert_all_answered(load.report(), at_least=10)
     with pytest.raises(VarlinkError) as refusal:
         roll(inko)
@@ -190,7 +194,8 @@ def test_roll_of_a_program_that_is_gone(inko):
     own = spawn_own(inko, instances=2)
     own.unlink()
     result = inko.ctl("restart", "web", "--rolling", check=False)
-    assert result.returncode == 1 and f"could not execute {own}" in result.stderr
+    assert result.returncode == 1 and f"could not execute {own}: No such" in result.stderr
+    assert "before it was ready" not in result.stderr
     wait_until(lambda: len(inko.instances("web")) == 2)
     assert inko.ready("web")
 
@@ -297,7 +302,7 @@ def test_three_generations(inko):
     assert all(f"generation {n}" in table for n in (1, 2, 3)), table
     # They do not stand in the way of anything else either.
     inko.call("Start", {"actor": "web"})
-    assert "6 retiring" in inko.ctl("restart", "web", "--rolling").stdout
+    assert "6 retiring, not ended yet" in inko.ctl("restart", "web", "--rolling").stdout
     for client in clients:
         assert ask(client)
     wait_until(lambda: len(inko.instances("web")) == 2, what="only the last are left")
@@ -312,6 +317,22 @@ def ask(client):
         while data := client.recv(4096):
             answer += data
     return answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_interrupted_roll(inko):
+    """Ctrl-C ends inkoctl alone; another roll takes it back."""
+    gate = inko.directory / "gate"
+    own = spawn_own(inko, instances=2)
+    before = inko.pids("web")
+    install(own, waiting_for(gate))
+    with subprocess.Popen([harness.BUILD / "inkoctl", "restart", "web", "--rolling"],
+                          env=inko.environment, stdin=subprocess.DEVNULL) as process:
+        wait_until(lambda: inko.actor("web")["rolling"])
+        process.send_signal(signal.SIGINT)
+    assert inko.actor("web")["rolling"] and set(before) <= set(inko.pids("web"))
+    install(own, GOOD)
+    assert_ready(roll(inko), 2, 3)
+    assert "goes on after Ctrl-C" in inko.ctl("help", "restart").stdout
 
 
 def test_roll_during_a_roll(inko):
