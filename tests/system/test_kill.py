@@ -124,6 +124,20 @@ def test_keeper_without_a_service_manager_is_replaced(tmp_path):
             assert inko.pids("web") == pids
 
 
+def test_stopped_in_order_when_nobody_is_its_parent(inko):
+    """Where the kernel does not say how it ended either, it was stopped at least."""
+    spawn_recorder(inko)
+    inko.kill(inko.keeper_pid())
+    inko.keeper.wait()
+    wait_until(inko.keeper_pid, what="there is another keeper")
+    pid = inko.supervisor_pid()
+    inko.kill(pid)
+    wait_until(lambda: next_supervisor(inko, pid))
+    inko.call("Stop", {"actor": "web"})
+    assert inko.instances("web")[0]["lastExit"] in (
+        "exited with status 0", "was stopped; with which status nobody saw")
+
+
 def test_supervisor_replaced_under_load(inko, seeded):
     """Connections flow on over its death; the next one adopts everything as it was."""
     spawn_recorder(inko, instances=2, **PATIENT)
