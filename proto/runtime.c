@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -74,4 +75,19 @@ int runtime_path(const char *directory, const char *name, char ret_path[static P
 	int length = snprintf(ret_path, PATH_MAX, "%s/%s", directory, name);
 
 	return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+int runtime_address(const char *directory, const char *name, struct sockaddr_un *ret_address)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char path[PATH_MAX];
+	int r = runtime_path(directory, name, path);
+
+	if (r < 0)
+		return r;
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	(void)strcpy(address.sun_path, path);
+	*ret_address = address;
+	return 0;
 }

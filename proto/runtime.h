@@ -5,6 +5,7 @@
  */
 
 #include <limits.h>
+#include <sys/un.h>
 
 #define RUNTIME_CONTROL "io.inkod.Supervisor"
 #define RUNTIME_LOCK "lock"
@@ -18,3 +19,6 @@ int runtime_directory(const char *option, char ret_path[static PATH_MAX]);
 
 /* directory/name formatted into ret_path; -ENAMETOOLONG. */
 int runtime_path(const char *directory, const char *name, char ret_path[static PATH_MAX]);
+
+/* The address of the socket directory/name; -ENAMETOOLONG. */
+int runtime_address(const char *directory, const char *name, struct sockaddr_un *ret_address);

@@ -12,7 +12,6 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,16 +35,12 @@ static uint64_t now_msec(void)
 
 static int connect_to_door(const char *directory, int *ret_fd)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	char path[PATH_MAX];
+	struct sockaddr_un address;
+	int r = fd < 0 ? -errno : runtime_address(directory, RUNTIME_KEEPER, &address);
 
-	if (fd < 0)
-		return -errno;
-	if (runtime_path(directory, RUNTIME_KEEPER, path) < 0 ||
-		strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	(void)strcpy(address.sun_path, path);
+	if (r < 0)
+		return r;
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
 	*ret_fd = descriptor_take(&fd);

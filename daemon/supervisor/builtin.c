@@ -7,6 +7,7 @@
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/news.h"
+#include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/routing.h"
@@ -155,17 +156,17 @@ static void note_endpoint(struct actor *actor)
 void builtin_on_notified(struct instance *instance, const char *line)
 {
 	struct supervisor *supervisor = instance->actor->supervisor;
-	bool failed = strncmp(line, "X_INKO_NO_ENDPOINT=", 19) == 0;
-	const char *url = strchr(line, '=');
+	const char *failed = notify_find_value(line, "X_INKO_NO_ENDPOINT");
+	const char *url = failed ? failed : notify_find_value(line, "X_INKO_ENDPOINT");
 	_cleanup_free_ char *own = NULL;
 	struct actor *actor;
 
-	if (!failed && strncmp(line, "X_INKO_ENDPOINT=", 16) != 0)
+	if (!url)
 		return;
 	/* An endpoint ends with its actor's name. */
 	actor = strrchr(url, '/') ? actor_find(supervisor, strrchr(url, '/') + 1) : NULL;
 	own = actor ? builtin_endpoint(supervisor, actor) : NULL;
-	if (own && strcmp(own, url + 1) == 0) {
+	if (own && strcmp(own, url) == 0) {
 		if (failed)
 			log_error("%s has no endpoint: the gateway cannot listen on %s",
 				actor->spec.name, own);

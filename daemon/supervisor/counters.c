@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -153,16 +154,25 @@ int64_t counters_percentile(const struct counters *sum, unsigned int percent)
 
 /* As JSON */
 
-cJSON *counters_encode(const struct counters *sum)
+static bool add_members(const struct counters *sum, cJSON *object)
 {
-	cJSON *object = cJSON_CreateObject(), *buckets;
+	bool all = true;
 
 	for (size_t i = 0; i < MEMBERS; i++)
-		(void)cJSON_AddItemToObject(
+		all &= cJSON_AddItemToObject(
 			object, members[i].name, json_new_integer((int64_t)*number(sum, i)));
-	buckets = cJSON_AddArrayToObject(object, "buckets");
+	return all;
+}
+
+cJSON *counters_encode(const struct counters *sum)
+{
+	cJSON *object = cJSON_CreateObject(), *buckets = cJSON_AddArrayToObject(object, "buckets");
+	bool all = add_members(sum, object);
+
 	for (size_t i = 0; i < COUNTERS_BUCKETS; i++)
-		(void)cJSON_AddItemToArray(buckets, json_new_integer((int64_t)sum->buckets[i]));
+		all &= cJSON_AddItemToArray(buckets, json_new_integer((int64_t)sum->buckets[i]));
+	if (!all)
+		abort();
 	return object;
 }
 
@@ -197,9 +207,7 @@ void counters_describe(const struct counters *sum, cJSON *object)
 {
 	cJSON *histogram;
 
-	for (size_t i = 0; i < MEMBERS; i++)
-		(void)cJSON_AddItemToObject(
-			object, members[i].name, json_new_integer((int64_t)*number(sum, i)));
+	(void)add_members(sum, object);
 	add_percentile(sum, 50, "p50USec", object);
 	add_percentile(sum, 99, "p99USec", object);
 	histogram = cJSON_AddArrayToObject(object, "histogram");

@@ -51,7 +51,8 @@ struct counters_source counters_get_others(const struct counters_page *page);
  * were none. It is the upper end of a bucket. */
 int64_t counters_percentile(const struct counters *sum, unsigned int percent);
 
-/* As it is held, and back. What is not there is 0. NULL without memory. */
+/* As it is held, and back. What is not there is 0. Never NULL: what is not whole must not be held,
+ * so that this process ends without memory. */
 cJSON *counters_encode(const struct counters *sum);
 void counters_decode(const cJSON *object, struct counters *ret_sum);
 /* The members of the interface that are the same for actors and instances, added to object. */

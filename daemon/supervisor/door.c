@@ -1,18 +1,13 @@
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/supervisor/door.h"
+#include "daemon/supervisor/own-socket.h"
 #include "proto/descriptor.h"
 #include "proto/runtime.h"
-
-/* Nobody needs more than one keeper. */
-#define BACKLOG 8
 
 struct door {
 	int fd;
@@ -20,27 +15,6 @@ struct door {
 	door_handler handle;
 	void *context;
 };
-
-static int open_socket(const char *runtime, int *ret_fd)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	char path[PATH_MAX];
-
-	if (fd < 0)
-		return -errno;
-	if (runtime_path(runtime, RUNTIME_KEEPER, path) < 0 ||
-		strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	(void)strcpy(address.sun_path, path);
-	(void)unlink(path);
-	/* Before it listens nobody can connect. */
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0600) < 0 ||
-		listen(fd, BACKLOG) < 0)
-		return -errno;
-	*ret_fd = descriptor_take(&fd);
-	return 0;
-}
 
 static int on_connect(sd_event_source *source, int listen_fd, uint32_t events, void *userdata)
 {
@@ -69,7 +43,7 @@ int door_new(sd_event *event, const char *runtime, door_handler handle, void *co
 	door->fd = -1;
 	door->handle = handle;
 	door->context = context;
-	r = open_socket(runtime, &door->fd);
+	r = own_socket_open(runtime, RUNTIME_KEEPER, SOCK_SEQPACKET, 0600, &door->fd);
 	if (r == 0)
 		r = sd_event_add_io(event, &door->source, door->fd, EPOLLIN, on_connect, door);
 	if (r < 0) {

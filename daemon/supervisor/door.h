@@ -14,5 +14,7 @@ struct door;
  * it was not taken. */
 typedef void (*door_handler)(void *context, int *take_fd, pid_t pid);
 
+/* Listens there; handle is called with context, which is borrowed, as long as this process lives.
+ * Errors of own_socket_open and sd_event, -ENOMEM. */
 int door_new(sd_event *event, const char *runtime, door_handler handle, void *context,
 	struct door **ret_door);

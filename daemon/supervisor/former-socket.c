@@ -96,19 +96,13 @@ void former_socket_forget(struct supervisor *supervisor, const char *listener)
 	}
 }
 
-void former_socket_on_drained(struct supervisor *supervisor, const char *text)
+void former_socket_on_drained(struct supervisor *supervisor, const char *listener, uint64_t inode)
 {
-	const char *space = strchr(text, ' ');
-	char name[LIMIT_NAME_CHARS + 1];
-	struct former_socket *former;
+	struct former_socket *former = find(supervisor, listener, inode);
 
-	if (!space || (size_t)(space - text) >= sizeof(name))
-		return;
-	(void)snprintf(name, sizeof(name), "%.*s", (int)(space - text), text);
-	former = find(supervisor, name, strtoull(space, NULL, 10));
 	if (!former)
 		return;
-	log_info("%s: all that waited at its former socket are accepted", name);
+	log_info("%s: all that waited at its former socket are accepted", listener);
 	let_go(supervisor, former);
 }
 

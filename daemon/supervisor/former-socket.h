@@ -28,9 +28,8 @@ struct former_socket {
 int former_socket_keep(struct supervisor *supervisor, const char *listener, int fd);
 /* Lets go of all of the listener of that name. */
 void former_socket_forget(struct supervisor *supervisor, const char *listener);
-/* The acceptor says (X_INKO_DRAINED=NAME INODE, of which text is what follows the sign) that nobody
- * waits there any more. */
-void former_socket_on_drained(struct supervisor *supervisor, const char *text);
+/* The acceptor says (X_INKO_DRAINED=NAME INODE) that nobody waits there any more. */
+void former_socket_on_drained(struct supervisor *supervisor, const char *listener, uint64_t inode);
 
 /* Takes over what a former supervisor held. -EBADMSG, -ENOMEM, -errno of fstat. */
 int former_socket_adopt(struct supervisor *supervisor, struct keep_message *message);

@@ -34,7 +34,7 @@ static const struct json_field fields[] = {
 
 static const char *key_of(const struct instance *instance, char key[static LIMIT_KEY_CHARS])
 {
-	(void)snprintf(key, LIMIT_KEY_CHARS, "process/%s", instance->name);
+	(void)snprintf(key, LIMIT_KEY_CHARS, INSTANCE_PROCESS_KEY "%s", instance->name);
 	return key;
 }
 

@@ -14,6 +14,9 @@
 
 struct instance;
 
+/* What it is held under, with the instance's name behind. */
+#define INSTANCE_PROCESS_KEY "process/"
+
 struct instance_process {
 	int64_t pid;	     /* 0 if none runs */
 	int pidfd, gate_fd;  /* -1 if there is none; the gate is needed until it is ready */

@@ -95,12 +95,13 @@ void instance_set_last_exit(struct instance *instance, const char *format, ...)
 static void on_line(void *context, const char *line)
 {
 	struct instance *instance = context;
+	const char *status = notify_find_value(line, "STATUS");
 
 	if (strcmp(line, "READY=1") == 0) {
 		handle(instance, LIFECYCLE_NOTIFIED);
-	} else if (strncmp(line, "STATUS=", 7) == 0) {
+	} else if (status) {
 		free(instance->status);
-		instance->status = strndup(line + 7, STATUS_CHARS);
+		instance->status = strndup(status, STATUS_CHARS);
 		if (instance->status)
 			json_clean(instance->status);
 		update(instance);

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,22 +10,18 @@
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/former-socket.h"
 #include "daemon/supervisor/holding.h"
-#include "daemon/supervisor/systemd-socket.h"
+#include "daemon/supervisor/listener-news.h"
+#include "daemon/supervisor/listener-request.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/monitor.h"
-#include "daemon/supervisor/news.h"
+#include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/routing.h"
+#include "daemon/supervisor/systemd-socket.h"
 #include "proto/address.h"
 #include "proto/descriptor.h"
-#include "proto/name.h"
-
-/* What the acceptor is told when it shall let go of one. */
-#define CLOSE "{\"close\":true}"
-
-#define SYSTEMD_SCHEME "systemd:"
 
 static const struct json_field fields[] = {
 	JSON_FIELD(listener, "name", JSON_STRING, name, true),
@@ -78,6 +73,8 @@ static struct listener *allocate(struct supervisor *supervisor)
 
 static void release(struct listener *listener)
 {
+	if (!listener)
+		return;
 	sd_event_source_disable_unref(listener->hold);
 	descriptor_close(&listener->fd);
 	json_release(fields, listener);
@@ -116,180 +113,45 @@ static void say_state(struct listener *listener)
 
 /* Opening. */
 
-/* The name in `systemd:NAME`, or NULL. */
-static const char *systemd_name(const char *address)
-{
-	size_t length = strlen(SYSTEMD_SCHEME);
-
-	return strncmp(address, SYSTEMD_SCHEME, length) == 0 ? address + length : NULL;
-}
-
-static void default_name(
-	const char *socket, const struct address *address, char name[static LIMIT_NAME_CHARS + 1])
-{
-	if (socket)
-		(void)snprintf(name, LIMIT_NAME_CHARS + 1, "systemd-%s", socket);
-	else
-		address_default_name(address, name);
-}
-
 static int fill(struct listener *listener, const struct listener_request *request,
-	const struct address *address)
+	struct listener_opening *opening)
 {
-	const char *socket = systemd_name(request->address);
-	char text[ADDRESS_TEXT_BYTES], name[LIMIT_NAME_CHARS + 1];
+	bool is_systemds = listener_request_systemd_name(request->address);
+	char text[ADDRESS_TEXT_BYTES];
 
-	address_format(address, text);
-	default_name(socket, address, name);
-	listener->name = strdup(request->name ? request->name : name);
-	listener->address = strdup(socket ? request->address : text);
-	listener->listens_on = socket ? strdup(text) : NULL;
+	address_format(&opening->address, text);
+	listener->fd = descriptor_take(&opening->fd);
+	listener->name = strdup(opening->name);
+	listener->address = strdup(is_systemds ? request->address : text);
+	listener->listens_on = is_systemds ? strdup(text) : NULL;
 	listener->balance = strdup(request->balance ? request->balance : "roundRobin");
 	listener->hold_usec = request->hold_usec;
 	listener->to = request->to ? strdup(request->to) : NULL;
 	listener->give = request->give ? strdup(request->give) : NULL;
 	return listener->name && listener->address && listener->balance &&
-			       !listener->listens_on == !socket && !listener->to == !request->to &&
-			       !listener->give == !request->give
+			       !listener->listens_on == !is_systemds &&
+			       !listener->to == !request->to && !listener->give == !request->give
 		       ? 0
 		       : -ENOMEM;
-}
-
-static int refuse(int result, struct listener_refusal *refusal, const char *error,
-	const char *subject, const char *reason, ...) __attribute__((format(printf, 5, 6)));
-static int refuse(int result, struct listener_refusal *refusal, const char *error,
-	const char *subject, const char *reason, ...)
-{
-	va_list arguments;
-
-	refusal->error = error;
-	refusal->subject = subject;
-	va_start(arguments, reason);
-	(void)vsnprintf(refusal->reason, sizeof(refusal->reason), reason, arguments);
-	va_end(arguments);
-	return result;
-}
-
-static int refuse_address(int result, const char *address, struct listener_refusal *refusal)
-{
-	if (result == -EADDRINUSE)
-		return refuse(result, refusal, "AddressInUse", address,
-			"%.200s is in use; choose another, or stop who listens there", address);
-	if (result == -EACCES)
-		return refuse(result, refusal, "AddressNotUsable", address,
-			"%.200s: permission denied; ports below 1024 and other people's "
-			"directories need root",
-			address);
-	return refuse(result, refusal, "AddressNotUsable", address,
-		"%.200s cannot be listened on: %s", address, strerror(-result));
-}
-
-static int check_name(
-	struct supervisor *supervisor, const char *name, struct listener_refusal *refusal)
-{
-	if (!name_is_valid(name))
-		return refuse(-EINVAL, refusal, "InvalidValue", "name", "'%.100s' %s", name,
-			name_complaint(name));
-	if (listener_find(supervisor, name))
-		return refuse(-EEXIST, refusal, "NameInUse", name,
-			"there is a listener %s already; close it, or choose another name", name);
-	return 0;
-}
-
-/* What systemd opened. */
-
-static int refuse_socket(int result, struct supervisor *supervisor, const char *address,
-	struct listener_refusal *refusal)
-{
-	char names[256];
-
-	systemd_socket_format_names(supervisor, names, sizeof(names));
-	if (result != -ENOENT)
-		return refuse(result, refusal, "AddressNotUsable", address,
-			"%.100s cannot be listened on: %s", address,
-			result == -EPROTOTYPE ? "it is no stream socket that listens; its unit "
-						"wants ListenStream= and Accept=no"
-					      : strerror(-result));
-	if (!names[0])
-		return refuse(result, refusal, "AddressNotUsable", address,
-			"inkod was not started with sockets; make a socket unit with "
-			"Service=inkod.service, start it and restart inkod.service");
-	return refuse(result, refusal, "AddressNotUsable", address,
-		"inkod was started with no socket %.100s but with %s; set FileDescriptorName= in "
-		"its socket unit, start that and restart inkod.service",
-		systemd_name(address), names);
-}
-
-static int open_systemd_socket(struct supervisor *supervisor, const char *address,
-	struct address *ret_address, int *ret_fd, struct listener_refusal *refusal)
-{
-	const char *name = systemd_name(address);
-	_cleanup_close_ int fd = -1;
-	struct listener *listener;
-	int r;
-
-	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
-		if (strcmp(listener->address, address) == 0)
-			return refuse(-EADDRINUSE, refusal, "AddressInUse", address,
-				"%.100s is the listener %s already; close that first", address,
-				listener->name);
-	r = strcmp(name, SYSTEMD_SOCKET_CONTROL) == 0 ? -ENOENT
-						      : systemd_socket_open(supervisor, name, &fd);
-	if (r == 0)
-		r = listening_socket_adopt(fd, ret_address);
-	if (r < 0)
-		return refuse_socket(r, supervisor, address, refusal);
-	*ret_fd = descriptor_take(&fd);
-	return 0;
-}
-
-/* Opens what was asked for, or finds it. */
-static int open_requested(struct supervisor *supervisor, const struct listener_request *request,
-	struct address *address, int *ret_fd, struct listener_refusal *refusal)
-{
-	int r;
-
-	if (systemd_name(request->address))
-		return open_systemd_socket(supervisor, request->address, address, ret_fd, refusal);
-	r = listening_socket_open(address, ret_fd);
-	return r < 0 ? refuse_address(r, request->address, refusal) : 0;
-}
-
-/* A name that was given is looked at before anything is bound; else the port makes it. */
-static int check_request(struct supervisor *supervisor, const struct listener_request *request,
-	struct address *ret_address, struct listener_refusal *refusal)
-{
-	const char *complaint;
-	int r = request->name ? check_name(supervisor, request->name, refusal) : 0;
-
-	if (r < 0 || systemd_name(request->address))
-		return r;
-	r = address_parse(request->address, ret_address, &complaint);
-	return r < 0 ? refuse(r, refusal, "InvalidValue", "address", "'%.200s': %s",
-			       request->address, complaint)
-		     : 0;
 }
 
 int listener_new(struct supervisor *supervisor, const struct listener_request *request,
 	struct listener **ret_listener, struct listener_refusal *ret_refusal)
 {
+	struct listener_opening opening;
 	struct listener *listener;
-	struct address address;
-	int r = check_request(supervisor, request, &address, ret_refusal);
+	int r = listener_request_open(supervisor, request, &opening, ret_refusal);
 
 	if (r < 0)
 		return r;
 	listener = allocate(supervisor);
 	if (!listener)
-		return refuse(-ENOMEM, ret_refusal, "Failed", NULL, "there is no memory");
-	r = open_requested(supervisor, request, &address, &listener->fd, ret_refusal);
-	if (r == 0 && (r = fill(listener, request, &address)) < 0)
-		(void)refuse(r, ret_refusal, "Failed", NULL, "there is no memory");
-	if (r == 0 && !request->name)
-		r = check_name(supervisor, listener->name, ret_refusal);
+		descriptor_close(&opening.fd);
+	r = listener ? fill(listener, request, &opening) : -ENOMEM;
 	if (r < 0) {
 		release(listener);
-		return r;
+		return listener_request_refuse(
+			r, ret_refusal, "Failed", NULL, "there is no memory");
 	}
 	TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entries);
 	listener_put(listener);
@@ -365,95 +227,9 @@ struct listener *listener_find_to(struct supervisor *supervisor, const char *act
 	return NULL;
 }
 
-/* Telling the acceptor, or the actor that it is given to. */
-
-/* With the socket fd, or -1. */
-static void tell(
-	struct instance *instance, const struct listener *listener, const char *body, int fd)
-{
-	struct envelope envelope = {.kind = ENVELOPE_LISTENER};
-
-	(void)stpncpy(envelope.listener, listener->name, LIMIT_NAME_CHARS);
-	(void)news_tell(instance, &envelope, body, &fd, fd < 0 ? 0 : 1);
-}
-
-/* Another acceptor is told of everything when it starts. */
-static void tell_acceptor(const struct listener *listener, const char *body, int fd)
-{
-	struct actor *acceptor = actor_find(listener->supervisor, BUILTIN_ACCEPTOR);
-	struct instance *instance = acceptor ? TAILQ_FIRST(&acceptor->instances) : NULL;
-
-	if (instance && instance_is_serving(instance))
-		tell(instance, listener, body, fd);
-}
-
-static void add_pause(cJSON *object, const struct listener *listener)
-{
-	(void)cJSON_AddBoolToObject(object, "pause", listener->is_paused);
-	(void)cJSON_AddNumberToObject(object, "turn", (double)listener->turn);
-}
-
-/* What the acceptor has to know of it; the caller's. */
-static char *describe_route(const struct listener *listener, bool is_former)
-{
-	cJSON *object = cJSON_CreateObject();
-	char *text;
-
-	(void)cJSON_AddStringToObject(object, "to", listener->to);
-	(void)cJSON_AddStringToObject(object, "balance", listener->balance);
-	(void)cJSON_AddBoolToObject(object, "refuse", listener->is_refusing);
-	add_pause(object, listener);
-	if (is_former)
-		(void)cJSON_AddTrueToObject(object, "former");
-	text = cJSON_PrintUnformatted(object);
-	cJSON_Delete(object);
-	return text;
-}
-
-/* The acceptor accepts all who wait at the former ones, and lets go of them. */
-static void tell_sockets(struct instance *acceptor, const struct listener *listener)
-{
-	_cleanup_free_ char *route = describe_route(listener, false);
-	_cleanup_free_ char *former_route = describe_route(listener, true);
-	const struct former_socket *former;
-
-	TAILQ_FOREACH(former, &listener->supervisor->former_sockets, entries)
-		if (strcmp(former->listener, listener->name) == 0)
-			tell(acceptor, listener, former_route, former->fd);
-	tell(acceptor, listener, route, listener->fd);
-}
-
-void listener_tell_all(struct instance *instance)
-{
-	struct supervisor *supervisor = instance->actor->supervisor;
-	const char *name = instance->actor->spec.name;
-	bool is_acceptor = strcmp(name, BUILTIN_ACCEPTOR) == 0;
-	struct listener *listener;
-
-	TAILQ_FOREACH(listener, &supervisor->listeners, entries) {
-		if (listener->is_closing && is_acceptor) {
-			tell(instance, listener, CLOSE, -1);
-		} else if (listener->to && is_acceptor) {
-			tell_sockets(instance, listener);
-		} else if (listener->give && strcmp(listener->give, name) == 0) {
-			tell(instance, listener, NULL, listener->fd);
-		}
-	}
-}
-
-static void give_to_all(struct listener *listener, struct actor *actor)
-{
-	struct instance *instance;
-
-	TAILQ_FOREACH(instance, &actor->instances, entries)
-		if (instance_is_serving(instance))
-			tell(instance, listener, NULL, listener->fd);
-}
-
 /* What can fail comes first: the acceptor is told of nothing that has to be taken back. */
 static int hand_to(struct listener *listener, struct actor *actor)
 {
-	_cleanup_free_ char *route = describe_route(listener, false);
 	struct actor *acceptor;
 	int r = builtin_ensure_acceptor(listener->supervisor, &acceptor);
 
@@ -461,7 +237,7 @@ static int hand_to(struct listener *listener, struct actor *actor)
 		r = routing_open(actor);
 	if (r < 0)
 		return r;
-	tell_acceptor(listener, route, listener->fd);
+	listener_news_open(listener);
 	if (strcmp(actor_state(actor), "failed") == 0)
 		listener_on_actor_failed(actor, true);
 	return 0;
@@ -478,7 +254,7 @@ int listener_publish(struct listener *listener)
 	if (listener->to)
 		r = hand_to(listener, actor);
 	else
-		give_to_all(listener, actor);
+		listener_news_give(listener, actor);
 	if (r == 0) {
 		listener->is_published = true;
 		update(listener);
@@ -537,25 +313,24 @@ static int move(struct listener *listener, int *take_fd)
 /* Instances that were given the former socket have it for good, and accept who waits there. */
 static void tell_move(struct listener *listener)
 {
-	_cleanup_free_ char *route = listener->to ? describe_route(listener, false) : NULL;
 	struct actor *actor =
 		listener->give ? actor_find(listener->supervisor, listener->give) : NULL;
 
 	log_info("%s: systemd opened another socket, %s", listener->name, listener->listens_on);
 	say(listener, "moved");
-	if (route)
-		tell_acceptor(listener, route, listener->fd);
+	if (listener->to)
+		listener_news_open(listener);
 	if (!actor)
 		return;
 	log_warning("%s: instances of %s that have its former socket go on with that; 'inkoctl "
 		    "restart %s --rolling' gives all of them the other one",
 		listener->name, listener->give, listener->give);
-	give_to_all(listener, actor);
+	listener_news_give(listener, actor);
 }
 
 static void follow(struct listener *listener)
 {
-	const char *socket = systemd_name(listener->address);
+	const char *socket = listener_request_systemd_name(listener->address);
 	_cleanup_close_ int fd = -1;
 	int r;
 
@@ -586,7 +361,7 @@ void listener_close(struct listener *listener)
 		/* One that does not run now is told when it starts. */
 		listener->is_closing = true;
 		update(listener);
-		tell_acceptor(listener, CLOSE, -1);
+		listener_news_close(listener);
 		return;
 	}
 	listener_free(listener);
@@ -605,18 +380,6 @@ void listener_close_all(const struct actor *actor)
 
 /* Pausing. */
 
-static void tell_pause(const struct listener *listener)
-{
-	cJSON *object = cJSON_CreateObject();
-	char *text;
-
-	add_pause(object, listener);
-	text = cJSON_PrintUnformatted(object);
-	cJSON_Delete(object);
-	tell_acceptor(listener, text, -1);
-	free(text);
-}
-
 void listener_pause(struct listener *listener)
 {
 	if (!listener->is_paused) {
@@ -626,7 +389,7 @@ void listener_pause(struct listener *listener)
 		say_state(listener);
 	}
 	listener->has_confirmed = false;
-	tell_pause(listener);
+	listener_news_pause(listener);
 }
 
 void listener_resume(struct listener *listener)
@@ -636,54 +399,54 @@ void listener_resume(struct listener *listener)
 	listener->is_paused = false;
 	update(listener);
 	say_state(listener);
-	tell_pause(listener);
+	listener_news_pause(listener);
 	requests_check(listener->supervisor);
 }
 
 /* What the acceptor confirms. */
 
-static void on_closed(struct supervisor *supervisor, const char *name)
+static void on_closed(struct supervisor *supervisor, const char *name, uint64_t number)
 {
 	struct listener *listener = listener_find(supervisor, name);
 
+	(void)number;
 	if (!listener || !listener->is_closing)
 		return;
 	listener_free(listener);
 	requests_check(supervisor);
 }
 
-static void on_paused(struct supervisor *supervisor, const char *text)
+static void on_paused(struct supervisor *supervisor, const char *name, uint64_t turn)
 {
-	char name[LIMIT_NAME_CHARS + 1];
-	long long turn;
-	struct listener *listener;
+	struct listener *listener = listener_find(supervisor, name);
 
-	if (sscanf(text, "%63s %lld", name, &turn) != 2)
-		return;
-	listener = listener_find(supervisor, name);
 	/* It may be the answer to a pause that was ended, and begun again, meanwhile. */
-	if (!listener || !listener->is_paused || turn != listener->turn)
+	if (!listener || !listener->is_paused || turn != (uint64_t)listener->turn)
 		return;
 	listener->has_confirmed = true;
 	requests_check(supervisor);
 }
 
 static const struct {
-	const char *head;
-	void (*on_confirmed)(struct supervisor *supervisor, const char *text);
+	const char *variable;
+	void (*on_confirmed)(struct supervisor *supervisor, const char *name, uint64_t number);
 } confirmations[] = {
-	{"X_INKO_CLOSED=", on_closed},
-	{"X_INKO_PAUSED=", on_paused},
-	{"X_INKO_DRAINED=", former_socket_on_drained},
+	{"X_INKO_CLOSED", on_closed},
+	{"X_INKO_PAUSED", on_paused},
+	{"X_INKO_DRAINED", former_socket_on_drained},
 };
 
 void listener_on_notified(struct supervisor *supervisor, const char *line)
 {
 	for (size_t i = 0; i < sizeof(confirmations) / sizeof(*confirmations); i++) {
-		size_t length = strlen(confirmations[i].head);
+		const char *value = notify_find_value(line, confirmations[i].variable);
+		size_t length = value ? strcspn(value, " ") : 0;
+		char name[LIMIT_NAME_CHARS + 1];
 
-		if (strncmp(line, confirmations[i].head, length) == 0)
-			confirmations[i].on_confirmed(supervisor, line + length);
+		if (!value || length >= sizeof(name))
+			continue;
+		(void)snprintf(name, sizeof(name), "%.*s", (int)length, value);
+		confirmations[i].on_confirmed(supervisor, name, strtoull(value + length, NULL, 10));
 	}
 }
 
@@ -696,7 +459,7 @@ static void set_refusing(struct listener *listener, bool refuse)
 	listener->is_refusing = refuse;
 	update(listener);
 	say_state(listener);
-	tell_acceptor(listener, refuse ? "{\"refuse\":true}" : "{\"refuse\":false}", -1);
+	listener_news_refuse(listener);
 }
 
 static int on_held(sd_event_source *source, uint64_t usec, void *userdata)

@@ -10,11 +10,11 @@
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/supervisor/listener-request.h"
 #include "proto/json.h"
 #include "proto/keep.h"
 
 struct actor;
-struct instance;
 struct supervisor;
 
 struct listener {
@@ -36,19 +36,6 @@ struct listener {
 	const char *said_state; /* to monitors; NULL: nothing */
 	int fd;
 	sd_event_source *hold;
-};
-
-/* What is asked of a new listener; the strings are the caller's. NULL name: by its address. */
-struct listener_request {
-	const char *address, *to, *give, *name, *balance;
-	int64_t hold_usec;
-};
-
-/* Why there is no new listener: the error of the interface, what its first member names (the
- * request's or static), and one sentence. */
-struct listener_refusal {
-	const char *error, *subject;
-	char reason[512];
 };
 
 /* Binds it, or finds it among what systemd gave, and holds it; nobody is told of it yet.
@@ -88,8 +75,6 @@ void listener_resume(struct listener *listener);
  * was paused for the time TURN (X_INKO_PAUSED=NAME TURN), or has nobody waiting any more at a
  * former socket (see former-socket.h). */
 void listener_on_notified(struct supervisor *supervisor, const char *line);
-/* Tells a starting instance of the listeners that are its concern. */
-void listener_tell_all(struct instance *instance);
 /* actor has failed, or runs again. */
 void listener_on_actor_failed(struct actor *actor, bool has_failed);
 

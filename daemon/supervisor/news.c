@@ -5,7 +5,7 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/held-lane.h"
-#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/listener-news.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/news.h"
@@ -14,7 +14,7 @@
 
 void news_tell_all(struct instance *instance)
 {
-	listener_tell_all(instance);
+	listener_news_tell_all(instance);
 	builtin_tell_endpoints(instance);
 }
 

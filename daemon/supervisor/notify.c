@@ -55,3 +55,11 @@ int notify_dispatch(int fd, void (*on_line)(void *context, const char *line), vo
 	(void)recv(fd, text, 1, MSG_DONTWAIT);
 	return 1;
 }
+
+const char *notify_find_value(const char *line, const char *variable)
+{
+	size_t length = strlen(variable);
+
+	return strncmp(line, variable, length) == 0 && line[length] == '=' ? line + length + 1
+									   : NULL;
+}

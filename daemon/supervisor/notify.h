@@ -16,3 +16,5 @@ int notify_open(const char *path, int *ret_fd);
  * in between leaves it for the next, which may see it twice. 1 when there was a notification,
  * 0 when not. */
 int notify_dispatch(int fd, void (*on_line)(void *context, const char *line), void *context);
+/* What the line says of variable (behind VARIABLE=), in the line; or NULL. */
+const char *notify_find_value(const char *line, const char *variable);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "daemon/supervisor/holding.h"
-#include "daemon/supervisor/systemd-socket.h"
 #include "daemon/supervisor/supervisor.h"
+#include "daemon/supervisor/systemd-socket.h"
 #include "proto/descriptor.h"
 #include "proto/name.h"
 

@@ -92,9 +92,20 @@ static void names_the_socket_of_an_instance(void **state)
 	assert_string_equal(path, "/run/inko/notify/web.x.12");
 }
 
+static void finds_values(void **state)
+{
+	(void)state;
+	assert_string_equal(notify_find_value("STATUS=a=b", "STATUS"), "a=b");
+	assert_string_equal(notify_find_value("STATUS=", "STATUS"), "");
+	assert_null(notify_find_value("STATUS", "STATUS"));
+	assert_null(notify_find_value("STATUSES=a", "STATUS"));
+	assert_null(notify_find_value("", "STATUS"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		leaks_test(finds_values),
 		leaks_test(tells_lines),
 		leaks_test(binds_over_a_file),
 		leaks_test(names_the_socket_of_an_instance),

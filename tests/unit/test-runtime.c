@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "proto/runtime.h"
@@ -96,6 +97,21 @@ static void joins_paths(void **state)
 	assert_int_equal(runtime_path("", name, path), 0);
 }
 
+static void makes_addresses(void **state)
+{
+	struct sockaddr_un address = {0};
+	char directory[200] = "";
+
+	(void)state;
+	assert_int_equal(runtime_address("/run/inko", RUNTIME_KEEPER, &address), 0);
+	assert_int_equal(address.sun_family, AF_UNIX);
+	assert_string_equal(address.sun_path, "/run/inko/keeper");
+	memset(directory, 'd', 107 - strlen("/" RUNTIME_KEEPER));
+	assert_int_equal(runtime_address(directory, RUNTIME_KEEPER, &address), 0);
+	directory[strlen(directory)] = 'd';
+	assert_int_equal(runtime_address(directory, RUNTIME_KEEPER, &address), -ENAMETOOLONG);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,6 +120,7 @@ int main(void)
 		leaks_test(makes_it_absolute),
 		leaks_test(refuses_what_no_socket_fits_in),
 		leaks_test(joins_paths),
+		leaks_test(makes_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,167 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/supervisor/listener-request.h"
+#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/listening-socket.h"
+#include "daemon/supervisor/supervisor.h"
+#include "daemon/supervisor/systemd-socket.h"
+#include "proto/descriptor.h"
+#include "proto/name.h"
+
+#define SYSTEMD_SCHEME "systemd:"
+
+const char *listener_request_systemd_name(const char *address)
+{
+	size_t length = strlen(SYSTEMD_SCHEME);
+
+	return strncmp(address, SYSTEMD_SCHEME, length) == 0 ? address + length : NULL;
+}
+
+static void default_name(
+	const char *socket, const struct address *address, char name[static LIMIT_NAME_CHARS + 1])
+{
+	if (socket)
+		(void)snprintf(name, LIMIT_NAME_CHARS + 1, "systemd-%s", socket);
+	else
+		address_default_name(address, name);
+}
+
+int listener_request_refuse(int result, struct listener_refusal *refusal, const char *error,
+	const char *subject, const char *reason, ...)
+{
+	va_list arguments;
+
+	refusal->error = error;
+	refusal->subject = subject;
+	va_start(arguments, reason);
+	(void)vsnprintf(refusal->reason, sizeof(refusal->reason), reason, arguments);
+	va_end(arguments);
+	return result;
+}
+
+static int refuse_address(int result, const char *address, struct listener_refusal *refusal)
+{
+	if (result == -EADDRINUSE)
+		return listener_request_refuse(result, refusal, "AddressInUse", address,
+			"%.200s is in use; choose another, or stop who listens there", address);
+	if (result == -EACCES)
+		return listener_request_refuse(result, refusal, "AddressNotUsable", address,
+			"%.200s: permission denied; ports below 1024 and other people's "
+			"directories need root",
+			address);
+	return listener_request_refuse(result, refusal, "AddressNotUsable", address,
+		"%.200s cannot be listened on: %s", address, strerror(-result));
+}
+
+static int check_name(
+	struct supervisor *supervisor, const char *name, struct listener_refusal *refusal)
+{
+	if (!name_is_valid(name))
+		return listener_request_refuse(-EINVAL, refusal, "InvalidValue", "name",
+			"'%.100s' %s", name, name_complaint(name));
+	if (listener_find(supervisor, name))
+		return listener_request_refuse(-EEXIST, refusal, "NameInUse", name,
+			"there is a listener %s already; close it, or choose another name", name);
+	return 0;
+}
+
+/* What systemd opened. */
+
+static int refuse_socket(int result, struct supervisor *supervisor, const char *address,
+	struct listener_refusal *refusal)
+{
+	char names[256];
+
+	systemd_socket_format_names(supervisor, names, sizeof(names));
+	if (result != -ENOENT)
+		return listener_request_refuse(result, refusal, "AddressNotUsable", address,
+			"%.100s cannot be listened on: %s", address,
+			result == -EPROTOTYPE ? "it is no stream socket that listens; its unit "
+						"wants ListenStream= and Accept=no"
+					      : strerror(-result));
+	if (!names[0])
+		return listener_request_refuse(result, refusal, "AddressNotUsable", address,
+			"inkod was not started with sockets; make a socket unit with "
+			"Service=inkod.service, start it and restart inkod.service");
+	return listener_request_refuse(result, refusal, "AddressNotUsable", address,
+		"inkod was started with no socket %.100s but with %s; set FileDescriptorName= in "
+		"its socket unit, start that and restart inkod.service",
+		listener_request_systemd_name(address), names);
+}
+
+static int open_systemd_socket(struct supervisor *supervisor, const char *address,
+	struct address *ret_address, int *ret_fd, struct listener_refusal *refusal)
+{
+	const char *name = listener_request_systemd_name(address);
+	_cleanup_close_ int fd = -1;
+	struct listener *listener;
+	int r;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
+		if (strcmp(listener->address, address) == 0)
+			return listener_request_refuse(-EADDRINUSE, refusal, "AddressInUse",
+				address, "%.100s is the listener %s already; close that first",
+				address, listener->name);
+	r = strcmp(name, SYSTEMD_SOCKET_CONTROL) == 0 ? -ENOENT
+						      : systemd_socket_open(supervisor, name, &fd);
+	if (r == 0)
+		r = listening_socket_adopt(fd, ret_address);
+	if (r < 0)
+		return refuse_socket(r, supervisor, address, refusal);
+	*ret_fd = descriptor_take(&fd);
+	return 0;
+}
+
+/* Opens what was asked for, or finds it. */
+static int open_requested(struct supervisor *supervisor, const struct listener_request *request,
+	struct address *address, int *ret_fd, struct listener_refusal *refusal)
+{
+	int r;
+
+	if (listener_request_systemd_name(request->address))
+		return open_systemd_socket(supervisor, request->address, address, ret_fd, refusal);
+	r = listening_socket_open(address, ret_fd);
+	return r < 0 ? refuse_address(r, request->address, refusal) : 0;
+}
+
+/* A name that was given is looked at before anything is bound; else the port makes it. */
+static int check_request(struct supervisor *supervisor, const struct listener_request *request,
+	struct address *ret_address, struct listener_refusal *refusal)
+{
+	const char *complaint;
+	int r = request->name ? check_name(supervisor, request->name, refusal) : 0;
+
+	if (r < 0 || listener_request_systemd_name(request->address))
+		return r;
+	r = address_parse(request->address, ret_address, &complaint);
+	return r < 0 ? listener_request_refuse(r, refusal, "InvalidValue", "address",
+			       "'%.200s': %s", request->address, complaint)
+		     : 0;
+}
+
+int listener_request_open(struct supervisor *supervisor, const struct listener_request *request,
+	struct listener_opening *ret_opening, struct listener_refusal *ret_refusal)
+{
+	struct listener_opening opening = {.fd = -1};
+	_cleanup_close_ int fd = -1;
+	int r = check_request(supervisor, request, &opening.address, ret_refusal);
+
+	if (r == 0)
+		r = open_requested(supervisor, request, &opening.address, &fd, ret_refusal);
+	if (r < 0)
+		return r;
+	default_name(
+		listener_request_systemd_name(request->address), &opening.address, opening.name);
+	if (request->name)
+		(void)strcpy(opening.name, request->name);
+	else
+		r = check_name(supervisor, opening.name, ret_refusal);
+	if (r < 0)
+		return r;
+	opening.fd = descriptor_take(&fd);
+	*ret_opening = opening;
+	return 0;
+}

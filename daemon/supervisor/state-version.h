@@ -1,0 +1,16 @@
+#pragma once
+
+/*
+ * Which build's state it is that the keeper holds. Members that are added to an object are
+ * optional, so that an older state is read; the version becomes another when a former supervisor
+ * would misread it.
+ */
+
+struct held;
+struct supervisor;
+
+/* Can this build read what is held? It is this build's then. -ENOTSUP when a newer one wrote it,
+ * which was logged: nothing may be touched. */
+int state_version_check(struct supervisor *supervisor, const struct held *held);
+/* Has another keeper hold it. */
+void state_version_put(struct supervisor *supervisor);
