@@ -4,6 +4,9 @@ A death explains one loss at most, except the gateway's, which explains one run 
 that followed each other and were on their way through it.
 """
 
+import contextlib
+import functools
+import socket
 from collections import Counter
 from dataclasses import dataclass
 
@@ -12,6 +15,12 @@ from harness import fnv1a
 # How a connection ends that its server let go of. Nothing explains a client that was refused, or
 # that was still waiting when its time was up.
 DROPPED = ("reset", "empty", "cut")
+
+# What the sender pushes, and what nng's ipc sends with each. Its sockets and pipes have a message
+# or two each in both processes, and the gateway has one.
+MESSAGE_BYTES = 8
+NNG_HEADER_BYTES = 9
+NNG_HANDS = 8
 
 
 @dataclass
@@ -162,14 +171,28 @@ def one_accepted(clients, runs, blows):
     return [client for client in clients if not explains(client)] + runs
 
 
+@functools.cache
+def most_in_flight():
+    """How many messages can be on their way from nng to nng: the kernel's queue, which is measured,
+    and what the two processes have in their hands."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    n = 0
+    with ours, theirs, contextlib.suppress(BlockingIOError):
+        ours.setblocking(False)
+        while True:
+            ours.send(bytes(NNG_HEADER_BYTES + MESSAGE_BYTES))
+            n += 1
+    return n + NNG_HANDS
+
+
 def unacknowledged(clients, runs, blows):
     """The gateway: the messages that nng had taken from the sender and the gateway not handed on.
-    They are one run, which began before the next gateway was there, and what nng took after it was
-    taken after the death."""
+    They are one run, no longer than what can be on its way, which began before the next gateway
+    was there, and what nng took after it was taken after the death."""
     deaths = Deaths(blows)
 
     def explains(run):
-        return deaths.explain(lambda death: death.suits_run(run)
-                              and death.at_usec <= run.until_usec)
+        return run.n <= most_in_flight() and deaths.explain(
+            lambda death: death.suits_run(run) and death.at_usec <= run.until_usec)
 
     return clients + [run for run in runs if not explains(run)]

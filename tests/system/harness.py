@@ -44,13 +44,17 @@ def wait_until(condition, timeout=DEADLINE, what=""):
         time.sleep(0.01)
 
 
+def process_state(pid):
+    """R, S, Z and so on, as in proc(5); X when there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
+
+
 def alive(pid):
     """Is there such a process, and not only its remains?"""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state not in "ZX"
+    return process_state(pid) not in "ZX"
 
 
 def command_name(pid):
@@ -59,6 +63,15 @@ def command_name(pid):
 
 def count_descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def list_descriptors(pid):
+    """What they lead to. Some may be closed while one looks."""
+    links = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+    return links
 
 
 def resident_kib(pid):
@@ -398,7 +411,7 @@ class Inkod:
 
     def list_descriptors(self):
         status = self.status()
-        return {pid: [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        return {pid: list_descriptors(pid)
                 for pid in (status["keeperPid"], status["supervisorPid"])}
 
     # Actors and listeners that most tests need

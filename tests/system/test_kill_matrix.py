@@ -68,6 +68,8 @@ def test_clients_explained(rule, clients, blows, n_left):
 
 @pytest.mark.parametrize("rule, run, n_left", [
     (account.unacknowledged, account.Run(5, 3, 9, 25), 0),
+    (account.unacknowledged, account.Run(5, account.most_in_flight(), 9, 25), 0),
+    (account.unacknowledged, account.Run(5, account.most_in_flight() + 1, 9, 25), 1),
     (account.unacknowledged, account.Run(5, 3, 41, 45), 1),
     (account.unacknowledged, account.Run(5, 3, 5, 9), 1),
     (account.unacknowledged, account.Run(5, 3, 21, 29), 1),

@@ -11,7 +11,8 @@ import time
 
 import pytest
 
-from harness import ACTORS, BUILD, DEADLINE, INTERFACE, VarlinkError, wait_until
+from harness import (ACTORS, BUILD, DEADLINE, INTERFACE, VarlinkError, list_descriptors,
+                     process_state, wait_until)
 from test_kill import next_supervisor
 
 HELLO = BUILD / "http-hello"
@@ -450,13 +451,10 @@ def test_inkoctl_monitor(inko):
 
 
 def has_monitor(inko, process):
-    """It has asked: its connection to inkod is there, and calls are answered in turn."""
-    links = []
-    for fd in os.listdir(f"/proc/{process.pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):
-            links.append(os.readlink(f"/proc/{process.pid}/fd/{fd}"))
-    time.sleep(0.1)
-    return any(link.startswith("socket:") for link in links) and inko.status()
+    """It has asked: it has a connection to inkod, and sleeps, which it does for nothing but the
+    answer; and calls are answered in turn."""
+    asked = any(link.startswith("socket:") for link in list_descriptors(process.pid))
+    return asked and process_state(process.pid) == "S" and inko.status()
 
 
 def test_inkoctl_monitor_json(inko):

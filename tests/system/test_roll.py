@@ -215,6 +215,37 @@ def test_failure_that_prints_anything(inko):
     assert inko.ready("web")
 
 
+def largest_environment(inko, own):
+    """Spawns web with the most that a spec may have in it."""
+    for size in range(122_880, 0, -16):
+        try:
+            inko.spawn("web", own, environment=["A=" + "x" * size], instances=2)
+            return size
+        except VarlinkError as refusal:
+            assert "too long" in refusal.parameters["reason"]
+    raise AssertionError("no size fits")
+
+
+def test_failure_of_the_largest_spec(inko):
+    """There is room for the failure, whatever it says, in what is held of the actor."""
+    own = inko.directory / "own"
+    install(own, GOOD)
+    assert largest_environment(inko, own) > 100_000
+    for n in range(2):
+        answered = inko.load(inko.listen("web"), connections=100).report()
+        assert_all_answered(answered, at_least=100)
+        roll(inko)
+    pid = inko.supervisor_pid()
+    install(own, "#!/bin/sh\nprintf '\"%.0s' $(seq 1000)\nexit 1\n")
+    with pytest.raises(VarlinkError, match="RollFailed"):
+        roll(inko)
+    failure = inko.actor("web")["rollFailure"]
+    assert '"' * 200 in failure and inko.supervisor_pid() == pid
+    inko.kill(pid)
+    wait_until(lambda: next_supervisor(inko, pid))
+    assert inko.actor("web")["rollFailure"] == failure and inko.ready("web")
+
+
 def next_supervisor(inko, pid):
     try:
         status = inko.status()
