@@ -14,12 +14,36 @@
 
 struct request {
 	TAILQ_ENTRY(request) entries;
+	struct supervisor *supervisor;
 	struct call *call; /* NULL when its client has left */
 	enum request_kind kind;
 	char *name;
 	char *failure;	    /* of a spawn that is being undone */
 	int64_t generation; /* that a roll is to lead to */
+	sd_event_source *timer;
+	bool is_late; /* the acceptor had its time */
 };
+
+/* An acceptor that runs answers in a fraction of that, and one that has died is started again and
+ * told again. One of a build that knew no pause never answers. */
+#define PAUSE_SECONDS 5
+
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct request *request = userdata;
+
+	(void)source;
+	(void)usec;
+	request->is_late = true;
+	requests_check(request->supervisor);
+	return 0;
+}
+
+static void arm(struct request *request)
+{
+	(void)sd_event_add_time_relative(request->supervisor->event, &request->timer,
+		CLOCK_MONOTONIC, PAUSE_SECONDS * UINT64_C(1000000), 0, on_late, request);
+}
 
 int requests_add(
 	struct supervisor *supervisor, struct call *call, enum request_kind kind, const char *name)
@@ -30,6 +54,7 @@ int requests_add(
 	if (!request)
 		return -ENOMEM;
 	request->generation = actor ? actor->generation : 0;
+	request->supervisor = supervisor;
 	request->call = call;
 	request->kind = kind;
 	request->name = strdup(name);
@@ -38,6 +63,8 @@ int requests_add(
 		return -ENOMEM;
 	}
 	TAILQ_INSERT_TAIL(&supervisor->requests, request, entries);
+	if (kind == REQUEST_PAUSED)
+		arm(request);
 	requests_check(supervisor);
 	return 0;
 }
@@ -45,6 +72,7 @@ int requests_add(
 static void end(struct supervisor *supervisor, struct request *request)
 {
 	TAILQ_REMOVE(&supervisor->requests, request, entries);
+	sd_event_source_disable_unref(request->timer);
 	free(request->name);
 	free(request->failure);
 	free(request);
@@ -134,6 +162,19 @@ static bool check_rolled(struct request *request, const struct actor *actor)
 	return true;
 }
 
+static void fail_pause(struct request *request)
+{
+	const struct actor *acceptor = actor_find(request->supervisor, BUILTIN_ACCEPTOR);
+	const struct instance *instance = acceptor ? TAILQ_FIRST(&acceptor->instances) : NULL;
+
+	describe_failure(request->call, "Failed", NULL,
+		"the acceptor (pid %d) has not said within %d s that it accepts no more from %s; it "
+		"may be stopped, or of a build before the last upgrade: 'kill -KILL %d' has it replaced, and "
+		"the next one obeys; or 'inkoctl resume %s'",
+		instance ? (int)instance->process.pid : 0, PAUSE_SECONDS, request->name,
+		instance ? (int)instance->process.pid : 0, request->name);
+}
+
 static bool check_paused(struct request *request, const struct listener *listener)
 {
 	cJSON *parameters;
@@ -143,8 +184,12 @@ static bool check_paused(struct request *request, const struct listener *listene
 			request->name, listener ? "resumed" : "closed");
 		return true;
 	}
-	if (!listener->has_confirmed)
+	if (!listener->has_confirmed && !request->is_late)
 		return false;
+	if (!listener->has_confirmed) {
+		fail_pause(request);
+		return true;
+	}
 	parameters = cJSON_CreateObject();
 	(void)cJSON_AddItemToObject(parameters, "listener", listener_describe(listener));
 	call_reply(request->call, parameters);

@@ -1,6 +1,7 @@
 """Listeners that are paused: the backlog holds, and nobody is refused."""
 
 import contextlib
+import signal
 import socket
 import time
 
@@ -176,6 +177,23 @@ def test_full_mailboxes_and_pause(inko):
     assert_nobody_is_accepted(inko, record)
     resume(inko)
     assert_all_answered(load.report(), at_least=64)
+
+
+def test_an_acceptor_that_never_answers(inko, web):
+    """As one of a build that knows no pause: who asked is told what to do, and it helps."""
+    inko.settle()
+    listener = inko.status()["listeners"][0]["name"]
+    acceptor = inko.pids("acceptor")[0]
+    inko.kill(acceptor, signal.SIGSTOP)
+    with inko.varlink(timeout=harness.DEADLINE) as control:
+        with pytest.raises(VarlinkError) as refusal:
+            control.call("Pause", {"listener": listener})
+    assert f"kill -KILL {acceptor}" in refusal.value.parameters["reason"]
+    result = inko.ctl("pause", listener, check=False)
+    assert result.returncode == 1 and "inkoctl resume front" in result.stderr, result
+    inko.kill(acceptor)
+    inko.ctl("pause", listener)
+    assert inko.listener(listener)["state"] == "paused"
 
 
 def test_restarts_while_paused(inko, web):
