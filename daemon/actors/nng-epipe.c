@@ -1,7 +1,8 @@
 /*
  * nng before 1.6 takes EPIPE of sendmsg for the end of its own socket: a peer that leaves during
  * the handshake, as a port probe does, ends the listener for good, and what others send into it
- * later is lost. This sendmsg stands in the executable, in front of libc's, and says ECONNRESET
+ * later is lost. A dialer whose listener leaves then, as one does that ends in order, never dials
+ * again. This sendmsg stands in the executable, in front of libc's, and says ECONNRESET
  * instead, which nng takes for the end of that peer.
  *
  * nng never passes MSG_DONTWAIT, its sockets being non-blocking; libinko always does, and is left

@@ -20,6 +20,23 @@ static void test_probes_do_no_harm(void **state)
 	nng_probe_close(&probe);
 }
 
+/* Listeners that leave during the handshake: who dials goes on until he finds one that stays. */
+static void test_dialer_goes_on(void **state)
+{
+	struct inko_mailbox *sender;
+	struct nng_probe probe;
+
+	(void)state;
+	nng_probe_prepare(&probe);
+	assert_int_equal(inko_mailbox_dial(probe.url, &sender), 0);
+	for (int i = 0; i < NNG_PROBE_LEAVES; i++)
+		assert_true(nng_probe_leave(&probe));
+	assert_int_equal(inko_mailbox_listen(probe.url, &probe.listener), 0);
+	assert_true(nng_probe_delivers_of(&probe, sender));
+	inko_mailbox_close(sender);
+	nng_probe_close(&probe);
+}
+
 /* libinko's own sends, which are not nng's, see EPIPE as ever. */
 static void test_others_see_epipe(void **state)
 {
@@ -45,6 +62,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		leaks_test(test_others_see_epipe),
 		cmocka_unit_test(test_probes_do_no_harm),
+		cmocka_unit_test(test_dialer_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
