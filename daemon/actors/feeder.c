@@ -94,8 +94,9 @@ static int bring_one(struct feeder *feeder, struct feed *feed, enum feed_state *
 	*ret_state = feed->is_paused && !feed->held ? FEED_PAUSED : FEED_FULL;
 	if (r == 0 && !feed->held) {
 		r = feeder->type->take_one(feed);
-		if (r == -EAGAIN)
-			*ret_state = FEED_OPEN;
+		/* Of no other failure is it told when it is over. */
+		if (r < 0)
+			*ret_state = r == -EAGAIN ? FEED_OPEN : FEED_DELAYED;
 		feed->is_over = r == -EAGAIN && feed->is_ending;
 		feeder->has_over |= feed->is_over;
 	}

@@ -1,9 +1,12 @@
 """Listeners that are paused: the backlog holds, and nobody is refused."""
 
 import contextlib
+import ctypes
+import os
 import signal
 import socket
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,7 @@ from test_kill import builtin_pid, next_supervisor
 RECORDER = ACTORS / "recorder"
 # Long enough for anything that is under way to come to be seen.
 MOMENT = 0.3
+PIDFD_GETFD = 438
 
 
 @pytest.fixture
@@ -194,6 +198,41 @@ def test_an_acceptor_that_never_answers(inko, web):
     inko.kill(acceptor)
     inko.ctl("pause", listener)
     assert inko.listener(listener)["state"] == "paused"
+
+
+def borrow(pid, link):
+    """The process's descriptor of the socket that link (socket:[inode]) names."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        if os.readlink(f"/proc/{pid}/fd/{fd}") == link:
+            pidfd = os.pidfd_open(pid)
+            borrowed = libc.syscall(PIDFD_GETFD, pidfd, int(fd), 0)
+            os.close(pidfd)
+            if borrowed < 0:
+                pytest.skip(f"no descriptor may be borrowed: {os.strerror(ctypes.get_errno())}")
+            return socket.socket(fileno=borrowed)
+    raise AssertionError(f"{link} is none of {pid}'s")
+
+
+def listening_link(port):
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return next(f"socket:[{fields[9]}]" for fields in map(str.split, lines)
+                if fields[1].endswith(f":{port:04X}") and fields[3] == "0A")
+
+
+def test_a_listener_that_fails_for_a_while(inko, web):
+    """Whatever accept(2) says, it is tried again, also where nothing else happens."""
+    port, _ = web
+    http_get(port)
+    inko.settle()
+    with borrow(inko.pids("acceptor")[0], listening_link(port)) as listener:
+        listener.shutdown(socket.SHUT_RDWR)
+        time.sleep(MOMENT)
+        listener.listen(64)
+        # The kernel may have given it another.
+        port = listener.getsockname()[1]
+    for _ in range(3):
+        http_get(port)
 
 
 def test_restarts_while_paused(inko, web):
