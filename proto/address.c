@@ -42,8 +42,7 @@ static int complain(const char *complaint, const char **ret_complaint)
 	return -EINVAL;
 }
 
-/* A whole decimal number without sign and leading zeros, at most five digits. */
-static bool parse_port(const char *text, uint16_t *ret_port)
+bool address_parse_port(const char *text, uint16_t *ret_port)
 {
 	size_t length = strspn(text, DIGITS);
 	unsigned long port;
@@ -124,7 +123,7 @@ static int parse_tcp(const char *text, struct address *address, const char **ret
 	size_t length;
 	int r;
 
-	if (!colon || !parse_port(colon + 1, &port))
+	if (!colon || !address_parse_port(colon + 1, &port))
 		return complain(COMPLAINT_PORT, ret_complaint);
 	length = (size_t)(colon - text);
 	if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {

@@ -5,7 +5,9 @@
  * unix:///run/web.sock. One parser and one printer for every program.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <netinet/in.h>
@@ -27,6 +29,9 @@ struct address {
 /* Strict: nothing before, after or left out. On -EINVAL *ret_complaint is one sentence that
  * says what to write instead (static storage). */
 int address_parse(const char *text, struct address *ret_address, const char **ret_complaint);
+
+/* A port and nothing else: a decimal number without sign and leading zeros, up to 65535. */
+bool address_parse_port(const char *text, uint16_t *ret_port);
 
 /* The canonical text of address, as address_parse takes it. */
 void address_format(const struct address *address, char text[static ADDRESS_TEXT_BYTES]);

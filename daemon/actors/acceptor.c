@@ -45,7 +45,7 @@ static void get_peer(const struct sockaddr_storage *address, struct inko_ip *ip,
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
 	bool is_v4 = address->ss_family == AF_INET;
 
-	ip->version = is_v4 ? 4 : 6;
+	*ip = (struct inko_ip){.version = is_v4 ? 4 : 6};
 	memcpy(ip->bytes, is_v4 ? (const void *)&v4->sin_addr : (const void *)&v6->sin6_addr,
 		is_v4 ? 4 : 16);
 	*port = ntohs(is_v4 ? v4->sin_port : v6->sin6_port);

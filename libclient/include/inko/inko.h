@@ -5,6 +5,7 @@
  */
 
 #include <inko/actor.h>
+#include <inko/address.h>
 #include <inko/control.h>
 #include <inko/ip.h>
 #include <inko/mailbox.h>
