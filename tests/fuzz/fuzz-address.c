@@ -27,6 +27,21 @@ static void check_format(const struct address *address)
 	fuzz_check(name_is_valid(name));
 }
 
+/* A path and a port have one spelling each. */
+static void check_spelling(const struct address *address, const char *text)
+{
+	char canonical[ADDRESS_TEXT_BYTES];
+
+	address_format(address, canonical);
+	if (address->any.sa_family == AF_UNIX) {
+		fuzz_check(strcmp(text, canonical) == 0);
+		fuzz_check(address->length <= sizeof(address->un));
+	} else {
+		fuzz_check(strncmp(text, "tcp://", strlen("tcp://")) == 0);
+		fuzz_check(strcmp(strrchr(text, ':'), strrchr(canonical, ':')) == 0);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text = fuzz_text(data, size);
@@ -36,8 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (r == 0) {
 		fuzz_check(!complaint);
-		fuzz_check(address.any.sa_family == AF_UNIX || strncmp(text, "tcp://", 6) == 0);
 		check_format(&address);
+		check_spelling(&address, text);
 	} else {
 		fuzz_check(r == -EINVAL && complaint && *complaint);
 	}
