@@ -125,13 +125,6 @@ void inko_socket_set_deadline(struct inko_socket *socket, uint64_t deadline_usec
 	socket->deadline_usec = deadline_usec;
 }
 
-static int socket_wait(const struct inko_socket *socket, short events)
-{
-	struct pollfd wanted = {.fd = socket->fd, .events = events};
-
-	return wait_for(&wanted, 1, socket->deadline_usec);
-}
-
 /* Listening and connecting */
 
 static socklen_t address_make(
@@ -324,14 +317,14 @@ int stream_try_accept(struct inko_socket *listener, short revents, struct inko_s
 
 int inko_socket_accept(struct inko_socket *listener, struct inko_socket **ret_socket)
 {
-	struct pollfd waiting = {.fd = listener->fd, .events = STREAM_ACCEPT_EVENTS};
 	int r = stream_prepare_accept(listener);
+	short revents = 0;
 
 	while (r == 0) {
-		r = stream_try_accept(listener, waiting.revents, ret_socket);
+		r = stream_try_accept(listener, revents, ret_socket);
 		if (r != -EAGAIN)
 			return r;
-		r = wait_for(&waiting, 1, listener->deadline_usec);
+		r = wait_for_socket_events(listener, STREAM_ACCEPT_EVENTS, &revents);
 	}
 	return r;
 }
@@ -352,7 +345,7 @@ ssize_t inko_socket_read(struct inko_socket *socket, void *buffer, size_t size)
 			continue;
 		if (errno != EAGAIN)
 			return -errno;
-		r = socket_wait(socket, POLLIN);
+		r = wait_for_socket(socket, POLLIN);
 		if (r < 0)
 			return r;
 	}
@@ -391,7 +384,7 @@ int inko_socket_write(struct inko_socket *socket, const void *bytes, size_t size
 			continue;
 		if (errno != EAGAIN)
 			return -errno;
-		r = socket_wait(socket, POLLOUT);
+		r = wait_for_socket(socket, POLLOUT);
 		if (r < 0)
 			return r;
 	}

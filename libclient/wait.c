@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "libclient/stream.h"
 #include "libclient/wait.h"
 
 #define NSEC_PER_USEC 1000u
@@ -43,4 +44,21 @@ int wait_for(struct pollfd *fds, size_t n_fds, uint64_t deadline_usec)
 		if (errno != EINTR)
 			return -errno;
 	}
+}
+
+int wait_for_socket_events(struct inko_socket *socket, short events, short *ret_revents)
+{
+	struct pollfd wanted = {.fd = socket->fd, .events = events};
+	int r = wait_for(&wanted, 1, socket->deadline_usec);
+
+	if (r == 0)
+		*ret_revents = wanted.revents;
+	return r;
+}
+
+int wait_for_socket(struct inko_socket *socket, short events)
+{
+	short revents;
+
+	return wait_for_socket_events(socket, events, &revents);
 }
