@@ -10,11 +10,12 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "libclient/wait.h"
 #include "proto/descriptor.h"
 
 #include <inko/actor.h>
 
-#define NOTIFY_WAIT_MSEC 1000
+#define NOTIFY_WAIT_USEC 1000000
 
 const char *inko_actor_name(void)
 {
@@ -52,6 +53,7 @@ static int notify_address(const char *path, struct sockaddr_un *ret_address, soc
 static int notify_send(int fd, const char *line)
 {
 	struct pollfd room = {.fd = fd, .events = POLLOUT};
+	uint64_t deadline_usec = wait_now_usec() + NOTIFY_WAIT_USEC;
 
 	for (;;) {
 		int r;
@@ -62,11 +64,9 @@ static int notify_send(int fd, const char *line)
 			continue;
 		if (errno != EAGAIN)
 			return -errno;
-		r = poll(&room, 1, NOTIFY_WAIT_MSEC);
-		if (r == 0)
-			return -EAGAIN;
-		if (r < 0 && errno != EINTR)
-			return -errno;
+		r = wait_for(&room, 1, deadline_usec);
+		if (r < 0)
+			return r == -ETIMEDOUT ? -EAGAIN : r;
 	}
 }
 

@@ -16,17 +16,23 @@
 
 #include <inko/control.h>
 
+#include "libclient/scheduler.h"
+#include "libclient/wait.h"
 #include "proto/descriptor.h"
 #include "proto/json.h"
 #include "proto/limits.h"
 #include "proto/runtime.h"
+
+/* Nothing tells when a full backlog has room, but connect(2) itself if it may block the thread. */
+#define BACKLOG_WAIT_USEC 20000
 
 struct inko_control {
 	int fd; /* -1 when the connection is of no more use */
 	char *buffer;
 	size_t size;
 	size_t capacity;
-	bool streams; /* a call is open that is answered more than once */
+	bool streams;	       /* a call is open that is answered more than once */
+	uint64_t timeout_usec; /* 0: none */
 };
 
 struct reply {
@@ -59,21 +65,37 @@ int inko_control_directory(const char *option, char **ret_directory)
 	return 0;
 }
 
+/* After connect(2) failed with error: 0 to try again. */
+static int connect_again(int error)
+{
+	int r;
+
+	if (error == EINTR)
+		return 0;
+	if (error != EAGAIN)
+		return -error;
+	r = wait_for(NULL, 0, wait_now_usec() + BACKLOG_WAIT_USEC);
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
 /* connect(2) to path, again when a signal came while the server's backlog was full. */
 static int connect_to(const char *path, int *ret_fd)
 {
+	int in_task = scheduler_can_park();
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	_cleanup_close_ int fd = -1;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (in_task ? SOCK_NONBLOCK : 0), 0);
 	if (fd < 0)
 		return -errno;
 	while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		if (errno != EINTR)
-			return -errno;
+		int r = connect_again(errno);
+
+		if (r < 0)
+			return r;
 	}
 	*ret_fd = descriptor_take(&fd);
 	return 0;
@@ -113,18 +135,10 @@ struct inko_control *inko_control_close(struct inko_control *control)
 
 int inko_control_set_timeout(struct inko_control *control, uint64_t timeout_usec)
 {
-	const struct timeval timeout = {
-		.tv_sec = (time_t)(timeout_usec / 1000000),
-		.tv_usec = (suseconds_t)(timeout_usec % 1000000),
-	};
-
 	if (control->fd < 0)
 		return -ENOTCONN;
-	return setsockopt(control->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) < 0 ||
-			       setsockopt(control->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout,
-				       sizeof(timeout)) < 0
-		       ? -errno
-		       : 0;
+	control->timeout_usec = timeout_usec;
+	return 0;
 }
 
 static int add_method(cJSON *call, const char *method)
@@ -181,20 +195,63 @@ static int format_call(const char *method, const char *parameters, bool more, ch
 	return 0;
 }
 
-static int send_frame(int fd, const char *frame, size_t size)
+/* Until when the call that begins now may wait. */
+static uint64_t call_deadline(const struct inko_control *control)
 {
-	ssize_t n;
+	return control->timeout_usec ? wait_now_usec() + control->timeout_usec : 0;
+}
 
-	for (size_t sent = 0; sent < size; sent += n) {
-		n = send(fd, frame + sent, size - sent, MSG_NOSIGNAL);
-		if (n >= 0)
-			continue;
-		if (errno == EINTR)
-			n = 0;
-		else
-			return errno == EPIPE ? -ECONNRESET : errno == EAGAIN ? -ETIMEDOUT : -errno;
+static int send_frame(struct inko_control *control, const char *frame, size_t size)
+{
+	struct pollfd room = {.fd = control->fd, .events = POLLOUT};
+	uint64_t deadline_usec = call_deadline(control);
+
+	while (size > 0) {
+		ssize_t n = send(control->fd, frame, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+		int r = n < 0 ? -errno : 0;
+
+		if (n > 0) {
+			frame += n;
+			size -= (size_t)n;
+		}
+		if (r == -EAGAIN)
+			r = wait_for(&room, 1, deadline_usec);
+		if (r < 0 && r != -EINTR)
+			return r == -EPIPE ? -ECONNRESET : r;
 	}
 	return 0;
+}
+
+/* Waits for more of an answer; who follows a call that is answered more than once wants to know of
+ * signals meanwhile. */
+static int wait_for_bytes(struct inko_control *control, uint64_t deadline_usec)
+{
+	struct pollfd readable = {.fd = control->fd, .events = POLLIN};
+
+	return control->streams ? wait_for_or_signal(&readable, 1, deadline_usec)
+				: wait_for(&readable, 1, deadline_usec);
+}
+
+/* Reads what there is: how much, at least a byte. */
+static ssize_t receive_bytes(
+	struct inko_control *control, void *buffer, size_t size, uint64_t deadline_usec)
+{
+	for (;;) {
+		ssize_t n = recv(control->fd, buffer, size, MSG_DONTWAIT);
+		int r;
+
+		if (n > 0)
+			return n;
+		if (n == 0)
+			return -ECONNRESET;
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return -errno;
+		r = wait_for_bytes(control, deadline_usec);
+		if (r < 0)
+			return r;
+	}
 }
 
 static int grow(struct inko_control *control)
@@ -219,6 +276,7 @@ static int grow(struct inko_control *control)
 static int receive_frame(struct inko_control *control, size_t *ret_size)
 {
 	char *end = control->size > 0 ? memchr(control->buffer, '\0', control->size) : NULL;
+	uint64_t deadline_usec = call_deadline(control);
 	ssize_t n;
 	int r;
 
@@ -226,14 +284,10 @@ static int receive_frame(struct inko_control *control, size_t *ret_size)
 		r = grow(control);
 		if (r < 0)
 			return r;
-		n = recv(control->fd, control->buffer + control->size,
-			control->capacity - control->size, 0);
-		if (n < 0 && errno == EINTR && !control->streams)
-			continue;
+		n = receive_bytes(control, control->buffer + control->size,
+			control->capacity - control->size, deadline_usec);
 		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		if (n == 0)
-			return -ECONNRESET;
+			return (int)n;
 		end = memchr(control->buffer + control->size, '\0', n);
 		control->size += n;
 	}
@@ -319,7 +373,7 @@ static int send_call(
 	size = strlen(frame) + 1;
 	if (size > LIMIT_FRAME_BYTES)
 		return -EMSGSIZE;
-	r = control->size > 0 ? -EBADMSG : send_frame(control->fd, frame, size);
+	r = control->size > 0 ? -EBADMSG : send_frame(control, frame, size);
 	if (r < 0)
 		descriptor_close(&control->fd);
 	return r;

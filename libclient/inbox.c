@@ -17,6 +17,7 @@
 #include "libclient/inherited.h"
 #include "libclient/message.h"
 #include "libclient/service.h"
+#include "libclient/wait-list.h"
 #include "proto/counters.h"
 #include "proto/descriptor.h"
 #include "proto/lane.h"
@@ -66,6 +67,7 @@ struct inbox {
 	struct outbox *outboxes;
 	size_t charge_bytes; /* 0 until it is measured */
 	struct counters_page *counters;
+	struct wait_list news;
 };
 
 static bool inbox_has_ended(const struct inbox *inbox)
@@ -215,6 +217,19 @@ static void inbox_drop_inlet(struct inbox *inbox, const struct inlet *inlet)
 	}
 }
 
+struct wait_list *inbox_peek_news(struct inbox *inbox)
+{
+	return &inbox->news;
+}
+
+/* Whoever waits for something beside inkod's lane looks again. */
+static void inbox_tell_news(struct inbox *inbox)
+{
+	wait_list_wake_all(&inbox->news);
+	for (struct outbox *outbox = inbox->outboxes; outbox; outbox = *outbox_next(outbox))
+		wait_list_wake_all(outbox_peek_news(outbox));
+}
+
 /* From now on receive what is here and nothing else. What only we read ends by being revoked,
  * if that was not done before; what siblings read too is theirs, unless inkod is gone and they are
  * told the same. */
@@ -229,6 +244,7 @@ static void inbox_stop(struct inbox *inbox, bool gone)
 			(void)lane_revoke(inbox->inlets[i]->fd);
 	}
 	inbox_watch_supervisor(inbox);
+	inbox_tell_news(inbox);
 }
 
 /* Outboxes */

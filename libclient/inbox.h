@@ -13,6 +13,7 @@
 
 struct counters_page;
 struct inbox;
+struct wait_list;
 
 /* An inbox of the lanes that this process was started with. Errors of inko_mailbox_open_own. */
 int inbox_new(struct inbox **ret_inbox);
@@ -37,5 +38,7 @@ struct counters_page *inbox_peek_counters(const struct inbox *inbox);
 struct pollfd inbox_poll_supervisor(const struct inbox *inbox);
 /* Does what inkod says; what is for the program is held for receive. 0, or -EMFILE and the like. */
 int inbox_listen_to_supervisor(struct inbox *inbox);
+/* Woken when inkod said something that a task of this process heard first: for who waits beside. */
+struct wait_list *inbox_peek_news(struct inbox *inbox);
 /* Told to stop, or inkod is gone: nothing new comes any more. */
 bool inbox_is_stopping(const struct inbox *inbox);

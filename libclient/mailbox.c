@@ -10,15 +10,12 @@
 
 #include "libclient/counters.h"
 #include "libclient/inbox.h"
+#include "libclient/mailbox.h"
 #include "libclient/message.h"
 #include "libclient/outbox.h"
 #include "libclient/stream.h"
+#include "libclient/task-mailbox.h"
 #include "libclient/wait.h"
-
-struct inko_mailbox {
-	const struct inko_mailbox_transport *transport;
-	void *context;
-};
 
 /* A mailbox to send to. The outbox is the inbox's, which outlives this. */
 struct opened {
@@ -42,7 +39,7 @@ int inko_mailbox_new(const struct inko_mailbox_transport *transport, void *conte
 
 struct inko_mailbox *inko_mailbox_close(struct inko_mailbox *mailbox)
 {
-	if (!mailbox)
+	if (!mailbox || mailbox->of_task)
 		return NULL;
 	if (mailbox->transport->close)
 		mailbox->transport->close(mailbox->context);
@@ -64,38 +61,52 @@ int inko_mailbox_try_receive(struct inko_mailbox *mailbox, struct inko_message *
 	return mailbox->transport->try_receive(mailbox->context, ret_message);
 }
 
+/* Waits until there may be something to receive, or room to send. */
+static int mailbox_wait(struct inko_mailbox *mailbox, bool to_send)
+{
+	struct pollfd readable = {.events = POLLIN};
+
+	if (mailbox->transport->wait)
+		return mailbox->transport->wait(mailbox->context, to_send);
+	readable.fd = inko_mailbox_get_fd(mailbox);
+	return readable.fd < 0 ? readable.fd : wait_for(&readable, 1, 0);
+}
+
 int inko_mailbox_receive(struct inko_mailbox *mailbox, struct inko_message **ret_message)
 {
-	for (;;) {
-		struct pollfd readable = {.events = POLLIN};
-		int r = inko_mailbox_try_receive(mailbox, ret_message);
+	int r;
 
-		if (r != -EAGAIN)
-			return r;
-		readable.fd = inko_mailbox_get_fd(mailbox);
-		if (readable.fd < 0)
-			return readable.fd;
-		r = wait_for(&readable, 1, 0);
+	while ((r = inko_mailbox_try_receive(mailbox, ret_message)) == -EAGAIN) {
+		r = mailbox_wait(mailbox, false);
 		if (r < 0)
 			return r;
 	}
-}
-
-static int mailbox_send(struct inko_mailbox *mailbox, struct inko_message *take_message, bool wait)
-{
-	if (!mailbox->transport->send)
-		return -EOPNOTSUPP;
-	return mailbox->transport->send(mailbox->context, take_message, wait);
-}
-
-int inko_mailbox_send(struct inko_mailbox *mailbox, struct inko_message *take_message)
-{
-	return mailbox_send(mailbox, take_message, true);
+	return r;
 }
 
 int inko_mailbox_try_send(struct inko_mailbox *mailbox, struct inko_message *take_message)
 {
-	return mailbox_send(mailbox, take_message, false);
+	if (!mailbox->transport->try_send)
+		return -EOPNOTSUPP;
+	return mailbox->transport->try_send(mailbox->context, take_message);
+}
+
+int inko_mailbox_send(struct inko_mailbox *mailbox, struct inko_message *take_message)
+{
+	unsigned int n_tries = 0;
+
+	for (;;) {
+		int r = inko_mailbox_try_send(mailbox, take_message);
+
+		if (r == -EAGAIN)
+			r = mailbox_wait(mailbox, true);
+		else if (r == -ETOOMANYREFS)
+			r = message_wait_for_refs(&n_tries);
+		else
+			return r;
+		if (r < 0)
+			return r;
+	}
 }
 
 /* The process's own */
@@ -151,7 +162,7 @@ int inko_mailbox_accept(
 		if (inbox_is_stopping(inbox))
 			return -ESHUTDOWN;
 		/* Before accept, not after it failed: a busy listener must not hide a stop. */
-		r = wait_for(fds, 2, listener->deadline_usec);
+		r = wait_in(inbox_peek_news(inbox), fds, 2, listener->deadline_usec);
 		if (r == 0 && fds[1].revents)
 			r = inbox_listen_to_supervisor(inbox);
 		if (r < 0 || inbox_is_stopping(inbox) || !fds[0].revents)
@@ -172,44 +183,31 @@ static int opened_get_fd(void *context)
 }
 
 /* A new lane may wait unread: the program need not receive to be able to send. */
-static int opened_try_send(struct opened *opened, struct inko_message *message)
+static int opened_try_send(void *context, struct inko_message *take_message)
 {
-	int r = outbox_send(opened->outbox, message);
+	struct opened *opened = context;
+	int r = outbox_send(opened->outbox, take_message);
 
 	if (r != -EAGAIN)
 		return r;
 	r = inbox_listen_to_supervisor(opened->inbox);
-	return r < 0 ? r : outbox_send(opened->outbox, message);
+	return r < 0 ? r : outbox_send(opened->outbox, take_message);
 }
 
 /* Waits until there may be room, or a lane more. */
-static int opened_wait(struct opened *opened)
+static int opened_wait(void *context, bool to_send)
 {
+	struct opened *opened = context;
 	struct pollfd fds[] = {
 		{.fd = outbox_get_fd(opened->outbox), .events = POLLIN},
 		inbox_poll_supervisor(opened->inbox),
 	};
 
+	(void)to_send;
 	/* Nobody is there, and nobody will tell us of anybody any more. */
 	if (inbox_is_stopping(opened->inbox) && outbox_is_empty(opened->outbox))
 		return -ESHUTDOWN;
-	return wait_for(fds, 2, 0);
-}
-
-static int opened_send(void *context, struct inko_message *take_message, bool wait)
-{
-	struct opened *opened = context;
-	unsigned int n_tries = 0;
-
-	for (;;) {
-		int r = opened_try_send(opened, take_message);
-
-		if (!wait || (r != -EAGAIN && r != -ETOOMANYREFS))
-			return r;
-		r = r == -EAGAIN ? opened_wait(opened) : message_wait_for_refs(&n_tries);
-		if (r < 0)
-			return r;
-	}
+	return wait_in(outbox_peek_news(opened->outbox), fds, 2, 0);
 }
 
 static unsigned int opened_room(struct opened *opened)
@@ -223,7 +221,8 @@ static unsigned int opened_room(struct opened *opened)
 
 static const struct inko_mailbox_transport opened_transport = {
 	.get_fd = opened_get_fd,
-	.send = opened_send,
+	.try_send = opened_try_send,
+	.wait = opened_wait,
 	.close = free,
 };
 
@@ -254,8 +253,10 @@ unsigned int inko_mailbox_room(struct inko_mailbox *mailbox)
 
 	if (mailbox->transport == &opened_transport)
 		return opened_room(mailbox->context);
+	if (mailbox->transport == &task_mailbox_transport)
+		return task_mailbox_room(mailbox->context);
 	/* Another transport tells by its descriptor only whether there is any. */
-	if (!mailbox->transport->send)
+	if (!mailbox->transport->try_send)
 		return 0;
 	readable.fd = inko_mailbox_get_fd(mailbox);
 	return readable.fd >= 0 && poll(&readable, 1, 0) == 1;

@@ -5,22 +5,28 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "libclient/message.h"
+#include "libclient/owned.h"
 #include "libclient/stream.h"
+#include "libclient/task-mailbox.h"
 #include "libclient/wait.h"
+#include "libclient/watch.h"
 #include "proto/descriptor.h"
 #include "proto/name.h"
+
+#include <inko/task.h>
 
 /* A connection has one socket, and most others few: those need no memory of their own. */
 #define MESSAGE_FEW_FDS 4
 
 /* Descriptors in flight are charged to a uid: some other process of it has to receive first, and
  * nothing says when it has. Five seconds in all. */
-#define REFS_WAIT_MSEC 10
+#define REFS_WAIT_USEC 10000
 #define REFS_TRIES 500
 
 struct inko_message {
@@ -30,8 +36,14 @@ struct inko_message {
 	int *fds; /* few_fds, or malloc'd */
 	unsigned int next_fd, n_fds;
 	int few_fds[MESSAGE_FEW_FDS];
-	struct service *service; /* that every descriptor left here is entered in, or NULL */
+	/* Of each descriptor the socket that it was pushed as, or NULL: one that stays in this
+	 * process arrives as it was. few_sockets, or malloc'd. */
+	struct inko_socket **sockets;
+	struct inko_socket *few_sockets[MESSAGE_FEW_FDS];
+	struct service *service; /* that every descriptor without socket is entered in, or NULL */
 	struct answer_way *way;
+	struct inko_task *asker; /* that answers go to, if they go by no way */
+	struct owned owned;
 	struct inko_message *next;
 	char inline_bytes[]; /* at least a NUL */
 };
@@ -60,6 +72,12 @@ struct answer_way *answer_way_unref(struct answer_way *way)
 
 /* Lifecycle */
 
+static void message_free_owned(struct owned *owned)
+{
+	inko_message_free(
+		(struct inko_message *)((char *)owned - offsetof(struct inko_message, owned)));
+}
+
 /* A message with room for size bytes and a NUL after them in itself. */
 static struct inko_message *message_allocate(size_t size)
 {
@@ -67,8 +85,9 @@ static struct inko_message *message_allocate(size_t size)
 
 	if (!message)
 		return NULL;
-	*message = (struct inko_message){.fds = message->few_fds};
+	*message = (struct inko_message){.fds = message->few_fds, .sockets = message->few_sockets};
 	message->inline_bytes[size] = '\0';
+	owned_enter(&message->owned, message_free_owned);
 	return message;
 }
 
@@ -121,15 +140,22 @@ int inko_message_new_connection(int *take_fd, const char *listener, const struct
 /* Makes room for n descriptors; there are none yet, or they are few. */
 static int message_make_room(struct inko_message *message, unsigned int n)
 {
+	struct inko_socket **sockets;
 	int *fds;
 
 	if (n <= MESSAGE_FEW_FDS || message->fds != message->few_fds)
 		return 0;
 	fds = malloc(LIMIT_SOCKETS * sizeof(int));
-	if (!fds)
+	sockets = calloc(LIMIT_SOCKETS, sizeof(struct inko_socket *));
+	if (!fds || !sockets) {
+		free(fds);
+		free(sockets);
 		return -ENOMEM;
+	}
 	memcpy(fds, message->few_fds, sizeof(message->few_fds));
+	memcpy(sockets, message->few_sockets, sizeof(message->few_sockets));
 	message->fds = fds;
+	message->sockets = sockets;
 	return 0;
 }
 
@@ -164,29 +190,33 @@ int message_new_from_lane(struct lane_message *take_message, struct service *ser
 	return 0;
 }
 
-/* Takes the first descriptor that is left, and its place in service if ret_service is given. */
-static int message_take(struct inko_message *message, struct service **ret_service)
+/* Closes the first descriptor that is left. */
+static void message_close_one(struct inko_message *message)
 {
-	if (ret_service)
-		*ret_service = message->service;
-	return message->fds[message->next_fd++];
+	unsigned int i = message->next_fd++;
+
+	if (message->sockets[i]) {
+		inko_socket_close(message->sockets[i]);
+		return;
+	}
+	descriptor_close(&message->fds[i]);
+	service_leave(message->service);
 }
 
 struct inko_message *inko_message_free(struct inko_message *message)
 {
 	if (!message)
 		return NULL;
-	while (message->next_fd < message->n_fds) {
-		struct service *service;
-		int fd = message_take(message, &service);
-
-		descriptor_close(&fd);
-		service_leave(service);
-	}
-	if (message->fds != message->few_fds)
+	owned_leave(&message->owned);
+	while (message->next_fd < message->n_fds)
+		message_close_one(message);
+	if (message->fds != message->few_fds) {
 		free(message->fds);
+		free(message->sockets);
+	}
 	free(message->bytes);
 	answer_way_unref(message->way);
+	inko_task_unref(message->asker);
 	free(message);
 	return NULL;
 }
@@ -200,7 +230,9 @@ int inko_message_push_socket(struct inko_message *message, struct inko_socket *t
 		return -E2BIG;
 	if (message_make_room(message, message->n_fds + 1) < 0)
 		return -ENOMEM;
-	message->fds[message->n_fds++] = inko_socket_release(take_socket);
+	owned_leave(&take_socket->owned);
+	message->sockets[message->n_fds] = take_socket;
+	message->fds[message->n_fds++] = take_socket->fd;
 	return 0;
 }
 
@@ -211,29 +243,38 @@ size_t inko_message_count_sockets(const struct inko_message *message)
 
 int inko_message_take_socket(struct inko_message *message, struct inko_socket **ret_socket)
 {
-	_cleanup_close_ int fd = -1;
-	struct service *service;
+	unsigned int i = message->next_fd;
 	int r;
 
 	if (inko_message_count_sockets(message) == 0)
 		return -ENOENT;
-	fd = message_take(message, &service);
-	r = stream_adopt(&fd, service, ret_socket);
-	if (r == 0)
+	if (message->sockets[i]) {
+		stream_own(message->sockets[i]);
+		*ret_socket = message->sockets[i];
+		message->next_fd++;
 		return 0;
-	descriptor_close(&fd);
-	service_leave(service);
-	return r == -ENOMEM ? r : -EPROTOTYPE;
+	}
+	r = stream_adopt(&message->fds[i], message->service, ret_socket);
+	if (r < 0) {
+		message_close_one(message);
+		return r == -ENOMEM ? r : -EPROTOTYPE;
+	}
+	message->next_fd++;
+	return 0;
 }
 
 int inko_message_take_fd(struct inko_message *message, int *ret_fd)
 {
-	struct service *service;
+	unsigned int i = message->next_fd;
 
 	if (inko_message_count_sockets(message) == 0)
 		return -ENOENT;
-	*ret_fd = message_take(message, &service);
-	service_leave(service);
+	*ret_fd = message->fds[i];
+	if (message->sockets[i])
+		(void)inko_socket_release(message->sockets[i]);
+	else
+		service_leave(message->service);
+	message->next_fd++;
 	return 0;
 }
 
@@ -298,6 +339,10 @@ int message_send_into_lane(int write_fd, struct inko_message *message, enum enve
 {
 	struct envelope envelope = message->envelope;
 
+	/* They leave this process: what happens to them there is not for its epoll. */
+	for (unsigned int i = message->next_fd; i < message->n_fds; i++)
+		if (message->sockets[i])
+			watch_forget(message->sockets[i]);
 	envelope.kind = (uint8_t)kind;
 	envelope.flags = 0;
 	return lane_send(write_fd, &envelope, inko_message_peek_bytes(message, NULL),
@@ -305,42 +350,65 @@ int message_send_into_lane(int write_fd, struct inko_message *message, enum enve
 		inko_message_count_sockets(message));
 }
 
+void message_note_sent(
+	struct inko_message *message, enum inko_message_kind kind, struct inko_task *asker)
+{
+	message->envelope.kind = (uint8_t)kind;
+	if (kind != INKO_CONNECTION)
+		message->envelope.time_usec = wait_now_usec();
+	if (asker && !message->way && !message->asker && kind != INKO_ANSWER)
+		message->asker = inko_task_ref(asker);
+}
+
 int message_wait_for_refs(unsigned int *n_tries)
 {
+	int r;
+
 	if ((*n_tries)++ >= REFS_TRIES)
 		return -ETOOMANYREFS;
-	(void)poll(NULL, 0, REFS_WAIT_MSEC);
+	r = wait_for(NULL, 0, wait_now_usec() + REFS_WAIT_USEC);
+	return r == -ETIMEDOUT ? 0 : r;
+}
+
+/* Waits until an answer that failed with error may fit: 0, or it does not wait for that. */
+static int answer_wait(int way_fd, int error, unsigned int *n_tries)
+{
+	struct pollfd room = {.fd = way_fd, .events = POLLOUT};
+
+	if (error == -EAGAIN)
+		return wait_for(&room, 1, 0);
+	return error == -ETOOMANYREFS ? message_wait_for_refs(n_tries) : error;
+}
+
+static int message_answer_by_lane(int way_fd, struct inko_message *take_answer)
+{
+	unsigned int n_tries = 0;
+	int r;
+
+	while ((r = message_send_into_lane(way_fd, take_answer, ENVELOPE_ANSWER)) < 0) {
+		r = answer_wait(way_fd, r, &n_tries);
+		if (r < 0)
+			return r == -EPIPE ? -ENOTCONN : r;
+	}
+	inko_message_free(take_answer);
 	return 0;
 }
 
 int inko_message_reply(struct inko_message *question, struct inko_message *take_answer)
 {
-	struct pollfd room = {.events = POLLOUT};
-	unsigned int n_tries = 0;
-	int r;
-
-	if (!question->way)
+	if (!question->way && !question->asker)
 		return -ENOTCONN;
-	room.fd = question->way->fd;
 	take_answer->envelope.correlation = question->envelope.correlation;
-	do {
-		r = message_send_into_lane(room.fd, take_answer, ENVELOPE_ANSWER);
-		if (r == -EAGAIN)
-			(void)wait_for(&room, 1, 0);
-		else if (r == -ETOOMANYREFS && message_wait_for_refs(&n_tries) == 0)
-			r = -EAGAIN;
-	} while (r == -EAGAIN);
-	if (r == -EPIPE)
-		return -ENOTCONN;
-	if (r == 0)
-		inko_message_free(take_answer);
-	return r;
+	if (question->asker)
+		return task_mailbox_answer(question->asker, take_answer);
+	return message_answer_by_lane(question->way->fd, take_answer);
 }
 
 /* Queues */
 
 void message_queue_push(struct message_queue *queue, struct inko_message *take_message)
 {
+	owned_leave(&take_message->owned);
 	take_message->next = NULL;
 	if (queue->last)
 		queue->last->next = take_message;
@@ -360,6 +428,7 @@ struct inko_message *message_queue_take(struct message_queue *queue)
 	if (!queue->first)
 		queue->last = NULL;
 	queue->n_messages--;
+	owned_enter(&message->owned, message_free_owned);
 	return message;
 }
 

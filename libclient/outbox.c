@@ -11,6 +11,7 @@
 
 #include "libclient/message.h"
 #include "libclient/outbox.h"
+#include "libclient/wait-list.h"
 #include "proto/descriptor.h"
 #include "proto/lane.h"
 
@@ -34,6 +35,7 @@ struct outbox {
 	size_t n_outlets, next;
 	unsigned int n_calls; /* since the last look */
 	struct outbox *next_outbox;
+	struct wait_list news;
 };
 
 /* Lifecycle */
@@ -92,6 +94,11 @@ bool outbox_is_empty(const struct outbox *outbox)
 int outbox_get_fd(const struct outbox *outbox)
 {
 	return outbox->epoll_fd;
+}
+
+struct wait_list *outbox_peek_news(struct outbox *outbox)
+{
+	return &outbox->news;
 }
 
 /* Watching */
@@ -211,6 +218,7 @@ static void outbox_drop(struct outbox *outbox, size_t i)
 	if (outbox->next > i)
 		outbox->next--;
 	outlet_free(outlet);
+	wait_list_wake_all(&outbox->news);
 }
 
 static void outbox_drop_outlet(struct outbox *outbox, const struct outlet *outlet)
@@ -227,11 +235,15 @@ static void outbox_drop_outlet(struct outbox *outbox, const struct outlet *outle
 
 static void outlet_ask_for_room(struct outbox *outbox, struct outlet *outlet)
 {
+	bool was_full = outlet->full;
+
 	if (lane_room(outlet->fd, outbox->charge_bytes, &outlet->credit) < 0)
 		outlet->credit = 0;
 	outlet->full = outlet->credit == 0;
 	if (outlet->full)
 		outlet_set_watched(outbox, outlet, true);
+	else if (was_full)
+		wait_list_wake_all(&outbox->news);
 }
 
 static void outlet_set_full(struct outbox *outbox, struct outlet *outlet)

@@ -11,6 +11,7 @@
 #include <inko/mailbox.h>
 
 struct outbox;
+struct wait_list;
 
 /* name is "web", whose instances have a lane each, or that with a slash and a star after it: the
  * lane that they share. */
@@ -27,6 +28,9 @@ bool outbox_is_for(const struct outbox *outbox, const char *name);
 int outbox_open(struct outbox *outbox, size_t charge_bytes);
 /* Readable when the lanes, which were full, may have room, or have ended. */
 int outbox_get_fd(const struct outbox *outbox);
+/* Woken when the outbox may have come by room in another way: what a task of this process saw first
+ * the descriptor does not tell the others. */
+struct wait_list *outbox_peek_news(struct outbox *outbox);
 bool outbox_is_empty(const struct outbox *outbox);
 
 /* One lane more, taken even on failure; a number that is known is closed. */

@@ -93,7 +93,7 @@ static int remote_try_receive(void *context, struct inko_message **ret_message)
 	return r;
 }
 
-static int remote_send(void *context, struct inko_message *take_message, bool wait)
+static int remote_try_send(void *context, struct inko_message *take_message)
 {
 	const struct remote *remote = context;
 	const char *bytes;
@@ -108,7 +108,7 @@ static int remote_send(void *context, struct inko_message *take_message, bool wa
 		return -ENOMEM;
 	if (size > 0)
 		memcpy(nng_msg_body(sent), bytes, size);
-	r = nng_sendmsg(remote->socket, sent, wait ? 0 : NNG_FLAG_NONBLOCK);
+	r = nng_sendmsg(remote->socket, sent, NNG_FLAG_NONBLOCK);
 	if (r != 0) {
 		nng_msg_free(sent);
 		return negative_errno(r);
@@ -127,7 +127,7 @@ static void remote_close(void *context)
 
 static const struct inko_mailbox_transport push_transport = {
 	.get_fd = remote_get_fd,
-	.send = remote_send,
+	.try_send = remote_try_send,
 	.close = remote_close,
 };
 

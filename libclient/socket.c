@@ -14,6 +14,7 @@
 
 #include "libclient/stream.h"
 #include "libclient/wait.h"
+#include "libclient/watch.h"
 #include "proto/descriptor.h"
 
 #ifndef IPPROTO_MPTCP
@@ -29,6 +30,17 @@ union socket_address {
 
 /* Lifecycle */
 
+static void stream_close_owned(struct owned *owned)
+{
+	inko_socket_close(
+		(struct inko_socket *)((char *)owned - offsetof(struct inko_socket, owned)));
+}
+
+void stream_own(struct inko_socket *socket)
+{
+	owned_enter(&socket->owned, stream_close_owned);
+}
+
 static int stream_new(int *take_fd, bool listens, struct inko_socket **ret_socket)
 {
 	struct inko_socket *socket = malloc(sizeof(*socket));
@@ -36,6 +48,7 @@ static int stream_new(int *take_fd, bool listens, struct inko_socket **ret_socke
 	if (!socket)
 		return -ENOMEM;
 	*socket = (struct inko_socket){.fd = descriptor_take(take_fd), .listens = listens};
+	stream_own(socket);
 	*ret_socket = socket;
 	return 0;
 }
@@ -97,6 +110,8 @@ int inko_socket_release(struct inko_socket *take_socket)
 {
 	int fd = take_socket->fd;
 
+	watch_forget(take_socket);
+	owned_leave(&take_socket->owned);
 	service_leave(take_socket->service);
 	free(take_socket);
 	return fd;
@@ -106,6 +121,8 @@ struct inko_socket *inko_socket_close(struct inko_socket *socket)
 {
 	if (!socket)
 		return NULL;
+	watch_forget(socket);
+	owned_leave(&socket->owned);
 	/* First the descriptor: who is told that there is room may receive another at once. */
 	descriptor_close(&socket->fd);
 	service_leave(socket->service);

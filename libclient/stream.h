@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "libclient/owned.h"
 #include "libclient/service.h"
 
 #include <inko/socket.h>
@@ -17,7 +18,12 @@ struct inko_socket {
 	bool listens; /* when it was made: tells a listener that was shut down from no listener */
 	uint64_t deadline_usec;
 	struct service *service; /* that this connection is counted in, or NULL */
+	struct watch *watch;	 /* in the epoll of the runtime that it waited in, or NULL */
+	struct owned owned;	 /* by the task that has it */
 };
+
+/* The running task has the socket now, if one runs. */
+void stream_own(struct inko_socket *socket);
 
 /* inko_socket_adopt of a connection that is counted in service (or NULL), whose place passes to
  * the socket on success. */

@@ -1,12 +1,16 @@
 /*
- * Waiting in poll(2), up to a point in time that a signal does not move.
+ * Waiting, up to a point in time that a signal does not move: in a task by parking it, elsewhere in
+ * poll(2).
  */
 
 #include <errno.h>
 #include <time.h>
 
+#include "libclient/awaited.h"
+#include "libclient/scheduler.h"
 #include "libclient/stream.h"
 #include "libclient/wait.h"
+#include "libclient/watch.h"
 
 #define NSEC_PER_USEC 1000u
 #define USEC_PER_SEC 1000000u
@@ -28,29 +32,55 @@ static struct timespec time_left(uint64_t deadline_usec)
 		.tv_nsec = (long)(left_usec % USEC_PER_SEC * NSEC_PER_USEC)};
 }
 
+static int wait_in_poll(struct pollfd *fds, size_t n_fds, uint64_t deadline_usec)
+{
+	struct timespec left = {0};
+	int r;
+
+	if (deadline_usec)
+		left = time_left(deadline_usec);
+	r = ppoll(fds, n_fds, deadline_usec ? &left : NULL, NULL);
+	if (r > 0)
+		return 0;
+	return r == 0 ? -ETIMEDOUT : -errno;
+}
+
+int wait_for_or_signal(struct pollfd *fds, size_t n_fds, uint64_t deadline_usec)
+{
+	int r = scheduler_can_park();
+
+	if (r > 0)
+		return awaited_wait(NULL, fds, n_fds, deadline_usec);
+	return r < 0 ? r : wait_in_poll(fds, n_fds, deadline_usec);
+}
+
+int wait_in(struct wait_list *list, struct pollfd *fds, size_t n_fds, uint64_t deadline_usec)
+{
+	int r = scheduler_can_park();
+
+	if (r > 0)
+		return awaited_wait(list, fds, n_fds, deadline_usec);
+	if (r < 0)
+		return r;
+	do
+		r = wait_in_poll(fds, n_fds, deadline_usec);
+	while (r == -EINTR);
+	return r;
+}
+
 int wait_for(struct pollfd *fds, size_t n_fds, uint64_t deadline_usec)
 {
-	for (;;) {
-		struct timespec left = {0};
-		int r;
-
-		if (deadline_usec)
-			left = time_left(deadline_usec);
-		r = ppoll(fds, n_fds, deadline_usec ? &left : NULL, NULL);
-		if (r > 0)
-			return 0;
-		if (r == 0)
-			return -ETIMEDOUT;
-		if (errno != EINTR)
-			return -errno;
-	}
+	return wait_in(NULL, fds, n_fds, deadline_usec);
 }
 
 int wait_for_socket_events(struct inko_socket *socket, short events, short *ret_revents)
 {
 	struct pollfd wanted = {.fd = socket->fd, .events = events};
-	int r = wait_for(&wanted, 1, socket->deadline_usec);
+	int r;
 
+	if (scheduler_can_park() > 0)
+		return watch_wait(socket, events, ret_revents);
+	r = wait_for(&wanted, 1, socket->deadline_usec);
 	if (r == 0)
 		*ret_revents = wanted.revents;
 	return r;

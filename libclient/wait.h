@@ -8,14 +8,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct wait_list;
+
 /* Waits until one of fds has an event: 0, or -ETIMEDOUT after deadline_usec of CLOCK_MONOTONIC
- * (0: never). A signal does not end it. */
+ * (0: never). A signal does not end it. In a task the others run meanwhile, and it may be
+ * -ECANCELED; in dispatch but outside a task it is -EDEADLK. */
 int wait_for(struct pollfd *fds, size_t n_fds, uint64_t deadline_usec);
+/* The same; outside of tasks a signal ends it with -EINTR. */
+int wait_for_or_signal(struct pollfd *fds, size_t n_fds, uint64_t deadline_usec);
+/* The same as wait_for; in a task 0 as well once list, which may be NULL, is woken. */
+int wait_in(struct wait_list *list, struct pollfd *fds, size_t n_fds, uint64_t deadline_usec);
 
 struct inko_socket;
 
 /* Waits until socket has one of events, up to its deadline, after a call on it said EAGAIN: 0,
- * or the errors of wait_for. It may come back too early: try the call again. */
+ * or the errors of wait_for. In a task -EBUSY when another one waits for the same of it, -EXDEV
+ * when one of another runtime waited for it before, -EBADF when it was closed meanwhile. 0 may come
+ * too early but for POLLOUT: try the call again. */
 int wait_for_socket(struct inko_socket *socket, short events);
 /* The same; *ret_revents is what poll(2) would say. */
 int wait_for_socket_events(struct inko_socket *socket, short events, short *ret_revents);

@@ -9,6 +9,8 @@
 #include <sys/time.h>
 #include <time.h>
 
+#include "libclient/wait.h"
+
 #define SOON_USEC 50000
 
 static uint64_t now_usec(clockid_t clock)
@@ -1052,7 +1054,7 @@ static void test_accept_in_parallel(void **state)
 
 struct fake {
 	int fd;
-	unsigned int n_calls;
+	unsigned int n_calls, n_waits;
 	struct inko_message *message;
 };
 
@@ -1071,13 +1073,25 @@ static int fake_try_receive(void *context, struct inko_message **ret_message)
 	return inko_message_new(&byte, 1, ret_message);
 }
 
-static int fake_send(void *context, struct inko_message *take_message, bool wait_)
+/* There is room after it was waited for. */
+static int fake_try_send(void *context, struct inko_message *take_message)
 {
 	struct fake *fake = context;
 
-	if (!wait_)
+	if (fake->n_waits == 0)
 		return -EAGAIN;
 	fake->message = take_message;
+	return 0;
+}
+
+static int fake_wait(void *context, bool to_send)
+{
+	struct fake *fake = context;
+	struct pollfd readable = {.fd = fake->fd, .events = POLLIN};
+
+	if (!to_send)
+		return wait_for(&readable, 1, 0);
+	fake->n_waits++;
 	return 0;
 }
 
@@ -1091,7 +1105,8 @@ static void test_other_transports(void **state)
 	static const struct inko_mailbox_transport nothing = {0},
 						   all = {.get_fd = fake_get_fd,
 							   .try_receive = fake_try_receive,
-							   .send = fake_send,
+							   .try_send = fake_try_send,
+							   .wait = fake_wait,
 							   .close = fake_close};
 	struct inko_mailbox *mailbox, *to;
 	struct inko_message *message = make("x"), *received;
@@ -1117,6 +1132,7 @@ static void test_other_transports(void **state)
 	assert_int_equal(inko_mailbox_room(mailbox), 0);
 	assert_int_equal(inko_mailbox_try_send(mailbox, message), -EAGAIN);
 	assert_int_equal(inko_mailbox_send(mailbox, message), 0);
+	assert_int_equal(fake.n_waits, 1);
 	assert_ptr_equal(fake.message, message);
 	if (fork() == 0) {
 		usleep(SOON_USEC);

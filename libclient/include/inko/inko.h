@@ -10,3 +10,4 @@
 #include <inko/ip.h>
 #include <inko/mailbox.h>
 #include <inko/socket.h>
+#include <inko/task.h>

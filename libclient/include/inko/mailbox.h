@@ -104,11 +104,14 @@ uint64_t inko_message_get_correlation(const struct inko_message *message);
 int inko_message_reply(struct inko_message *question, struct inko_message *take_answer);
 
 /* What a transport of another kind provides to be a mailbox; libinko-nng does. Any may be NULL.
- * Errors and ownership are those of the calls above. */
+ * Errors and ownership are those of the calls above. What a call has to wait for is get_fd's
+ * descriptor, or if there is a wait what that waits for: until try_receive, or with to_send
+ * try_send, may be more than -EAGAIN. */
 struct inko_mailbox_transport {
 	int (*get_fd)(void *context);
 	int (*try_receive)(void *context, struct inko_message **ret_message);
-	int (*send)(void *context, struct inko_message *take_message, bool wait);
+	int (*try_send)(void *context, struct inko_message *take_message);
+	int (*wait)(void *context, bool to_send);
 	void (*close)(void *context);
 };
 
