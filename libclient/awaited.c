@@ -88,17 +88,13 @@ static uint32_t awaited_events(const struct awaited_fd *awaited_fd)
 	return (uint32_t)events;
 }
 
-/* Watches fd for what those who wait for it want, whether it stands in epoll or not. */
-static int awaited_watch(const struct awaited *awaited, int fd)
+/* Has epoll know what those who wait for fd want. */
+static int awaited_control(const struct awaited *awaited, int operation, int fd)
 {
 	struct epoll_event event = {
 		.events = awaited_events(&awaited->fds[fd]), .data.u64 = (uint64_t)fd};
 
-	if (epoll_ctl(awaited->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
-		return 0;
-	if (errno != EEXIST)
-		return -errno;
-	return epoll_ctl(awaited->epoll_fd, EPOLL_CTL_MOD, fd, &event) < 0 ? -errno : 0;
+	return epoll_ctl(awaited->epoll_fd, operation, fd, &event) < 0 ? -errno : 0;
 }
 
 static void awaited_fail(struct awaited_fd *awaited_fd, int error)
@@ -122,7 +118,7 @@ static void awaited_renew(struct inko_runtime *runtime)
 		if (!awaited->fds[fd].first)
 			continue;
 		if (error == 0)
-			error = awaited_watch(awaited, (int)fd);
+			error = awaited_control(awaited, EPOLL_CTL_ADD, (int)fd);
 		if (error < 0)
 			awaited_fail(&awaited->fds[fd], error);
 	}
@@ -144,20 +140,34 @@ static void awaiting_remove(struct awaited_fd *awaited_fd, struct awaiting *one)
 	*(one->next ? &one->next->previous : &awaited_fd->last) = one->previous;
 }
 
-/* The descriptor may have been closed meanwhile, and its number may be another's. */
+/* What epoll does not know any more was closed meanwhile. */
 static void awaited_leave(struct inko_runtime *runtime, struct awaiting *one)
 {
 	struct awaited *awaited = &runtime->awaited;
-	int fd = one->wanted->fd;
-	int r = 0;
+	struct awaited_fd *awaited_fd = &awaited->fds[one->wanted->fd];
+	int r;
 
-	awaiting_remove(&awaited->fds[fd], one);
-	if (!awaited->fds[fd].first)
-		r = epoll_ctl(awaited->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-	else if (awaited_watch(awaited, fd) < 0)
-		r = -1;
+	awaiting_remove(awaited_fd, one);
+	r = awaited_control(
+		awaited, awaited_fd->first ? EPOLL_CTL_MOD : EPOLL_CTL_DEL, one->wanted->fd);
 	if (r < 0)
 		awaited_renew(runtime);
+}
+
+/* Has epoll watch fd for one more, watched already or not. */
+static int awaited_watch(struct inko_runtime *runtime, int fd, bool watched)
+{
+	struct awaited *awaited = &runtime->awaited;
+	int r;
+
+	if (!watched)
+		return awaited_control(awaited, EPOLL_CTL_ADD, fd);
+	r = awaited_control(awaited, EPOLL_CTL_MOD, fd);
+	if (r != -ENOENT)
+		return r;
+	/* Those who wait already wait for another one that had this number. */
+	awaited_renew(runtime);
+	return awaited_control(awaited, EPOLL_CTL_MOD, fd);
 }
 
 /* 0; 1 and revents is set when there is nothing to wait for: epoll takes neither plain files, which
@@ -167,11 +177,13 @@ static int awaited_join(struct inko_runtime *runtime, struct awaiting *one)
 	struct awaited *awaited = &runtime->awaited;
 	int fd = one->wanted->fd;
 	int r = awaited_reserve(awaited, fd);
+	bool watched;
 
 	if (r < 0)
 		return r;
+	watched = awaited->fds[fd].first;
 	awaiting_append(&awaited->fds[fd], one);
-	r = awaited_watch(awaited, fd);
+	r = awaited_watch(runtime, fd, watched);
 	if (r == 0)
 		return 0;
 	awaiting_remove(&awaited->fds[fd], one);
