@@ -15,7 +15,6 @@
 #include "libclient/stream.h"
 #include "libclient/task-mailbox.h"
 #include "libclient/wait.h"
-#include "libclient/watch.h"
 #include "proto/descriptor.h"
 #include "proto/name.h"
 
@@ -339,10 +338,6 @@ int message_send_into_lane(int write_fd, struct inko_message *message, enum enve
 {
 	struct envelope envelope = message->envelope;
 
-	/* They leave this process: what happens to them there is not for its epoll. */
-	for (unsigned int i = message->next_fd; i < message->n_fds; i++)
-		if (message->sockets[i])
-			watch_forget(message->sockets[i]);
 	envelope.kind = (uint8_t)kind;
 	envelope.flags = 0;
 	return lane_send(write_fd, &envelope, inko_message_peek_bytes(message, NULL),
