@@ -1,0 +1,63 @@
+"""The examples with tasks, and the one that hands connections to another process by itself."""
+
+import socket
+import subprocess
+
+import pytest
+from harness import BUILD, DEADLINE, curl, wait_until
+
+GREETING = "Hello, HTTP!"
+SLOW_CLIENTS = 20
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def server():
+    port = free_port()
+    process = subprocess.Popen([BUILD / "http-tasks", str(port)], stderr=subprocess.PIPE)
+    try:
+        wait_until(lambda: listens(port) or process.poll() is not None)
+        yield process, port
+    finally:
+        process.kill()
+        process.wait(DEADLINE)
+        process.stderr.close()
+
+
+def test_a_task_a_connection(server):
+    process, port = server
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(SLOW_CLIENTS)]
+    for _ in range(3):
+        assert curl(f"http://127.0.0.1:{port}/") == GREETING
+    for client in slow:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    for client in slow:
+        with client, client.makefile("rb") as answer:
+            assert answer.read().endswith(GREETING.encode())
+    assert process.poll() is None
+
+
+def test_port_that_is_taken(server):
+    _, port = server
+    second = subprocess.run([BUILD / "http-tasks", str(port)], stderr=subprocess.PIPE, text=True,
+                            timeout=DEADLINE)
+    assert second.returncode == 1
+    assert second.stderr == "http-tasks: Address already in use\n"
+
+
+def test_one_process_accepts_and_another_answers(inko):
+    port = free_port()
+    inko.spawn("answer", BUILD / "http-handoff", instances=2)
+    inko.spawn("accept", BUILD / "http-handoff", str(port), opens=["answer"])
+    wait_until(lambda: listens(port))
+    for _ in range(4):
+        assert curl(f"http://127.0.0.1:{port}/") == GREETING
