@@ -331,6 +331,35 @@ static void test_stop_while_accepting(void **state)
 	finish(runtime);
 }
 
+/* A connection that is passed on between tasks is in service until somebody closes it. */
+static void test_passed_on_it_counts(void **state)
+{
+	struct inko_message *message, *passed = message_make("");
+	struct inko_socket *client;
+	struct actor actor;
+	int peers[2], fd;
+
+	(void)state;
+	actor_open(&actor);
+	inko_mailbox_set_concurrency(actor.lanes.own, 1);
+	for (int i = 0; i < 2; i++) {
+		fd = lanes_connection(&peers[i]);
+		assert_int_equal(lanes_send(&actor.lanes, 1, ENVELOPE_CONNECTION, "", &fd, 1), 0);
+		(void)close(fd);
+	}
+	assert_int_equal(inko_mailbox_receive(actor.lanes.own, &message), 0);
+	assert_int_equal(inko_message_take_socket(message, &client), 0);
+	inko_message_free(message);
+	assert_int_equal(inko_message_push_socket(passed, client), 0);
+	assert_int_equal(inko_mailbox_try_receive(actor.lanes.own, &message), -EAGAIN);
+	inko_message_free(passed);
+	assert_int_equal(inko_mailbox_try_receive(actor.lanes.own, &message), 0);
+	inko_message_free(message);
+	for (int i = 0; i < 2; i++)
+		(void)close(peers[i]);
+	actor_close(&actor);
+}
+
 /* Outboxes */
 
 static int send_one(struct inko_mailbox *mailbox, void *argument)
@@ -625,6 +654,7 @@ int main(void)
 		leaks_test(test_several_tasks_receive),
 		leaks_test(test_stop_that_another_task_heard),
 		leaks_test(test_stop_while_accepting),
+		leaks_test(test_passed_on_it_counts),
 		leaks_test(test_lane_that_another_task_heard_of),
 		leaks_test(test_room_that_another_task_saw),
 		leaks_test(test_stop_while_sending),

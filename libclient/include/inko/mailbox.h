@@ -71,7 +71,8 @@ unsigned int inko_mailbox_room(struct inko_mailbox *mailbox);
 int inko_message_new(const void *bytes, size_t size, struct inko_message **ret_message);
 /* Frees the message and closes the sockets in it. NULL is allowed. Returns NULL. */
 struct inko_message *inko_message_free(struct inko_message *message);
-/* Moves socket into message, up to 252 of them: then -E2BIG. Taken on success. */
+/* Moves socket into message, up to 252 of them: then -E2BIG. Taken on success. Taken out again in
+ * this process it is the same socket. */
 int inko_message_push_socket(struct inko_message *message, struct inko_socket *take_socket);
 /* Moves the connection in *take_fd into a message of kind INKO_CONNECTION, with the name of the
  * listener that it came in on and the peer's address: what an acceptor sends. */
