@@ -8,12 +8,13 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "libclient/accept.h"
 #include "libclient/counters.h"
 #include "libclient/inbox.h"
 #include "libclient/mailbox.h"
 #include "libclient/message.h"
 #include "libclient/outbox.h"
-#include "libclient/stream.h"
+#include "libclient/socket.h"
 #include "libclient/task-mailbox.h"
 #include "libclient/wait.h"
 
@@ -109,6 +110,36 @@ int inko_mailbox_send(struct inko_mailbox *mailbox, struct inko_message *take_me
 	}
 }
 
+int inko_mailbox_send_socket(struct inko_mailbox *mailbox, struct inko_socket *take_socket)
+{
+	struct inko_message *message;
+	int r = inko_message_new(NULL, 0, &message);
+
+	if (r < 0)
+		return r;
+	r = inko_message_push_socket(message, take_socket);
+	if (r == 0)
+		r = inko_mailbox_send(mailbox, message);
+	if (r == 0)
+		return 0;
+	/* What was pushed comes out as it was. */
+	(void)inko_message_take_socket(message, &take_socket);
+	inko_message_free(message);
+	return r;
+}
+
+int inko_mailbox_receive_socket(struct inko_mailbox *mailbox, struct inko_socket **ret_socket)
+{
+	struct inko_message *message;
+	int r = inko_mailbox_receive(mailbox, &message);
+
+	if (r < 0)
+		return r;
+	r = inko_message_take_socket(message, ret_socket);
+	inko_message_free(message);
+	return r == -ENOENT ? -ENOMSG : r;
+}
+
 /* The process's own */
 
 int inko_mailbox_open_own(struct inko_mailbox **ret_mailbox)
@@ -152,22 +183,24 @@ int inko_mailbox_accept(
 
 	if (!inbox)
 		return -EOPNOTSUPP;
-	r = stream_prepare_accept(listener);
+	r = accept_prepare(listener);
 	while (r == 0) {
 		struct pollfd fds[] = {
-			{.fd = listener->fd, .events = STREAM_ACCEPT_EVENTS},
+			{.fd = listener->fd, .events = ACCEPT_EVENTS},
 			inbox_poll_supervisor(inbox),
+			accept_poll_notifier(listener),
 		};
 
 		if (inbox_is_stopping(inbox))
 			return -ESHUTDOWN;
 		/* Before accept, not after it failed: a busy listener must not hide a stop. */
-		r = wait_in(inbox_peek_news(inbox), fds, 2, listener->deadline_usec);
+		r = wait_in(inbox_peek_news(inbox), fds, sizeof(fds) / sizeof(*fds),
+			listener->deadline_usec);
 		if (r == 0 && fds[1].revents)
 			r = inbox_listen_to_supervisor(inbox);
-		if (r < 0 || inbox_is_stopping(inbox) || !fds[0].revents)
+		if (r < 0 || inbox_is_stopping(inbox) || !(fds[0].revents || fds[2].revents))
 			continue;
-		r = stream_try_accept(listener, fds[0].revents, ret_socket);
+		r = accept_try(listener, fds[0].revents, ret_socket);
 		if (r != -EAGAIN)
 			return r;
 		r = 0;

@@ -12,7 +12,7 @@
 
 #include "libclient/message.h"
 #include "libclient/owned.h"
-#include "libclient/stream.h"
+#include "libclient/socket.h"
 #include "libclient/task-mailbox.h"
 #include "libclient/wait.h"
 #include "proto/descriptor.h"
@@ -117,11 +117,11 @@ static void envelope_set_peer(struct envelope *envelope, const struct inko_ip *p
 }
 
 int inko_message_new_connection(int *take_fd, const char *listener, const struct inko_ip *peer,
-	uint16_t port, struct inko_message **ret_message)
+	unsigned int port, struct inko_message **ret_message)
 {
 	struct inko_message *message;
 
-	if (!name_is_valid(listener))
+	if (!name_is_valid(listener) || port > UINT16_MAX)
 		return -EINVAL;
 	message = message_allocate(0);
 	if (!message)
@@ -129,7 +129,7 @@ int inko_message_new_connection(int *take_fd, const char *listener, const struct
 	message->envelope.kind = ENVELOPE_CONNECTION;
 	message->envelope.time_usec = wait_now_usec();
 	memcpy(message->envelope.listener, listener, strlen(listener));
-	envelope_set_peer(&message->envelope, peer, port);
+	envelope_set_peer(&message->envelope, peer, (uint16_t)port);
 	message->few_fds[0] = descriptor_take(take_fd);
 	message->n_fds = 1;
 	*ret_message = message;
@@ -240,26 +240,57 @@ size_t inko_message_count_sockets(const struct inko_message *message)
 	return message->n_fds - message->next_fd;
 }
 
-int inko_message_take_socket(struct inko_message *message, struct inko_socket **ret_socket)
+/* Has the next descriptor be a socket, which is the message's. */
+static int message_adopt(struct inko_message *message)
 {
 	unsigned int i = message->next_fd;
+	struct inko_socket *socket;
+	int r;
+
+	if (message->sockets[i])
+		return 0;
+	r = socket_adopt(&message->fds[i], message->service, &socket);
+	if (r < 0)
+		return r == -ENOMEM ? r : -EPROTOTYPE;
+	owned_leave(&socket->owned);
+	message->sockets[i] = socket;
+	message->fds[i] = socket->fd;
+	return 0;
+}
+
+static void message_take(struct inko_message *message, struct inko_socket **ret_socket)
+{
+	*ret_socket = message->sockets[message->next_fd++];
+	socket_own(*ret_socket);
+}
+
+int inko_message_take_socket(struct inko_message *message, struct inko_socket **ret_socket)
+{
 	int r;
 
 	if (inko_message_count_sockets(message) == 0)
 		return -ENOENT;
-	if (message->sockets[i]) {
-		stream_own(message->sockets[i]);
-		*ret_socket = message->sockets[i];
-		message->next_fd++;
-		return 0;
-	}
-	r = stream_adopt(&message->fds[i], message->service, ret_socket);
-	if (r < 0) {
-		message_close_one(message);
-		return r == -ENOMEM ? r : -EPROTOTYPE;
-	}
-	message->next_fd++;
-	return 0;
+	r = message_adopt(message);
+	if (r == 0)
+		message_take(message, ret_socket);
+	else if (r == -EPROTOTYPE)
+		message_close_one(message); /* or what follows could not be had */
+	return r;
+}
+
+int inko_message_take_socket_as(
+	struct inko_message *message, enum inko_socket_kind kind, struct inko_socket **ret_socket)
+{
+	int r;
+
+	if (inko_message_count_sockets(message) == 0)
+		return -ENOENT;
+	r = message_adopt(message);
+	if (r == 0)
+		r = inko_socket_require(message->sockets[message->next_fd], kind);
+	if (r == 0)
+		message_take(message, ret_socket);
+	return r;
 }
 
 int inko_message_take_fd(struct inko_message *message, int *ret_fd)

@@ -8,7 +8,7 @@
 
 #include "libclient/awaited.h"
 #include "libclient/scheduler.h"
-#include "libclient/stream.h"
+#include "libclient/socket.h"
 #include "libclient/wait.h"
 #include "libclient/watch.h"
 

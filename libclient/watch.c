@@ -11,7 +11,7 @@
 #include <sys/epoll.h>
 
 #include "libclient/scheduler.h"
-#include "libclient/stream.h"
+#include "libclient/socket.h"
 #include "libclient/task.h"
 #include "libclient/watch.h"
 

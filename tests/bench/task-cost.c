@@ -124,7 +124,7 @@ static double measure_idle(void)
 	struct inko_socket *listener;
 	struct inko_runtime *runtime;
 	size_t before;
-	uint16_t port;
+	struct inko_address address;
 	pid_t clients;
 	int n_left;
 
@@ -133,13 +133,13 @@ static double measure_idle(void)
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur < CONNECTIONS + 100)
 		give_up("descriptors", -EMFILE);
 	if (inko_tcp_listen(&ip, 0, &listener) < 0 ||
-		inko_socket_local_address(listener, NULL, &port) < 0 ||
+		inko_socket_local_address(listener, &address) < 0 ||
 		inko_runtime_new(&runtime) < 0 ||
 		inko_task_spawn(runtime, "accept", accept_all, listener, NULL) < 0)
 		give_up("server", -errno);
 	clients = fork();
 	if (clients == 0)
-		connect_all(ip, port);
+		connect_all(ip, address.port);
 	before = resident_bytes();
 	/* All are accepted, and all wait. */
 	do {

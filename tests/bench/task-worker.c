@@ -43,7 +43,7 @@ static int serve(struct inko_mailbox *mailbox, void *argument)
 		n_request += (size_t)n;
 		request[n_request] = '\0';
 		if (strstr(request, "\r\n\r\n")) {
-			(void)inko_socket_write(client, answer, sizeof(answer) - 1);
+			(void)inko_socket_write_bytes(client, answer, sizeof(answer) - 1);
 			break;
 		}
 	}

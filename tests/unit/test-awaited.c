@@ -16,6 +16,8 @@
 
 #include <inko/actor.h>
 #include <inko/control.h>
+#include <inko/tcp.h>
+#include <inko/unix.h>
 
 static int result_of(struct inko_task *task)
 {
@@ -596,7 +598,7 @@ static int serve_control(struct inko_mailbox *mailbox, void *argument)
 	assert_int_equal(inko_socket_accept(asked->listener, &client), 0);
 	assert_true(inko_socket_read(client, call, sizeof(call)) > 0);
 	assert_int_equal(inko_task_yield(), 0);
-	return inko_socket_write(client, answer, sizeof(answer));
+	return inko_socket_write_bytes(client, answer, sizeof(answer));
 }
 
 static int call_control(struct inko_mailbox *mailbox, void *argument)

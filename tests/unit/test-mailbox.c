@@ -11,6 +11,9 @@
 
 #include "libclient/wait.h"
 
+#include <inko/notifier.h>
+#include <inko/tcp.h>
+
 #define SOON_USEC 50000
 
 static uint64_t now_usec(clockid_t clock)
@@ -868,6 +871,86 @@ static void test_reply_to_nobody(void **state)
 
 /* Accepting */
 
+/* A socket alone */
+
+static void test_sends_a_socket(void **state)
+{
+	struct lane_ends to_web = lane_ends_open(LANES_QUEUE);
+	struct lane_message got = {0};
+	struct inko_socket *socket;
+	struct inko_mailbox *web;
+	struct lanes lanes;
+	int peer, fd = lanes_connection(&peer);
+
+	(void)state;
+	lanes_open(&lanes, "mailbox:mailbox");
+	lanes_tell(&lanes, 3, ENVELOPE_LANE_OUT, "web/0", &to_web.write_fd, 1);
+	assert_int_equal(inko_mailbox_open(lanes.own, "web", &web), 0);
+	assert_int_equal(inko_socket_adopt(&fd, &socket), 0);
+	assert_int_equal(inko_mailbox_send_socket(web, socket), 0);
+	assert_int_equal(lane_receive(to_web.read_fd, false, &got), 1);
+	assert_int_equal(got.envelope.kind, ENVELOPE_MESSAGE);
+	assert_int_equal(got.envelope.length, 0);
+	assert_int_equal(got.passed.n_fds, 1);
+	lane_message_done(&got);
+	assert_true(lanes_is_hung_up(peer)); /* it was closed here, too */
+	close(peer);
+	inko_mailbox_close(web);
+	lanes_close(&lanes);
+	lane_ends_close(&to_web);
+}
+
+/* It stays the caller's, as it was. */
+static void test_sends_a_socket_in_vain(void **state)
+{
+	struct inko_socket *socket;
+	struct lanes lanes;
+	int peer, fd = lanes_connection(&peer);
+	char byte;
+
+	(void)state;
+	lanes_open(&lanes, "mailbox:mailbox");
+	assert_int_equal(inko_socket_adopt(&fd, &socket), 0);
+	inko_socket_set_deadline(socket, 1);
+	assert_int_equal(inko_mailbox_send_socket(lanes.own, socket), -EOPNOTSUPP);
+	assert_int_equal(inko_socket_read(socket, &byte, 1), -ETIMEDOUT);
+	assert_int_equal(inko_socket_write_string(socket, "x"), 0);
+	assert_int_equal(recv(peer, &byte, 1, MSG_DONTWAIT), 1);
+	inko_socket_close(socket);
+	close(peer);
+	lanes_close(&lanes);
+}
+
+static void test_receives_a_socket(void **state)
+{
+	struct inko_socket *socket = NULL;
+	struct lanes lanes;
+	int peer, fd = lanes_connection(&peer), plain[2];
+
+	(void)state;
+	lanes_open(&lanes, "mailbox:mailbox");
+	assert_int_equal(lanes_send(&lanes, 1, ENVELOPE_MESSAGE, "", &fd, 1), 0);
+	close(fd);
+	assert_int_equal(inko_mailbox_receive_socket(lanes.own, &socket), 0);
+	assert_int_equal(inko_socket_require(socket, INKO_UNIX_CLIENT), 0);
+	socket = inko_socket_close(socket);
+	assert_true(lanes_is_hung_up(peer));
+	close(peer);
+
+	assert_int_equal(lanes_send(&lanes, 1, ENVELOPE_MESSAGE, "words", NULL, 0), 0);
+	assert_int_equal(inko_mailbox_receive_socket(lanes.own, &socket), -ENOMSG);
+	assert_int_equal(pipe2(plain, O_CLOEXEC), 0);
+	assert_int_equal(lanes_send(&lanes, 1, ENVELOPE_MESSAGE, "", &plain[1], 1), 0);
+	close(plain[1]);
+	assert_int_equal(inko_mailbox_receive_socket(lanes.own, &socket), -EPROTOTYPE);
+	assert_true(lanes_is_hung_up(plain[0]));
+	close(plain[0]);
+	stop(&lanes);
+	assert_int_equal(inko_mailbox_receive_socket(lanes.own, &socket), -ESHUTDOWN);
+	assert_null(socket);
+	lanes_close(&lanes);
+}
+
 struct shared_listener {
 	struct lanes lanes;
 	struct inko_socket *listener;
@@ -877,11 +960,13 @@ struct shared_listener {
 
 static void shared_listener_open(struct shared_listener *shared)
 {
+	struct inko_address address;
+
 	shared->ip = inko_ip_v4(127, 0, 0, 1);
 	lanes_open(&shared->lanes, "mailbox:mailbox");
 	assert_int_equal(inko_tcp_listen(&shared->ip, 0, &shared->listener), 0);
-	assert_int_equal(
-		inko_socket_local_address(shared->listener, &shared->ip, &shared->port), 0);
+	assert_int_equal(inko_socket_local_address(shared->listener, &address), 0);
+	shared->port = address.port;
 }
 
 static void shared_listener_close(struct shared_listener *shared)
@@ -1024,6 +1109,29 @@ static void test_accept_sees_stop_behind_listener(void **state)
 }
 
 /* Many accept from one listener: each connection is accepted once, and nobody is stuck. */
+/* Before it waits and while it does. */
+static void test_accept_ends_with_a_notification(void **state)
+{
+	struct inko_notifier *notifier;
+	struct shared_listener shared;
+
+	(void)state;
+	shared_listener_open(&shared);
+	assert_int_equal(inko_notifier_new(&notifier), 0);
+	inko_socket_set_notifier(shared.listener, notifier);
+	inko_notifier_notify(notifier);
+	assert_int_equal(shared_listener_accept(&shared), -EINTR);
+	if (fork() == 0) {
+		usleep(SOON_USEC);
+		inko_notifier_notify(notifier);
+		_exit(0);
+	}
+	assert_int_equal(shared_listener_accept(&shared), -EINTR);
+	wait(NULL);
+	shared_listener_close(&shared);
+	assert_null(inko_notifier_free(notifier));
+}
+
 static void test_accept_in_parallel(void **state)
 {
 	enum { PROCESSES = 4, CONNECTIONS = 400 };
@@ -1185,7 +1293,11 @@ int main(void)
 		leaks_test(test_busy_accept_ends_with_stop),
 		leaks_test(test_accept_leaves_messages),
 		leaks_test(test_accept_sees_stop_behind_listener),
+		leaks_test(test_accept_ends_with_a_notification),
 		leaks_test(test_accept_in_parallel),
+		leaks_test(test_sends_a_socket),
+		leaks_test(test_sends_a_socket_in_vain),
+		leaks_test(test_receives_a_socket),
 		leaks_test(test_other_transports),
 	};
 

@@ -5,6 +5,7 @@
 #include "tests/unit/lanes.h"
 
 #include <netinet/in.h>
+#include <sys/un.h>
 #include <time.h>
 
 static struct inko_message *make(const char *text)
@@ -158,6 +159,7 @@ static void test_connection_of_no_listener(void **state)
 	assert_int_equal(inko_message_new_connection(&fd, longest, NULL, 0, &message), -EINVAL);
 	assert_int_equal(inko_message_new_connection(&fd, "", NULL, 0, &message), -EINVAL);
 	assert_int_equal(inko_message_new_connection(&fd, "a/b", NULL, 0, &message), -EINVAL);
+	assert_int_equal(inko_message_new_connection(&fd, "l", NULL, 65536, &message), -EINVAL);
 	assert_null(message);
 	assert_true(fd >= 0);
 	longest[LIMIT_NAME_CHARS] = '\0';
@@ -167,8 +169,8 @@ static void test_connection_of_no_listener(void **state)
 	close(peer);
 }
 
-/* Whatever comes instead of a stream socket is closed, and what follows is not touched. */
-static void test_takes_only_streams(void **state)
+/* Whatever comes instead of a socket of ours is closed, and what follows is not touched. */
+static void test_takes_only_sockets(void **state)
 {
 	struct lanes lanes;
 	struct inko_message *message;
@@ -179,7 +181,7 @@ static void test_takes_only_streams(void **state)
 	lanes_open(&lanes, "mailbox:mailbox");
 	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
 	fds[0] = pipe_fds[1];
-	fds[1] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fds[1] = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0);
 	fds[2] = open("/tmp", O_PATH | O_CLOEXEC);
 	fds[3] = lanes_connection(&peer);
 	assert_int_equal(lanes_send(&lanes, 1, ENVELOPE_MESSAGE, "", fds, 4), 0);
@@ -200,6 +202,88 @@ static void test_takes_only_streams(void **state)
 	lanes_close(&lanes);
 }
 
+static const struct {
+	int domain, type;
+	bool listens;
+	enum inko_socket_kind kind;
+} arrivals[] = {
+	{AF_INET, SOCK_STREAM, true, INKO_TCP_SERVER},
+	{AF_INET, SOCK_STREAM, false, INKO_TCP_CLIENT},
+	{AF_INET, SOCK_DGRAM, false, INKO_UDP},
+	{AF_UNIX, SOCK_STREAM, true, INKO_UNIX_SERVER},
+	{AF_UNIX, SOCK_STREAM, false, INKO_UNIX_CLIENT},
+	{AF_UNIX, SOCK_DGRAM, false, INKO_UNIX_DATAGRAM},
+};
+
+static int make_arrival(size_t i)
+{
+	const struct sockaddr_un unnamed = {.sun_family = AF_UNIX};
+	int fd = socket(arrivals[i].domain, arrivals[i].type | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	/* By the unnamed address a Unix socket is given a name, and one of IP needs none. */
+	if (arrivals[i].domain == AF_UNIX)
+		assert_int_equal(
+			bind(fd, (const struct sockaddr *)&unnamed, sizeof(sa_family_t)), 0);
+	if (arrivals[i].listens)
+		assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
+/* One that is asked for as another kind stays, and is to be had as what it is. */
+static void test_takes_sockets_as_what_they_are(void **state)
+{
+	enum { N = sizeof(arrivals) / sizeof(*arrivals) };
+	struct lanes lanes;
+	struct inko_message *message;
+	struct inko_socket *socket_ = NULL;
+	int fds[N];
+
+	(void)state;
+	lanes_open(&lanes, "mailbox:mailbox");
+	for (size_t i = 0; i < N; i++)
+		fds[i] = make_arrival(i);
+	assert_int_equal(lanes_send(&lanes, 1, ENVELOPE_MESSAGE, "", fds, N), 0);
+	for (size_t i = 0; i < N; i++)
+		close(fds[i]);
+	assert_int_equal(inko_mailbox_receive(lanes.own, &message), 0);
+	for (size_t i = 0; i < N; i++) {
+		for (size_t j = 0; j < N; j++)
+			if (j != i)
+				assert_int_equal(inko_message_take_socket_as(
+							 message, arrivals[j].kind, &socket_),
+					-EPROTOTYPE);
+		assert_null(socket_);
+		assert_int_equal(inko_message_count_sockets(message), N - i);
+		assert_int_equal(
+			inko_message_take_socket_as(message, arrivals[i].kind, &socket_), 0);
+		assert_int_equal(inko_socket_require(socket_, arrivals[i].kind), 0);
+		socket_ = inko_socket_close(socket_);
+	}
+	assert_int_equal(inko_message_take_socket_as(message, INKO_TCP_CLIENT, &socket_), -ENOENT);
+	inko_message_free(message);
+	lanes_close(&lanes);
+}
+
+/* What nobody takes in the end goes with the message. */
+static void test_asks_in_vain(void **state)
+{
+	struct inko_message *message = make("");
+	struct inko_socket *socket_ = NULL;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(inko_message_push_socket(message, adopt(ends[0])), 0);
+	assert_int_equal(
+		inko_message_take_socket_as(message, INKO_TCP_CLIENT, &socket_), -EPROTOTYPE);
+	assert_null(socket_);
+	assert_int_equal(inko_message_count_sockets(message), 1);
+	inko_message_free(message);
+	assert_true(lanes_is_hung_up(ends[1]));
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,7 +293,9 @@ int main(void)
 		leaks_test(test_nothing_left_to_take),
 		leaks_test(test_connection),
 		leaks_test(test_connection_of_no_listener),
-		leaks_test(test_takes_only_streams),
+		leaks_test(test_takes_only_sockets),
+		leaks_test(test_takes_sockets_as_what_they_are),
+		leaks_test(test_asks_in_vain),
 	};
 
 	/* Whoever started this may have left descriptors open from 3 on. */

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "libclient/stream.h"
+#include "libclient/socket.h"
 #include "libclient/task-mailbox.h"
 
 static int result_of(struct inko_task *task)

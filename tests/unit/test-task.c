@@ -808,7 +808,7 @@ static int ping(struct inko_mailbox *mailbox, void *argument)
 
 	(void)mailbox;
 	for (int i = 0; i < 200; i++)
-		if (inko_socket_write(socket, &byte, 1) < 0 ||
+		if (inko_socket_write_bytes(socket, &byte, 1) < 0 ||
 			inko_socket_read(socket, &byte, 1) != 1 || inko_task_yield() < 0)
 			return 1;
 	return 0;

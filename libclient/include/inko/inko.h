@@ -9,5 +9,10 @@
 #include <inko/control.h>
 #include <inko/ip.h>
 #include <inko/mailbox.h>
+#include <inko/notifier.h>
+#include <inko/option.h>
 #include <inko/socket.h>
 #include <inko/task.h>
+#include <inko/tcp.h>
+#include <inko/udp.h>
+#include <inko/unix.h>

@@ -50,7 +50,8 @@ int inko_mailbox_receive(struct inko_mailbox *mailbox, struct inko_message **ret
 /* The same without waiting: -EAGAIN when there is nothing. */
 int inko_mailbox_try_receive(struct inko_mailbox *mailbox, struct inko_message **ret_message);
 /* Accepts a connection from a listener that came in a message. Ends with -ESHUTDOWN when the
- * mailbox says stop, or the listener was closed by inkod. Messages stay in the mailbox. */
+ * mailbox says stop, or the listener was closed by inkod, and with -EINTR at a notification
+ * (notifier.h). Messages stay in the mailbox. */
 int inko_mailbox_accept(struct inko_mailbox *mailbox, struct inko_socket *listener,
 	struct inko_socket **ret_socket);
 
@@ -64,6 +65,13 @@ void inko_mailbox_set_concurrency(struct inko_mailbox *mailbox, unsigned int con
 int inko_mailbox_send(struct inko_mailbox *mailbox, struct inko_message *take_message);
 /* The same without waiting: -EAGAIN when the mailbox is full or nobody is there to receive. */
 int inko_mailbox_try_send(struct inko_mailbox *mailbox, struct inko_message *take_message);
+/* Sends a message with nothing but a socket (proc.send(client)), which is taken on success and
+ * stays the caller's, as it was, on failure. Waits as inko_mailbox_send does. */
+int inko_mailbox_send_socket(struct inko_mailbox *mailbox, struct inko_socket *take_socket);
+/* Receives a message and takes its socket (process.receive as TcpStream), for who wants nothing
+ * else: what it has besides is lost. -ENOMSG when it had none, -EPROTOTYPE when that was no IP or
+ * Unix socket; the errors of inko_mailbox_receive. */
+int inko_mailbox_receive_socket(struct inko_mailbox *mailbox, struct inko_socket **ret_socket);
 /* How many messages without bodies could be sent now without waiting; 0 is none. */
 unsigned int inko_mailbox_room(struct inko_mailbox *mailbox);
 
@@ -75,9 +83,10 @@ struct inko_message *inko_message_free(struct inko_message *message);
  * this process it is the same socket. */
 int inko_message_push_socket(struct inko_message *message, struct inko_socket *take_socket);
 /* Moves the connection in *take_fd into a message of kind INKO_CONNECTION, with the name of the
- * listener that it came in on and the peer's address: what an acceptor sends. */
+ * listener that it came in on and the peer's address: what an acceptor sends. -EINVAL when
+ * listener is no name or port above 65535. */
 int inko_message_new_connection(int *take_fd, const char *listener, const struct inko_ip *peer,
-	uint16_t port, struct inko_message **ret_message);
+	unsigned int port, struct inko_message **ret_message);
 
 enum inko_message_kind inko_message_get_kind(const struct inko_message *message);
 /* The bytes, *ret_size of them and a NUL after; they stay the message's. Never NULL. */
@@ -85,8 +94,12 @@ const char *inko_message_peek_bytes(const struct inko_message *message, size_t *
 /* How many sockets are in the message still. */
 size_t inko_message_count_sockets(const struct inko_message *message);
 /* Moves the first socket that is left out of the message. -ENOENT when there is none, -EPROTOTYPE
- * (and it is closed) when the kernel says that it is no stream socket. */
+ * (and it is closed) when the kernel says that it is no IP or Unix socket. */
 int inko_message_take_socket(struct inko_message *message, struct inko_socket **ret_socket);
+/* The same if it is of kind (process.receive as TcpStream). -EPROTOTYPE when it is another: then
+ * it stays in the message. */
+int inko_message_take_socket_as(
+	struct inko_message *message, enum inko_socket_kind kind, struct inko_socket **ret_socket);
 /* The same as a plain descriptor of any kind; it counts no longer as open (see concurrency). */
 int inko_message_take_fd(struct inko_message *message, int *ret_fd);
 /* The listener that a connection came in on, or whose listener this is; "" if none. */

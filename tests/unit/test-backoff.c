@@ -1,0 +1,58 @@
+/*
+ * Pauses that grow, up to a point.
+ */
+
+#include "tests/unit/leaks.h"
+
+#include "libclient/backoff.h"
+#include "libclient/wait.h"
+
+static void test_grows_and_ends_growing(void **state)
+{
+	struct backoff backoff = {0};
+	uint64_t last = 0, largest;
+
+	(void)state;
+	do {
+		uint64_t begin = wait_now_usec();
+
+		largest = last;
+		assert_int_equal(backoff_wait(&backoff, 0), 0);
+		last = backoff.pause_usec;
+		assert_true(wait_now_usec() >= begin + last);
+		assert_true(last >= largest);
+	} while (last > largest);
+	assert_in_range(largest, 1000, 100000);
+}
+
+static void test_ends_at_the_deadline(void **state)
+{
+	uint64_t deadline = wait_now_usec() + 5000;
+	struct backoff backoff = {.pause_usec = 1000000000};
+
+	(void)state;
+	/* Once more at the deadline itself, and not after it. */
+	assert_int_equal(backoff_wait(&backoff, deadline), 0);
+	assert_true(wait_now_usec() >= deadline);
+	assert_int_equal(backoff_wait(&backoff, deadline), -ETIMEDOUT);
+}
+
+static void test_never_waits_past_one(void **state)
+{
+	struct backoff backoff = {0};
+
+	(void)state;
+	assert_int_equal(backoff_wait(&backoff, 1), -ETIMEDOUT);
+	assert_int_equal(backoff.pause_usec, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		leaks_test(test_grows_and_ends_growing),
+		leaks_test(test_ends_at_the_deadline),
+		leaks_test(test_never_waits_past_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
