@@ -11,6 +11,7 @@
 
 #include "libclient/wait.h"
 
+#include <inko/actor.h>
 #include <inko/notifier.h>
 #include <inko/tcp.h>
 
@@ -871,6 +872,24 @@ static void test_reply_to_nobody(void **state)
 
 /* Accepting */
 
+/* Without a place to count in, a tally is nothing, and nothing fails. */
+static void test_tally_without_counters(void **state)
+{
+	static const struct inko_mailbox_transport nothing = {0};
+	struct inko_mailbox *other;
+	struct lanes lanes;
+
+	(void)state;
+	lanes_open(&lanes, "mailbox:mailbox");
+	assert_null(inko_tally_open(lanes.own, "tcp-80"));
+	assert_int_equal(inko_mailbox_new(&nothing, NULL, &other), 0);
+	assert_null(inko_tally_open(other, "tcp-80"));
+	inko_tally_add(NULL, INKO_TALLY_TAKEN);
+	assert_null(inko_tally_forget(NULL));
+	inko_mailbox_close(other);
+	lanes_close(&lanes);
+}
+
 /* A socket alone */
 
 static void test_sends_a_socket(void **state)
@@ -1295,6 +1314,7 @@ int main(void)
 		leaks_test(test_accept_sees_stop_behind_listener),
 		leaks_test(test_accept_ends_with_a_notification),
 		leaks_test(test_accept_in_parallel),
+		leaks_test(test_tally_without_counters),
 		leaks_test(test_sends_a_socket),
 		leaks_test(test_sends_a_socket_in_vain),
 		leaks_test(test_receives_a_socket),
