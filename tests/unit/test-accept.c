@@ -7,6 +7,8 @@
 #include <poll.h>
 #include <sys/resource.h>
 
+#include <inko/task.h>
+
 static void accept_waits(enum inko_socket_family family)
 {
 	struct inko_socket *listener, *client, *server;
@@ -87,6 +89,66 @@ families_of(accept_survives_blocking_listener)
 	inko_socket_close(listener);
 }
 families_of(several_acceptors_wait_on)
+
+	/* Two tasks, both woken by one connection for sure: the one that comes second waits for the
+	   next. */
+	struct contest {
+	struct inko_socket *listeners[2];
+	struct place place;
+	unsigned int n_accepted;
+};
+
+static int accept_once(struct inko_mailbox *mailbox, void *argument)
+{
+	struct contest *contest = argument;
+	struct inko_socket *server;
+	int r;
+
+	(void)mailbox;
+	r = inko_socket_accept(contest->listeners[strcmp(inko_task_name(NULL), "a") != 0], &server);
+	contest->n_accepted += r == 0;
+	return r;
+}
+
+static int connect_twice(struct inko_mailbox *mailbox, void *argument)
+{
+	struct contest *contest = argument;
+
+	(void)mailbox;
+	for (unsigned int n = 1; n <= 2; n++) {
+		struct inko_socket *client = sockets_open(contest->place.family, INKO_STREAM);
+
+		assert_int_equal(sockets_connect(client, &contest->place), 0);
+		while (contest->n_accepted < n)
+			assert_int_equal(inko_task_yield(), 0);
+	}
+	return 0;
+}
+
+static void loser_of_a_race_waits_on(enum inko_socket_family family)
+{
+	struct inko_runtime *runtime;
+	struct inko_task *tasks[2];
+	struct contest contest = {0};
+
+	contest.listeners[0] = sockets_open_listener(family, &contest.place);
+	assert_int_equal(inko_socket_clone(contest.listeners[0], &contest.listeners[1]), 0);
+	assert_int_equal(inko_runtime_new(&runtime), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(inko_task_spawn(runtime, i == 0 ? "a" : "b", accept_once, &contest,
+					 &tasks[i]),
+			0);
+	assert_int_equal(inko_task_spawn(runtime, "connect", connect_twice, &contest, NULL), 0);
+	for (int i = 0; i < 100000 && inko_runtime_count_tasks(runtime) > 0; i++)
+		assert_true(inko_runtime_dispatch(runtime) >= 0);
+	assert_int_equal(contest.n_accepted, 2);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(inko_task_join(tasks[i], NULL), 0);
+	assert_null(inko_runtime_free(runtime));
+	inko_socket_close(contest.listeners[0]);
+	inko_socket_close(contest.listeners[1]);
+}
+families_of(loser_of_a_race_waits_on)
 
 	static void test_accept_skips_reset_connections(void **state)
 {
@@ -197,6 +259,7 @@ families_of(accept_without_room)
 		families_test(accept_waits),
 		families_test(accept_survives_blocking_listener),
 		families_test(several_acceptors_wait_on),
+		families_test(loser_of_a_race_waits_on),
 		leaks_test(test_accept_skips_reset_connections),
 		families_test(accept_of_no_listener),
 		families_test(accept_of_a_listener_by_others),
