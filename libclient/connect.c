@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "libclient/backoff.h"
+#include "libclient/connect.h"
 #include "libclient/sockaddr.h"
 #include "libclient/socket.h"
 #include "libclient/wait.h"
@@ -56,18 +57,39 @@ static void connect_abandon(int fd)
 	(void)connect(fd, &nowhere, sizeof(nowhere));
 }
 
-static int connect_finish(struct inko_socket *socket)
+int connect_result(const struct inko_socket *socket)
 {
 	int error;
+	int r = socket_ask(socket->fd, SO_ERROR, &error);
+
+	return r < 0 ? r : -error;
+}
+
+static int connect_finish(struct inko_socket *socket)
+{
 	int r = wait_for_socket(socket, POLLOUT);
 
 	if (r == 0)
-		r = socket_ask(socket->fd, SO_ERROR, &error);
-	if (r == 0)
-		r = -error;
+		r = connect_result(socket);
 	if (r < 0)
 		connect_abandon(socket->fd);
 	return r;
+}
+
+/* One that a signal interrupts goes on by itself (connect(2)). */
+static bool is_under_way(int error)
+{
+	return error == -EINPROGRESS || error == -EINTR;
+}
+
+int connect_begin(struct inko_socket *socket, const struct inko_ip *ip, unsigned int port)
+{
+	struct address address;
+	int r = sockaddr_from_ip(ip, port, &address);
+
+	if (r == 0)
+		r = connect_now(socket->fd, &address);
+	return is_under_way(r) ? 0 : r;
 }
 
 /* One of IP that was connected without waiting: connect(2) itself would once say 0 to that. */
@@ -88,8 +110,7 @@ static int connect_to(struct inko_socket *socket, const struct address *address)
 	if (is_connected_stream(socket))
 		return -EISCONN;
 	r = connect_once_there_is_room(socket, address);
-	/* One that a signal interrupts goes on by itself (connect(2)). */
-	return r == -EINPROGRESS || r == -EINTR ? connect_finish(socket) : r;
+	return is_under_way(r) ? connect_finish(socket) : r;
 }
 
 int inko_socket_connect(struct inko_socket *socket, const struct inko_ip *ip, unsigned int port)

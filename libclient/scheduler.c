@@ -394,6 +394,7 @@ struct inko_runtime *inko_runtime_free(struct inko_runtime *runtime)
 	while (runtime->n_tasks > 0)
 		scheduler_round(runtime, 0);
 	scheduler_leave(runtime);
+	resolver_free(runtime->resolver);
 	watches_done(&runtime->watches);
 	awaited_done(&runtime->awaited);
 	timers_done(&runtime->timers);

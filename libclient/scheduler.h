@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "libclient/awaited.h"
+#include "libclient/resolver.h"
 #include "libclient/stack.h"
 #include "libclient/switch.h"
 #include "libclient/timers.h"
@@ -37,6 +38,7 @@ struct inko_runtime {
 	int epoll_fd;
 	struct watches watches;
 	struct awaited awaited;
+	struct resolver *resolver; /* from the first name on */
 
 	/* Once somebody polls it from outside: else -1. */
 	int alarm_fd, nudge_fd;

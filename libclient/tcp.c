@@ -5,11 +5,12 @@
 #include <sys/socket.h>
 
 #include "libclient/socket.h"
+#include "libclient/tcp.h"
 
 #include <inko/option.h>
 #include <inko/tcp.h>
 
-static int tcp_open(const struct inko_ip *ip, struct inko_socket **ret_socket)
+int tcp_open(const struct inko_ip *ip, struct inko_socket **ret_socket)
 {
 	return inko_socket_new(
 		inko_ip_is_v6(ip) ? INKO_IPV6 : INKO_IPV4, INKO_STREAM, 0, ret_socket);

@@ -11,6 +11,7 @@
 #include <inko/mailbox.h>
 #include <inko/notifier.h>
 #include <inko/option.h>
+#include <inko/resolve.h>
 #include <inko/socket.h>
 #include <inko/task.h>
 #include <inko/tcp.h>
