@@ -30,7 +30,8 @@ enum keep_verb {
 	KEEP_STOP,   /* the operator wants the service to end */
 
 	/* supervisor to keeper */
-	KEEP_UPGRADE, /* I end: start the installed supervisor, and be replaced once it serves */
+	KEEP_UPGRADE, /* tell me to leave, start the installed supervisor, and be replaced once it
+		       * serves */
 	KEEP_SERVING, /* I have taken over what is held, and answer on the control socket */
 	/* supervisor to whoever connects to its door (RUNTIME_KEEPER) */
 	KEEP_REFUSED, /* there is a keeper; number is its pid. Nothing follows. */

@@ -134,8 +134,7 @@ static void on_message(struct keeper *keeper, struct keep_message *message)
 		keeper->finishing = true;
 		break;
 	case KEEP_UPGRADE:
-		/* It leaves by itself. */
-		keeper->upgrading = keeper->leave_wanted = keeper->leave_told = true;
+		keeper->upgrading = keeper->leave_wanted = true;
 		break;
 	case KEEP_SERVING:
 		keeper->serving_since_msec = now_msec();
@@ -271,6 +270,17 @@ static int send_told(struct keeper *keeper, enum keep_verb verb, bool wanted, bo
 	return r;
 }
 
+static int send_leave(struct keeper *keeper)
+{
+	bool was_told = keeper->leave_told;
+	int r = send_told(keeper, KEEP_LEAVE, keeper->leave_wanted, &keeper->leave_told);
+
+	if (keeper->leave_told && !was_told)
+		log_line("told inko-supervisor (pid %d) to make room for the installed one",
+			(int)keeper->supervisor);
+	return r;
+}
+
 static int send_introduction(struct keeper *keeper)
 {
 	char version[] = PACKAGE_VERSION;
@@ -302,9 +312,7 @@ static int send_news(struct keeper *keeper)
 	r = send_told(keeper, KEEP_WATCH, notify_is_wanted(&keeper->notify), &keeper->watch_told);
 	if (r == 0)
 		r = send_told(keeper, KEEP_STOP, keeper->stop_wanted, &keeper->stop_told);
-	if (r == 0)
-		r = send_told(keeper, KEEP_LEAVE, keeper->leave_wanted, &keeper->leave_told);
-	return r;
+	return r < 0 ? r : send_leave(keeper);
 }
 
 /* Each step leaves behind what it could not send. */

@@ -64,7 +64,8 @@ const struct holding_keeper *holding_peek_keeper(const struct holding *holding);
 void holding_finish(struct holding *holding);
 /* This supervisor has taken over everything and answers. */
 void holding_serve(struct holding *holding);
-/* This supervisor ends, and keeper and supervisor shall be replaced by what is installed. */
+/* Keeper and supervisor shall be replaced by what is installed; the keeper answers with on_leave.
+ */
 void holding_upgrade(struct holding *holding);
 
 /* Says to who came over fd that there is a keeper. */

@@ -84,8 +84,10 @@ static void on_leave(void *context)
 {
 	struct supervisor *supervisor = context;
 
-	if (!supervisor->stopping && holding_check(supervisor->holding))
-		(void)sd_event_exit(supervisor->event, 0);
+	if (supervisor->stopping || !holding_check(supervisor->holding))
+		return;
+	log_info("makes room for the installed build");
+	(void)sd_event_exit(supervisor->event, 0);
 }
 
 static void on_watch(void *context, uint32_t watch_msec)

@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -353,6 +354,49 @@ def test_upgrade_under_load(tmp_path):
         inko.kill(victim)
         wait_until(lambda: inko.ready("web") and victim not in inko.pids("web"))
         assert "KILL" in inko.instances("web")[0]["lastExit"]
+
+
+def stopped(pid):
+    """Does a SIGSTOP hold it by now?"""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def stop_process(inko, pid):
+    inko.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: stopped(pid), what=f"{pid} is stopped")
+
+
+def assert_survives_its_keeper(inko, supervisor, pids):
+    """The supervisor that was to leave stays, starts another keeper, and then could leave."""
+    assert wait_for_keeper(inko, inko.keeper.pid) != inko.keeper.pid
+    assert inko.supervisor_pid() == supervisor and all_pids(inko) == pids
+    assert inko.ctl("upgrade").stdout.startswith("upgraded: inkod ")
+    assert inko.supervisor_pid() != supervisor and all_pids(inko) == pids
+
+
+def test_keeper_dies_before_it_reads_of_an_upgrade(inko):
+    """The supervisor waits to be told to leave: before that nobody starts another."""
+    spawn_recorder(inko)
+    supervisor, pids = inko.supervisor_pid(), all_pids(inko)
+    stop_process(inko, inko.keeper.pid)
+    inko.call("Upgrade")
+    wait_until(lambda: "asks the keeper for the installed build" in inko.log.read_text())
+    inko.kill(inko.keeper.pid)
+    inko.keeper.wait()
+    assert_survives_its_keeper(inko, supervisor, pids)
+
+
+def test_keeper_dies_while_the_supervisor_is_to_leave(inko):
+    """It told the supervisor, which reads of it only when its keeper is dead."""
+    spawn_recorder(inko)
+    supervisor, pids = inko.supervisor_pid(), all_pids(inko)
+    stop_process(inko, supervisor)
+    inko.kill(inko.keeper.pid, signal.SIGHUP)
+    wait_until(lambda: f"told inko-supervisor (pid {supervisor})" in inko.log.read_text())
+    inko.kill(inko.keeper.pid)
+    inko.keeper.wait()
+    inko.kill(supervisor, signal.SIGCONT)
+    assert_survives_its_keeper(inko, supervisor, pids)
 
 
 def test_upgrade_by_another_inkod(tmp_path):
