@@ -137,7 +137,7 @@ int takeover_receive(int link_fd, struct store *store)
 	}
 }
 
-int takeover_find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd)
+static int find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd)
 {
 	struct pollfd link = {.fd = link_fd};
 	struct ucred who;
@@ -150,11 +150,28 @@ int takeover_find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd)
 	if (pidfd < 0)
 		return -errno;
 	/* As long as it holds its end it is alive, and the number is its own. */
-	if (poll(&link, 1, 0) < 0 || (link.revents & POLLHUP))
+	if (poll(&link, 1, 0) < 0)
+		return -errno;
+	if (link.revents & POLLHUP)
 		return -ECONNRESET;
 	*ret_pid = who.pid;
 	*ret_pidfd = descriptor_take(&pidfd);
 	return 0;
+}
+
+int takeover_find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd)
+{
+	int r = find_peer(link_fd, ret_pid, ret_pidfd);
+
+	if (r < 0 && r != -ESRCH && r != -ECONNRESET)
+		log_line("cannot tell yet who the supervisor is that it takes over from: %s; tries "
+			 "until it can",
+			strerror(-r));
+	while (r < 0 && r != -ESRCH && r != -ECONNRESET) {
+		(void)poll(NULL, 0, PAUSE_MSEC);
+		r = find_peer(link_fd, ret_pid, ret_pidfd);
+	}
+	return r;
 }
 
 bool takeover_is_another(pid_t pid, const char *path)

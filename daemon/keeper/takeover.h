@@ -14,7 +14,9 @@
 int takeover_begin(struct directory *directory, int *ret_link_fd);
 /* Receives all that the supervisor has. -ECONNRESET: it left before that was all, or -ETIMEDOUT. */
 int takeover_receive(int link_fd, struct store *store);
-/* The process at the other end of link_fd, and a pidfd of it. */
+/* The process at the other end of link_fd, and a pidfd of it, which is the caller's. -ESRCH and
+ * -ECONNRESET say that it is gone, and nothing else is an answer: while there is no descriptor or
+ * no memory to ask with it is logged, and waited for. */
 int takeover_find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd);
 /* Does the process pid execute another program than that at path? Not when it has ended. */
 bool takeover_is_another(pid_t pid, const char *path);
