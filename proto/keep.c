@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "proto/descriptor.h"
+#include "proto/monotonic.h"
 
 /* How long to wait for memory, or for other processes to receive descriptors: the kernel has no
  * event for either. */
@@ -29,32 +30,40 @@ static bool is_shortage(int error)
 	return error == -ETOOMANYREFS || error == -ENOMEM || error == -ENOBUFS;
 }
 
-static int wait_for_room(int fd, int error)
+static int wait_for_room(int fd, int error, int timeout_msec)
 {
 	struct pollfd poll_fd = {.fd = fd, .events = POLLOUT};
 	int r;
 
-	if (error != -EAGAIN)
-		r = poll(NULL, 0, SHORTAGE_MSEC);
+	if (error == -EAGAIN)
+		r = poll(&poll_fd, 1, timeout_msec);
 	else
-		r = poll(&poll_fd, 1, -1);
+		r = poll(NULL, 0, SHORTAGE_MSEC);
 	return r < 0 && errno != EINTR ? -errno : 0;
 }
 
-static int send_datagram(int fd, const struct iovec *iov, const struct passed *passed, bool wait)
+static int send_datagram(
+	int fd, const struct iovec *iov, const struct passed *passed, int timeout_msec)
 {
+	uint64_t begin_msec = monotonic_msec();
+
 	for (;;) {
 		int r = passing_send(fd, iov, 2, passed->fds, passed->n_fds);
+		int left_msec = timeout_msec, waited;
 
-		if (!wait || (r != -EAGAIN && !is_shortage(r)))
+		if (r != -EAGAIN && !is_shortage(r))
 			return r;
-		r = wait_for_room(fd, r);
-		if (r < 0)
+		if (timeout_msec != KEEP_FOR_EVER)
+			left_msec -= (int)(monotonic_msec() - begin_msec);
+		if (timeout_msec != KEEP_FOR_EVER && left_msec <= 0)
 			return r;
+		waited = wait_for_room(fd, r, left_msec);
+		if (waited < 0)
+			return waited;
 	}
 }
 
-int keep_send(int fd, const struct keep_message *message, bool wait)
+int keep_send(int fd, const struct keep_message *message, int timeout_msec)
 {
 	struct keep_head head = {.verb = message->verb, .number = message->number};
 	struct iovec iov[2] = {
@@ -67,7 +76,7 @@ int keep_send(int fd, const struct keep_message *message, bool wait)
 	if (message->passed.n_fds > LIMIT_KEY_FDS)
 		return -EINVAL;
 	memcpy(head.key, message->key, strnlen(message->key, LIMIT_KEY_CHARS));
-	return send_datagram(fd, iov, &message->passed, wait);
+	return send_datagram(fd, iov, &message->passed, timeout_msec);
 }
 
 /* Of the datagram that comes next; 0 at the end. Only one process reads this socket. */

@@ -9,7 +9,6 @@
  * are, new verbs come behind the last, and a verb that is not known is left out.
  */
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -70,8 +69,12 @@ struct keep_message {
 	struct passed passed; /* borrowed by keep_send, at most LIMIT_KEY_FDS */
 };
 
-/* Sends; waits in poll while the other side is behind if wait is set, else -EAGAIN. */
-int keep_send(int fd, const struct keep_message *message, bool wait);
+#define KEEP_FOR_EVER (-1)
+
+/* Sends. While the other side is behind, or the kernel has no room for what is passed, it waits,
+ * for at most timeout_msec or KEEP_FOR_EVER, and then says which of them it was: -EAGAIN,
+ * -ETOOMANYREFS, -ENOMEM or -ENOBUFS. */
+int keep_send(int fd, const struct keep_message *message, int timeout_msec);
 /* 1, 0 when the other side is gone, -EAGAIN, -EMFILE or -ENOMEM (no room: the message stays where
  * it is), -EBADMSG (the message is gone). *ret_message is to be done only after 1. */
 int keep_receive(int fd, struct keep_message *ret_message);

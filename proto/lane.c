@@ -15,9 +15,9 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "proto/descriptor.h"
+#include "proto/monotonic.h"
 
 /* The kernel makes no send buffer smaller than LIMIT_QUEUE_MIN charges of at least this much, so
  * that a body below a quarter of that needs no look at the lane's size. */
@@ -112,14 +112,6 @@ int lane_open(unsigned int queue, int *ret_write_fd, int *ret_read_fd)
 	return 0;
 }
 
-static uint64_t now_usec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /* Several messages must fit into a lane whatever their size. */
 static int travels_inline(int write_fd, size_t body_bytes, bool *ret_inline)
 {
@@ -212,7 +204,7 @@ int lane_send(int write_fd, struct envelope *envelope, const void *body, size_t 
 	envelope->length = (uint32_t)body_bytes;
 	envelope->flags &= (uint8_t)~ENVELOPE_BODY_MEMFD;
 	if (envelope->time_usec == 0)
-		envelope->time_usec = now_usec();
+		envelope->time_usec = monotonic_usec();
 	if (!is_inline)
 		return send_with_memfd(write_fd, envelope, body, sockets, n_sockets);
 	return passing_send(write_fd, iov, body_bytes > 0 ? 2 : 1, sockets, n_sockets);

@@ -15,7 +15,6 @@
 #include <sys/pidfd.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/keeper/carry.h"
@@ -27,6 +26,7 @@
 #include "daemon/keeper/takeover.h"
 #include "daemon/keeper/watchdog.h"
 #include "proto/descriptor.h"
+#include "proto/monotonic.h"
 
 #define RESTART_FIRST_MSEC 10
 #define RESTART_MOST_MSEC 5000
@@ -76,16 +76,9 @@ struct keeper {
 	bool resign_wanted;
 	bool finishing; /* the supervisor said so: it is not started again */
 	bool gave_up;
-	bool full_logged;
+	bool full_logged, shortage_logged;
+	bool children_wait; /* to be reaped, for a shortage */
 };
-
-static uint64_t now_msec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void on_put(struct keeper *keeper, struct keep_message *message)
 {
@@ -137,10 +130,10 @@ static void on_message(struct keeper *keeper, struct keep_message *message)
 		keeper->upgrading = keeper->leave_wanted = true;
 		break;
 	case KEEP_SERVING:
-		keeper->serving_since_msec = now_msec();
+		keeper->serving_since_msec = monotonic_msec();
 		break;
 	case KEEP_NOTIFY:
-		notify_say(&keeper->notify, message->bytes, now_msec());
+		notify_say(&keeper->notify, message->bytes, monotonic_msec());
 		break;
 	case KEEP_ALIVE: /* as every message is */
 		break;
@@ -149,33 +142,53 @@ static void on_message(struct keeper *keeper, struct keep_message *message)
 	}
 }
 
-/* 1, 0 at the end, -EAGAIN when nothing is there. */
+static bool is_shortage(int error)
+{
+	return error == -ENOMEM || error == -EMFILE;
+}
+
+/* The message waits, and everything behind it. Its sender is not silent, whatever the watchdog
+ * has heard of it. */
+static void on_shortage(struct keeper *keeper, int error)
+{
+	if (!keeper->shortage_logged)
+		log_line("cannot receive what inko-supervisor (pid %d) has said: %s; tries until "
+			 "it can, and starts no other one before",
+			(int)keeper->supervisor, strerror(-error));
+	keeper->shortage_logged = true;
+	watchdog_sign(&keeper->watchdog, monotonic_msec());
+	(void)poll(NULL, 0, PAUSE_MSEC);
+}
+
+/* 1, 0 at the end, -EAGAIN when nothing is there, and a shortage. */
 static int receive_one(struct keeper *keeper)
 {
 	struct keep_message message;
 	int r = keep_receive(keeper->link_fd, &message);
 
 	if (r == 1) {
-		watchdog_sign(&keeper->watchdog, now_msec());
+		watchdog_sign(&keeper->watchdog, monotonic_msec());
 		on_message(keeper, &message);
 		keep_message_done(&message);
 	} else if (r == -EBADMSG) {
 		log_line("dropped an invalid message of inko-supervisor (pid %d)",
 			(int)keeper->supervisor);
 		r = 1;
-	} else if (r == -ENOMEM || r == -EMFILE) {
-		/* The message waits; everything behind it is later. */
-		(void)poll(NULL, 0, PAUSE_MSEC);
-		r = 1;
+	} else if (is_shortage(r)) {
+		on_shortage(keeper, r);
 	}
 	return r;
 }
 
-/* All that was sent, which ends, as its sender has. */
-static void receive_all(struct keeper *keeper)
+/* All that was sent. False when it could not be received yet, and is to be tried again in another
+ * turn, so that signals and the watchdog have theirs. */
+static bool receive_all(struct keeper *keeper)
 {
-	while (keeper->link_fd >= 0 && receive_one(keeper) == 1)
-		;
+	int r = 1;
+
+	while (keeper->link_fd >= 0 && r == 1)
+		r = receive_one(keeper);
+	return !is_shortage(r);
 }
 
 static void close_link(struct keeper *keeper)
@@ -201,7 +214,7 @@ static void on_link_input(struct keeper *keeper)
 
 	for (int i = 0; i < RECEIVE_BUDGET && r == 1 && !keeper->taking; i++)
 		r = receive_one(keeper);
-	if (r == 1 || r == -EAGAIN)
+	if (r == 1 || r == -EAGAIN || is_shortage(r))
 		return;
 	close_link(keeper);
 	/* It ends, or is no use without its link. */
@@ -225,7 +238,7 @@ static int send_message(struct keeper *keeper, enum keep_verb verb, const struct
 		message.passed.n_fds = entry->n_fds;
 		memcpy(message.passed.fds, entry->fds, entry->n_fds * sizeof(int));
 	}
-	return keep_send(keeper->link_fd, &message, false);
+	return keep_send(keeper->link_fd, &message, 0);
 }
 
 static int send_held(struct keeper *keeper)
@@ -288,7 +301,7 @@ static int send_introduction(struct keeper *keeper)
 		.number = keeper->replaced,
 		.bytes = version,
 		.n_bytes = strlen(version)};
-	int r = keeper->introduced ? 0 : keep_send(keeper->link_fd, &message, false);
+	int r = keeper->introduced ? 0 : keep_send(keeper->link_fd, &message, 0);
 
 	if (r == 0)
 		keeper->introduced = true;
@@ -345,19 +358,19 @@ static void flush(struct keeper *keeper)
 {
 	int r;
 
-	if (!has_output(keeper) || now_msec() < keeper->pause_until_msec)
+	if (!has_output(keeper) || monotonic_msec() < keeper->pause_until_msec)
 		return;
 	r = send_what_waits(keeper);
 	/* EAGAIN: poll says when. EPIPE: what it had sent is read, up to the end. */
 	if (r == -EPIPE)
 		keeper->taking = keeper->taken = false;
 	else if (r < 0 && r != -EAGAIN)
-		keeper->pause_until_msec = now_msec() + PAUSE_MSEC;
+		keeper->pause_until_msec = monotonic_msec() + PAUSE_MSEC;
 }
 
 static void start_later(struct keeper *keeper)
 {
-	keeper->start_at_msec = now_msec() + keeper->delay_msec;
+	keeper->start_at_msec = monotonic_msec() + keeper->delay_msec;
 	keeper->delay_msec *= 2;
 	if (keeper->delay_msec > RESTART_MOST_MSEC)
 		keeper->delay_msec = RESTART_MOST_MSEC;
@@ -381,7 +394,7 @@ static void start(struct keeper *keeper)
 
 	keeper->stop_told = false;
 	keeper->leave_wanted = keeper->leave_told = false;
-	keeper->full_logged = false;
+	keeper->full_logged = keeper->shortage_logged = false;
 	keeper->serving_since_msec = 0;
 	r = launch_find(path);
 	if (r == 0)
@@ -390,7 +403,7 @@ static void start(struct keeper *keeper)
 	/* For its first life only; see daemon/supervisor/holding.c. */
 	(void)unsetenv("INKO_FAULT");
 	if (r == 0) {
-		watchdog_sign(&keeper->watchdog, now_msec());
+		watchdog_sign(&keeper->watchdog, monotonic_msec());
 		return;
 	}
 	log_line("cannot start inko-supervisor: %s; trying again in %u ms", strerror(-r),
@@ -419,16 +432,14 @@ static void log_end(const struct keeper *keeper, const siginfo_t *info)
 static bool served_well(const struct keeper *keeper)
 {
 	return keeper->serving_since_msec &&
-	       now_msec() - keeper->serving_since_msec >= SERVED_WELL_MSEC;
+	       monotonic_msec() - keeper->serving_since_msec >= SERVED_WELL_MSEC;
 }
 
-/* info is zero when it was nobody's child of ours. */
+/* What it had said was received. info is zero when it was nobody's child of ours. */
 static void on_supervisor_end(struct keeper *keeper, const siginfo_t *info)
 {
-	bool left;
+	bool left = keeper->leave_told;
 
-	receive_all(keeper);
-	left = keeper->leave_told;
 	if (left || served_well(keeper)) {
 		keeper->delay_msec = RESTART_FIRST_MSEC;
 		keeper->failures = 0;
@@ -456,6 +467,8 @@ static void check_supervisor(struct keeper *keeper)
 {
 	siginfo_t info = {0};
 
+	if (!receive_all(keeper))
+		return;
 	if (waitid(P_PIDFD, (id_t)keeper->supervisor_fd, &info, WEXITED | WNOHANG) == 0 &&
 		info.si_pid == 0)
 		return;
@@ -483,6 +496,7 @@ static bool reap_held(struct keeper *keeper, pid_t pid)
 	return false;
 }
 
+/* What the supervisor had to say of pid was received. */
 static void reap(struct keeper *keeper, pid_t pid)
 {
 	siginfo_t info = {0};
@@ -492,8 +506,6 @@ static void reap(struct keeper *keeper, pid_t pid)
 		on_supervisor_end(keeper, &info);
 		return;
 	}
-	/* The put of its pidfd, by a supervisor that has ended, may be still to be read. */
-	receive_all(keeper);
 	if (!reap_held(keeper, pid))
 		(void)waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
 }
@@ -505,7 +517,12 @@ static void on_children(struct keeper *keeper)
 	for (;;) {
 		siginfo_t info = {0};
 
+		keeper->children_wait = false;
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+			return;
+		/* The put of its pidfd, by a supervisor that has ended, may be still to be read. */
+		keeper->children_wait = !receive_all(keeper);
+		if (keeper->children_wait)
 			return;
 		reap(keeper, info.si_pid);
 	}
@@ -540,13 +557,11 @@ static void on_resign_signal(struct keeper *keeper)
 static void on_reload_signal(struct keeper *keeper)
 {
 	char text[sizeof("RELOADING=1\nMONOTONIC_USEC=") + 3 * sizeof(uint64_t)];
-	struct timespec now;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	(void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
-		(unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
+		(unsigned long long)monotonic_usec());
 	/* The next supervisor says that it is ready. */
-	notify_say(&keeper->notify, text, now_msec());
+	notify_say(&keeper->notify, text, monotonic_msec());
 	keeper->upgrading = keeper->leave_wanted = true;
 }
 
@@ -610,8 +625,10 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 static int timeout_msec(const struct keeper *keeper)
 {
-	uint64_t now = now_msec(), at = UINT64_MAX;
+	uint64_t now = monotonic_msec(), at = UINT64_MAX;
 
+	if (keeper->children_wait)
+		return 0;
 	if (keeper->supervisor == 0)
 		at = keeper->start_at_msec;
 	else if (has_output(keeper) && keeper->pause_until_msec > now)
@@ -629,7 +646,7 @@ static short link_events(const struct keeper *keeper)
 {
 	short events = keeper->taking ? 0 : POLLIN;
 
-	if (has_output(keeper) && keeper->pause_until_msec <= now_msec())
+	if (has_output(keeper) && keeper->pause_until_msec <= monotonic_msec())
 		events |= POLLOUT;
 	return events;
 }
@@ -682,7 +699,7 @@ static int go_on(struct keeper *keeper, int carried_fd)
 	keeper->supervisor = carried.supervisor;
 	keeper->stop_wanted = keeper->stop_told = carried.stop_wanted != 0;
 	keeper->taken = true;
-	keeper->serving_since_msec = now_msec();
+	keeper->serving_since_msec = monotonic_msec();
 	for (struct store_entry *entry = keeper->store.first; entry; entry = entry->next)
 		keeper->untold |= entry->untold;
 	log_line("inkod " PACKAGE_VERSION " goes on with what inkod held");
@@ -725,7 +742,7 @@ static int take_over(struct keeper *keeper, int link_fd)
 		return 0;
 	}
 	keeper->taken = true;
-	keeper->serving_since_msec = now_msec();
+	keeper->serving_since_msec = monotonic_msec();
 	keeper->leave_wanted =
 		launch_find(path) == 0 && takeover_is_another(keeper->supervisor, path);
 	return 0;
@@ -734,7 +751,7 @@ static int take_over(struct keeper *keeper, int link_fd)
 /* One that was stopped sees a signal only when it goes on. */
 static void watch(struct keeper *keeper)
 {
-	uint64_t now = now_msec();
+	uint64_t now = monotonic_msec();
 	int number = watchdog_take_signal(&keeper->watchdog, now);
 
 	if (watchdog_take_beat(&keeper->watchdog, now))
@@ -768,11 +785,14 @@ static void turn(struct keeper *keeper)
 		check_supervisor(keeper);
 	if (fds[0].revents)
 		on_signals(keeper);
+	if (keeper->children_wait)
+		on_children(keeper);
 	watch(keeper);
 	flush(keeper);
 	if (is_replaceable(keeper))
 		replace(keeper);
-	if (!is_done(keeper) && keeper->supervisor == 0 && now_msec() >= keeper->start_at_msec)
+	if (!is_done(keeper) && keeper->supervisor == 0 &&
+		monotonic_msec() >= keeper->start_at_msec)
 		start(keeper);
 }
 
@@ -800,9 +820,9 @@ static int begin(struct keeper *keeper, const struct keeper_start *start)
 	add_inherited(keeper, start->inherited);
 	notify_open(&keeper->notify);
 	if (notify_is_wanted(&keeper->notify))
-		watchdog_init(&keeper->watchdog, now_msec());
+		watchdog_init(&keeper->watchdog, monotonic_msec());
 	if (keeper->supervisor > 0)
-		watchdog_sign(&keeper->watchdog, now_msec());
+		watchdog_sign(&keeper->watchdog, monotonic_msec());
 	return r;
 }
 

@@ -12,11 +12,11 @@
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "daemon/keeper/log.h"
 #include "proto/descriptor.h"
+#include "proto/monotonic.h"
 #include "proto/runtime.h"
 
 /* How long the lock may be held with nobody at the door: a supervisor may be just starting. */
@@ -24,14 +24,6 @@
 #define PAUSE_MSEC 20
 /* How long a supervisor that hands over may say nothing: it may be stopped. */
 #define PROGRESS_MSEC 10000
-
-static uint64_t now_msec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static int connect_to_door(const char *directory, int *ret_fd)
 {
@@ -88,11 +80,11 @@ static int ask(struct directory *directory, int *ret_link_fd, uint32_t *ret_pid)
 
 int takeover_begin(struct directory *directory, int *ret_link_fd)
 {
-	uint64_t end_msec = now_msec() + WAIT_MSEC;
+	uint64_t end_msec = monotonic_msec() + WAIT_MSEC;
 	uint32_t pid = 0;
 	int r;
 
-	while ((r = ask(directory, ret_link_fd, &pid)) == -EAGAIN && now_msec() < end_msec) {
+	while ((r = ask(directory, ret_link_fd, &pid)) == -EAGAIN && monotonic_msec() < end_msec) {
 		r = directory_lock(directory);
 		if (r != -EWOULDBLOCK)
 			return r;

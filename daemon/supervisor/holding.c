@@ -14,7 +14,8 @@
 /* A message that there is no descriptor or memory for stays where it is. */
 #define PAUSE_MSEC 10
 
-/* A keeper that was started to take over, and does not read for so long, does not become one. */
+/* A keeper that was started to take over, and cannot be given something for so long, be it that it
+ * does not read, does not become one: another is started. */
 #define HAND_OVER_MSEC 5000
 
 struct holding {
@@ -68,15 +69,8 @@ static void lose_keeper(struct holding *holding)
 /* A keeper that is one is waited for: what it does not hold must not take effect. */
 static int send_to_keeper(struct holding *holding, const struct keep_message *message)
 {
-	struct pollfd waits = {.fd = holding->fd, .events = POLLOUT};
-	int r;
-
-	if (!holding->is_handing_over)
-		return keep_send(holding->fd, message, true);
-	while ((r = keep_send(holding->fd, message, false)) == -EAGAIN)
-		if (poll(&waits, 1, HAND_OVER_MSEC) == 0)
-			return -ETIMEDOUT;
-	return r == -ETOOMANYREFS ? keep_send(holding->fd, message, true) : r;
+	return keep_send(
+		holding->fd, message, holding->is_handing_over ? HAND_OVER_MSEC : KEEP_FOR_EVER);
 }
 
 static void die_if_wanted(struct holding *holding, enum keep_verb verb)
@@ -323,7 +317,7 @@ void holding_refuse(const struct holding *holding, int fd)
 	struct keep_message message = {.verb = KEEP_REFUSED,
 		.number = (uint32_t)(holding->keeper.pid ? holding->keeper.pid : getpid())};
 
-	(void)keep_send(fd, &message, false);
+	(void)keep_send(fd, &message, 0);
 }
 
 int holding_hand_over(struct holding *holding, int *take_fd, pid_t keeper,

@@ -5,6 +5,7 @@ The short form is what runs by default; INKO_FULL=1 asks for the numbers of the 
 
 import contextlib
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -579,6 +580,45 @@ def test_supervisor_dies_at_each_put(undisturbed, n):
         port = int(inko.listener("front")["address"].rpartition(":")[2])
         assert_all_answered(inko.load(port, connections=100).report(), at_least=100)
         assert inko.pids("web") == pids and inko.restarts("web") == 0
+
+
+@contextlib.contextmanager
+def service_manager():
+    """A socket as a service manager has it, and its name for NOTIFY_SOCKET."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("")
+        manager.settimeout(DEADLINE)
+        yield manager, "@" + manager.getsockname()[1:].decode()
+
+
+def wait_for_beats(manager, n):
+    """The next n signs of life of the keeper, of those that it says from now on."""
+    manager.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while manager.recv(4096):
+            pass
+    manager.settimeout(DEADLINE)
+    while n > 0:
+        n -= b"WATCHDOG=1" in manager.recv(4096)
+
+
+def test_keeper_is_short_of_descriptors_when_the_supervisor_dies():
+    """What it has said waits until it can be received, and the keeper does not hang meanwhile."""
+    with service_manager() as (manager, name), \
+            private_inkod(NOTIFY_SOCKET=name, WATCHDOG_USEC="2000000") as inko:
+        keeper, supervisor = inko.keeper.pid, inko.supervisor_pid()
+        stop_process(inko, keeper)
+        inko.spawn("late", ACTORS / "notifier", drainUSec=1000)
+        pids = all_pids(inko)
+        limit = resource.prlimit(keeper, resource.RLIMIT_NOFILE)
+        resource.prlimit(keeper, resource.RLIMIT_NOFILE, (8, limit[1]))
+        inko.kill(supervisor)
+        inko.kill(keeper, signal.SIGCONT)
+        wait_until(lambda: "cannot receive what inko-supervisor" in inko.log.read_text())
+        wait_for_beats(manager, 2)
+        resource.prlimit(keeper, resource.RLIMIT_NOFILE, limit)
+        wait_until(lambda: next_status(inko, supervisor), what="another supervisor answers")
+        assert all_pids(inko) == pids and inko.restarts("late") == 0
 
 
 def test_supervisor_killed_twenty_times(inko, seeded):

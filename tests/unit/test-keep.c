@@ -5,6 +5,7 @@
 #include "tests/unit/leaks.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,6 +14,9 @@
 
 #include "proto/descriptor.h"
 #include "proto/keep.h"
+
+/* Has nothing in flight, unlike whoever runs this. */
+#define OTHER_UID 61234
 
 static void open_pair(int fds[2])
 {
@@ -40,7 +44,7 @@ static void sends_and_receives(void **state)
 
 	(void)state;
 	open_pair(pair);
-	assert_int_equal(keep_send(pair[0], &sent, false), 0);
+	assert_int_equal(keep_send(pair[0], &sent, 0), 0);
 	assert_int_equal(keep_receive(pair[1], &received), 1);
 	assert_int_equal(received.verb, KEEP_PUT);
 	assert_int_equal(received.number, 42);
@@ -61,7 +65,7 @@ static void sends_what_has_no_key_and_no_bytes(void **state)
 
 	(void)state;
 	open_pair(pair);
-	assert_int_equal(keep_send(pair[0], &sent, true), 0);
+	assert_int_equal(keep_send(pair[0], &sent, KEEP_FOR_EVER), 0);
 	assert_int_equal(keep_receive(pair[1], &received), 1);
 	assert_int_equal(received.verb, KEEP_TAKE);
 	assert_string_equal(received.key, "");
@@ -84,7 +88,7 @@ static void carries_as_much_as_the_limits_say(void **state)
 	memset(sent.bytes, 'b', LIMIT_STATE_BYTES);
 	memset(sent.key, 'k', LIMIT_KEY_CHARS);
 	sent.passed.n_fds = LIMIT_KEY_FDS;
-	assert_int_equal(keep_send(pair[0], &sent, false), 0);
+	assert_int_equal(keep_send(pair[0], &sent, 0), 0);
 	assert_int_equal(keep_receive(pair[1], &received), 1);
 	assert_int_equal(received.n_bytes, LIMIT_STATE_BYTES);
 	assert_memory_equal(received.bytes, sent.bytes, LIMIT_STATE_BYTES);
@@ -93,10 +97,10 @@ static void carries_as_much_as_the_limits_say(void **state)
 	keep_message_done(&received);
 
 	sent.n_bytes++;
-	assert_int_equal(keep_send(pair[0], &sent, false), -EMSGSIZE);
+	assert_int_equal(keep_send(pair[0], &sent, 0), -EMSGSIZE);
 	sent.n_bytes = 0;
 	sent.passed.n_fds++;
-	assert_int_equal(keep_send(pair[0], &sent, false), -EINVAL);
+	assert_int_equal(keep_send(pair[0], &sent, 0), -EINVAL);
 	free(sent.bytes);
 	close_pair(pair);
 }
@@ -112,8 +116,8 @@ static void says_when_nothing_is_there_and_when_all_is_over(void **state)
 	descriptor_close(&pair[0]);
 	assert_int_equal(keep_receive(pair[1], &message), 0);
 	message = (struct keep_message){.verb = KEEP_TAKE};
-	assert_int_equal(keep_send(pair[1], &message, false), -EPIPE);
-	assert_int_equal(keep_send(pair[1], &message, true), -EPIPE);
+	assert_int_equal(keep_send(pair[1], &message, 0), -EPIPE);
+	assert_int_equal(keep_send(pair[1], &message, KEEP_FOR_EVER), -EPIPE);
 	close_pair(pair);
 }
 
@@ -127,9 +131,9 @@ static void receives_all_that_a_dead_sender_sent(void **state)
 
 	(void)state;
 	open_pair(pair);
-	assert_int_equal(keep_send(pair[1], &held, false), 0);
-	assert_int_equal(keep_send(pair[0], &put, false), 0);
-	assert_int_equal(keep_send(pair[0], &put, false), 0);
+	assert_int_equal(keep_send(pair[1], &held, 0), 0);
+	assert_int_equal(keep_send(pair[0], &put, 0), 0);
+	assert_int_equal(keep_send(pair[0], &put, 0), 0);
 	descriptor_close(&pair[0]);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(keep_receive(pair[1], &received), 1);
@@ -149,7 +153,7 @@ static void does_not_wait_unless_told(void **state)
 	(void)state;
 	open_pair(pair);
 	do
-		r = keep_send(pair[0], &message, false);
+		r = keep_send(pair[0], &message, 0);
 	while (r == 0);
 	assert_int_equal(r, -EAGAIN);
 	close_pair(pair);
@@ -189,9 +193,49 @@ static void waits_when_told(void **state)
 	if (pid == 0)
 		receive_slowly(pair[1], n);
 	for (int i = 0; i < n; i++)
-		assert_int_equal(keep_send(pair[0], &message, true), 0);
+		assert_int_equal(keep_send(pair[0], &message, KEEP_FOR_EVER), 0);
 	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED), 0);
 	assert_int_equal(info.si_status, 0);
+	close_pair(pair);
+}
+
+/* What a process without privileges may have in flight: its limit of open files. */
+static int fill_what_may_be_in_flight(int fd)
+{
+	const struct rlimit limit = {.rlim_cur = 16, .rlim_max = 16};
+	struct keep_message message = {.verb = KEEP_PUT, .passed = {.n_fds = LIMIT_KEY_FDS}};
+	int r;
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || (geteuid() == 0 && setuid(OTHER_UID) < 0))
+		return -errno;
+	do
+		r = keep_send(fd, &message, 0);
+	while (r == 0);
+	return r;
+}
+
+/* Nobody receives: a wait for the kernel's room has a bound too. */
+static void waits_for_room_as_long_as_told(void **state)
+{
+	struct keep_message message = {.verb = KEEP_PUT, .passed = {.n_fds = 1}};
+	siginfo_t info = {0};
+	int pair[2];
+	pid_t pid;
+
+	(void)state;
+	open_pair(pair);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		(void)alarm(20);
+		_exit(fill_what_may_be_in_flight(pair[0]) == -ETOOMANYREFS &&
+					keep_send(pair[0], &message, 50) == -ETOOMANYREFS
+				? EXIT_SUCCESS
+				: EXIT_FAILURE);
+	}
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED), 0);
+	assert_int_equal(info.si_code, CLD_EXITED);
+	assert_int_equal(info.si_status, EXIT_SUCCESS);
 	close_pair(pair);
 }
 
@@ -256,7 +300,7 @@ static void leaves_what_it_has_no_room_for(void **state)
 
 	(void)state;
 	open_pair(pair);
-	assert_int_equal(keep_send(pair[0], &message, false), 0);
+	assert_int_equal(keep_send(pair[0], &message, 0), 0);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
@@ -278,6 +322,7 @@ int main(void)
 		leaks_test(receives_all_that_a_dead_sender_sent),
 		leaks_test(does_not_wait_unless_told),
 		leaks_test(waits_when_told),
+		leaks_test(waits_for_room_as_long_as_told),
 		leaks_test(refuses_what_is_invalid),
 		leaks_test(refuses_more_bytes_than_the_limit),
 		leaks_test(leaves_what_it_has_no_room_for),
