@@ -435,10 +435,17 @@ static bool served_well(const struct keeper *keeper)
 	       monotonic_msec() - keeper->serving_since_msec >= SERVED_WELL_MSEC;
 }
 
+/* Did it end because it was told to make room? How one ended that was taken over is not known. */
+static bool has_left(const struct keeper *keeper, const siginfo_t *info)
+{
+	return keeper->leave_told &&
+	       (info->si_pid == 0 || (info->si_code == CLD_EXITED && info->si_status == 0));
+}
+
 /* What it had said was received. info is zero when it was nobody's child of ours. */
 static void on_supervisor_end(struct keeper *keeper, const siginfo_t *info)
 {
-	bool left = keeper->leave_told;
+	bool left = has_left(keeper, info);
 
 	if (left || served_well(keeper)) {
 		keeper->delay_msec = RESTART_FIRST_MSEC;

@@ -400,6 +400,21 @@ def test_keeper_dies_while_the_supervisor_is_to_leave(inko):
     assert_survives_its_keeper(inko, supervisor, pids)
 
 
+def test_supervisor_dies_while_it_is_to_leave(inko):
+    """Another is started all the same, and the log says how the one before ended."""
+    spawn_recorder(inko)
+    supervisor, pids = inko.supervisor_pid(), all_pids(inko)
+    stop_process(inko, supervisor)
+    inko.kill(inko.keeper.pid, signal.SIGHUP)
+    wait_until(lambda: f"told inko-supervisor (pid {supervisor})" in inko.log.read_text())
+    inko.kill(supervisor)
+    wait_until(lambda: replaced(inko) == 1)
+    assert inko.supervisor_pid() != supervisor and all_pids(inko) == pids
+    log = inko.log.read_text()
+    assert f"inko-supervisor (pid {supervisor}) was killed by SIGKILL" in log
+    assert f"(pid {supervisor}) made room" not in log
+
+
 def test_upgrade_by_another_inkod(tmp_path):
     """The keeper died and another build takes over: it replaces the supervisor too."""
     with installed_inkod(tmp_path) as inko:
