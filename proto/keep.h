@@ -29,8 +29,8 @@ enum keep_verb {
 	KEEP_STOP,   /* the operator wants the service to end */
 
 	/* supervisor to keeper */
-	KEEP_UPGRADE, /* tell me to leave, start the installed supervisor, and be replaced once it
-		       * serves */
+	KEEP_UPGRADE, /* see whether what is installed can run, and then tell me to leave, start it,
+		       * and be replaced once it serves */
 	KEEP_SERVING, /* I have taken over what is held, and answer on the control socket */
 	/* supervisor to whoever connects to its door (RUNTIME_KEEPER) */
 	KEEP_REFUSED, /* there is a keeper; number is its pid. Nothing follows. */
@@ -46,6 +46,7 @@ enum keep_verb {
 	/* keeper to supervisor */
 	KEEP_WATCH, /* somebody wants to know how things are: notify, now and when it changes; and
 		     * if number is not 0 give a sign of life twice in that many milliseconds */
+	KEEP_STAY,  /* go on, instead of KEEP_LEAVE: what is installed cannot run; bytes say why */
 	KEEP_VERBS,
 };
 
@@ -54,6 +55,11 @@ enum keep_verb {
 /* Sockets that the keeper was given are held under this and their name from the start on. A keeper
  * that took over from another says which it was given itself (KEEP_HELD). */
 #define KEEP_SOCKET "socket/"
+
+/* Held under this is which version of the state all else is of. It is the argument, if
+ * there is any, behind --try, by which a supervisor is asked in a process of its own whether it could
+ * go on from that. */
+#define KEEP_VERSION "version"
 
 /* The descriptor that the supervisor finds its end at. */
 #define KEEP_FD 3

@@ -24,6 +24,7 @@
 #include "daemon/keeper/notify.h"
 #include "daemon/keeper/store.h"
 #include "daemon/keeper/takeover.h"
+#include "daemon/keeper/upgrade.h"
 #include "daemon/keeper/watchdog.h"
 #include "proto/descriptor.h"
 #include "proto/monotonic.h"
@@ -69,6 +70,7 @@ struct keeper {
 	bool introduced;	       /* the supervisor knows who its keeper is */
 	bool leave_wanted, leave_told; /* it shall make room for the installed one */
 	bool upgrading;		       /* this process is replaced in place when that one serves */
+	struct upgrade upgrade;	       /* what is tried before any of that */
 	uint32_t replaced;	       /* how often that was done */
 
 	bool watch_told; /* the supervisor knows that somebody wants to know how it is */
@@ -107,6 +109,22 @@ static void on_take(struct keeper *keeper)
 	keeper->next = keeper->store.first;
 }
 
+/* What can run is started when the supervisor has left; else everything stays. */
+static void follow_upgrade(struct keeper *keeper, int r)
+{
+	if (r == -EINPROGRESS)
+		return;
+	if (r == 0) {
+		keeper->upgrading |= keeper->upgrade.keeper_wanted;
+		keeper->leave_wanted = true;
+		return;
+	}
+	log_line("is not replaced by what is installed, and goes on as it is: %s",
+		keeper->upgrade.refusal);
+	/* Whoever had it reload hears from the supervisor that it is ready again. */
+	keeper->watch_told = false;
+}
+
 static void on_message(struct keeper *keeper, struct keep_message *message)
 {
 	switch (message->verb) {
@@ -127,7 +145,8 @@ static void on_message(struct keeper *keeper, struct keep_message *message)
 		keeper->finishing = true;
 		break;
 	case KEEP_UPGRADE:
-		keeper->upgrading = keeper->leave_wanted = true;
+		follow_upgrade(keeper,
+			upgrade_begin(&keeper->upgrade, &keeper->store, true, monotonic_msec()));
 		break;
 	case KEEP_SERVING:
 		keeper->serving_since_msec = monotonic_msec();
@@ -294,6 +313,18 @@ static int send_leave(struct keeper *keeper)
 	return r;
 }
 
+static int send_refusal(struct keeper *keeper)
+{
+	char *reason = keeper->upgrade.refusal;
+	const struct keep_message message = {
+		.verb = KEEP_STAY, .bytes = reason, .n_bytes = strlen(reason)};
+	int r = *reason ? keep_send(keeper->link_fd, &message, 0) : 0;
+
+	if (r == 0)
+		*reason = '\0';
+	return r;
+}
+
 static int send_introduction(struct keeper *keeper)
 {
 	char version[] = PACKAGE_VERSION;
@@ -325,6 +356,8 @@ static int send_news(struct keeper *keeper)
 	r = send_told(keeper, KEEP_WATCH, notify_is_wanted(&keeper->notify), &keeper->watch_told);
 	if (r == 0)
 		r = send_told(keeper, KEEP_STOP, keeper->stop_wanted, &keeper->stop_told);
+	if (r == 0)
+		r = send_refusal(keeper);
 	return r < 0 ? r : send_leave(keeper);
 }
 
@@ -345,7 +378,7 @@ static int send_what_waits(struct keeper *keeper)
 static bool has_news(const struct keeper *keeper)
 {
 	return !keeper->introduced || keeper->untold || has_watch(keeper) ||
-	       (keeper->stop_wanted && !keeper->stop_told) ||
+	       (keeper->stop_wanted && !keeper->stop_told) || *keeper->upgrade.refusal ||
 	       (keeper->leave_wanted && !keeper->leave_told);
 }
 
@@ -508,6 +541,10 @@ static void reap(struct keeper *keeper, pid_t pid)
 {
 	siginfo_t info = {0};
 
+	if (upgrade_has_child(&keeper->upgrade, pid)) {
+		follow_upgrade(keeper, upgrade_on_child(&keeper->upgrade, monotonic_msec()));
+		return;
+	}
 	if (pid == keeper->supervisor &&
 		waitid(P_PIDFD, (id_t)keeper->supervisor_fd, &info, WEXITED | WNOHANG) == 0) {
 		on_supervisor_end(keeper, &info);
@@ -569,7 +606,8 @@ static void on_reload_signal(struct keeper *keeper)
 		(unsigned long long)monotonic_usec());
 	/* The next supervisor says that it is ready. */
 	notify_say(&keeper->notify, text, monotonic_msec());
-	keeper->upgrading = keeper->leave_wanted = true;
+	follow_upgrade(
+		keeper, upgrade_begin(&keeper->upgrade, &keeper->store, true, monotonic_msec()));
 }
 
 static void on_signals(struct keeper *keeper)
@@ -641,6 +679,7 @@ static int timeout_msec(const struct keeper *keeper)
 	else if (has_output(keeper) && keeper->pause_until_msec > now)
 		at = keeper->pause_until_msec;
 	at = earlier(at, notify_due_msec(&keeper->notify));
+	at = earlier(at, trial_due_msec(&keeper->upgrade.trial));
 	at = earlier(at, watchdog_due_msec(&keeper->watchdog));
 	if (at == UINT64_MAX)
 		return -1;
@@ -750,8 +789,9 @@ static int take_over(struct keeper *keeper, int link_fd)
 	}
 	keeper->taken = true;
 	keeper->serving_since_msec = monotonic_msec();
-	keeper->leave_wanted =
-		launch_find(path) == 0 && takeover_is_another(keeper->supervisor, path);
+	if (launch_find(path) == 0 && takeover_is_another(keeper->supervisor, path))
+		follow_upgrade(keeper,
+			upgrade_begin(&keeper->upgrade, &keeper->store, false, monotonic_msec()));
 	return 0;
 }
 
@@ -794,6 +834,7 @@ static void turn(struct keeper *keeper)
 		on_signals(keeper);
 	if (keeper->children_wait)
 		on_children(keeper);
+	trial_check(&keeper->upgrade.trial, monotonic_msec());
 	watch(keeper);
 	flush(keeper);
 	if (is_replaceable(keeper))
@@ -845,12 +886,15 @@ int keeper_run(const struct keeper_start *start)
 		.notify = {.fd = -1},
 		.delay_msec = RESTART_FIRST_MSEC,
 	};
-	int r = begin(&keeper, start);
+	int r;
 
+	upgrade_init(&keeper.upgrade);
+	r = begin(&keeper, start);
 	while (r == 0 && !is_done(&keeper))
 		turn(&keeper);
 	if (keeper.gave_up)
 		kill_supervisor(&keeper);
+	upgrade_done(&keeper.upgrade);
 	store_done(&keeper.store);
 	notify_close(&keeper.notify);
 	descriptor_close(&keeper.link_fd);

@@ -19,6 +19,7 @@
 #include "daemon/keeper/log.h"
 #include "proto/descriptor.h"
 #include "proto/keep.h"
+#include "proto/signals.h"
 
 #define SUPERVISOR "inko-supervisor"
 
@@ -73,17 +74,6 @@ int launch_find(char ret_path[static PATH_MAX])
 	return join(PKGLIBEXECDIR, strlen(PKGLIBEXECDIR), ret_path) < 0 ? -ENOENT : 0;
 }
 
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	/* Those that have no disposition to change say EINVAL. */
-	for (int number = 1; number < _NSIG; number++)
-		(void)signal(number, SIG_DFL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* Out of the way first: either may stand where the other belongs. */
 static int place(int link_fd, int lock_fd)
 {
@@ -97,7 +87,7 @@ static int place(int link_fd, int lock_fd)
 
 static _Noreturn void execute(const char *path, int link_fd, int lock_fd)
 {
-	reset_signals();
+	signals_reset();
 	/* Who started the keeper listens to the keeper alone. */
 	(void)unsetenv("NOTIFY_SOCKET");
 	(void)unsetenv("WATCHDOG_USEC");

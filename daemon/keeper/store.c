@@ -22,7 +22,7 @@ static int compare_keys(const void *a, const void *b)
 	return strcmp(((const struct store_entry *)a)->key, ((const struct store_entry *)b)->key);
 }
 
-static struct store_entry *find(const struct store *store, const char *key)
+struct store_entry *store_find(const struct store *store, const char *key)
 {
 	struct store_entry wanted = {.key = key};
 	void *node = tfind(&wanted, &store->tree, compare_keys);
@@ -139,7 +139,7 @@ static void take_bytes(struct store_entry *entry, struct keep_message *message)
 int store_put(struct store *store, struct keep_message *take_message)
 {
 	struct passed *passed = &take_message->passed;
-	struct store_entry *entry = find(store, take_message->key);
+	struct store_entry *entry = store_find(store, take_message->key);
 
 	if (passed->n_fds > LIMIT_KEY_FDS || !has_room(store, entry, passed->n_fds))
 		return -ENOSPC;
@@ -161,7 +161,7 @@ int store_put(struct store *store, struct keep_message *take_message)
 
 int store_update(struct store *store, struct keep_message *take_message)
 {
-	struct store_entry *entry = find(store, take_message->key);
+	struct store_entry *entry = store_find(store, take_message->key);
 
 	if (!entry)
 		return -ENOENT;
@@ -171,7 +171,7 @@ int store_update(struct store *store, struct keep_message *take_message)
 
 void store_drop(struct store *store, const char *key)
 {
-	struct store_entry *entry = find(store, key);
+	struct store_entry *entry = store_find(store, key);
 
 	if (entry)
 		discard(store, entry);

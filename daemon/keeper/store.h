@@ -44,6 +44,8 @@ int store_update(struct store *store, struct keep_message *take_message);
 /* Closes what key holds and forgets it; nothing if there is no such key. */
 void store_drop(struct store *store, const char *key);
 
+/* What is held under key, or NULL. */
+struct store_entry *store_find(const struct store *store, const char *key);
 /* The next entry behind from (NULL: the first) whose first descriptor was, when it was put, a
  * pidfd of the process pid. May be NULL. */
 struct store_entry *store_find_pid(

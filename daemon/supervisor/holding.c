@@ -241,6 +241,9 @@ static void on_message(struct holding *holding, struct keep_message *message)
 	case KEEP_LEAVE:
 		holding->events->on_leave(holding->context);
 		break;
+	case KEEP_STAY:
+		holding->events->on_stay(holding->context, message->bytes);
+		break;
 	case KEEP_WATCH:
 		holding->events->on_watch(holding->context, message->number);
 		break;

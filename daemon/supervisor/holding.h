@@ -22,6 +22,8 @@ struct holding_events {
 	void (*on_stop)(void *context);
 	/* Another supervisor shall go on. */
 	void (*on_leave)(void *context);
+	/* It shall not: what is installed cannot run. */
+	void (*on_stay)(void *context, const char *reason);
 	/* The keeper is gone: what runs goes on, and nothing is held until there is another. */
 	void (*on_lost)(void *context);
 	/* The keeper wants to be told; see KEEP_WATCH. */
@@ -64,8 +66,8 @@ const struct holding_keeper *holding_peek_keeper(const struct holding *holding);
 void holding_finish(struct holding *holding);
 /* This supervisor has taken over everything and answers. */
 void holding_serve(struct holding *holding);
-/* Keeper and supervisor shall be replaced by what is installed; the keeper answers with on_leave.
- */
+/* Keeper and supervisor shall be replaced by what is installed; the keeper answers with on_leave or
+ * on_stay. */
 void holding_upgrade(struct holding *holding);
 
 /* Says to who came over fd that there is a keeper. */

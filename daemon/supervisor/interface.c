@@ -562,7 +562,7 @@ static void send_message(struct supervisor *supervisor, struct call *call, void 
 
 static void upgrade(struct supervisor *supervisor, struct call *call, void *parameters)
 {
-	int r = upgrade_begin(supervisor);
+	int r = upgrade_begin(supervisor, call);
 
 	(void)parameters;
 	if (r == -ENOTCONN)
@@ -570,8 +570,6 @@ static void upgrade(struct supervisor *supervisor, struct call *call, void *para
 			"the keeper has died, and another is to take over: try again in a second");
 	else if (r < 0)
 		fail_errno(call, "the upgrade cannot be begun", r);
-	else
-		call_reply(call, NULL);
 }
 
 /* clang-format off */

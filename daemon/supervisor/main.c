@@ -25,6 +25,7 @@
 #include "daemon/supervisor/succession.h"
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/supervisor/systemd-socket.h"
+#include "daemon/supervisor/upgrade.h"
 #include "proto/lane.h"
 #include "proto/runtime.h"
 
@@ -78,16 +79,14 @@ static int on_terminate(
 	return 0;
 }
 
-/* The keeper starts another one, of the installed build; one that died after it said so does not.
- */
 static void on_leave(void *context)
 {
-	struct supervisor *supervisor = context;
+	upgrade_leave(context);
+}
 
-	if (supervisor->stopping || !holding_check(supervisor->holding))
-		return;
-	log_info("makes room for the installed build");
-	(void)sd_event_exit(supervisor->event, 0);
+static void on_stay(void *context, const char *reason)
+{
+	upgrade_refuse(context, reason);
 }
 
 static void on_watch(void *context, uint32_t watch_msec)
@@ -120,6 +119,7 @@ static const struct holding_events events = {
 	.on_exited = on_exited,
 	.on_stop = shutdown_begin,
 	.on_leave = on_leave,
+	.on_stay = on_stay,
 	.on_lost = on_lost,
 };
 
@@ -154,12 +154,14 @@ static int run(struct supervisor *supervisor)
 	return r;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct supervisor supervisor = {0};
 	sigset_t mask;
 	int r;
 
+	if (argc > 1 && strcmp(argv[1], "--try") == 0)
+		return state_version_try(argv[2]) < 0 ? EXIT_NEWER_STATE : EXIT_SUCCESS;
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)sigemptyset(&mask);
 	(void)sigaddset(&mask, SIGTERM);

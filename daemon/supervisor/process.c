@@ -2,7 +2,6 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 #include "daemon/supervisor/process.h"
 #include "proto/descriptor.h"
+#include "proto/signals.h"
 
 /* sd_listen_fds(3) */
 #define LISTEN_FDS_START 3
@@ -74,17 +74,6 @@ static int give_descriptors(const struct process_plan *plan, int *gate_fd)
 	return close_range((unsigned int)first_free + 1, ~0u, 0) < 0 ? -errno : 0;
 }
 
-static void restore_defaults(void)
-{
-	sigset_t none;
-
-	for (int signal_number = 1; signal_number < NSIG; signal_number++)
-		(void)signal(signal_number, SIG_DFL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	(void)umask(022);
-}
-
 /* inkod raised its own; programs that use select(2) must not be given descriptors above what they
  * expect. Not before inkod's own are closed: there may be more than that of them. */
 static void restore_limit(void)
@@ -106,7 +95,8 @@ static _Noreturn void child(const struct process_plan *plan, int gate_fd)
 	if (read(gate_fd, &go, 1) != 1)
 		_exit(EXIT_FAILURE);
 	(void)setsid();
-	restore_defaults();
+	signals_reset();
+	(void)umask(022);
 	failure.error = -give_descriptors(plan, &gate_fd);
 	if (!failure.error) {
 		restore_limit();

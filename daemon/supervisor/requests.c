@@ -202,6 +202,8 @@ static bool check(struct supervisor *supervisor, struct request *request)
 
 	if (request->kind == REQUEST_CLOSED)
 		return !listener_find(supervisor, request->name) && check_gone(request);
+	if (request->kind == REQUEST_UPGRADED)
+		return false;
 	if (request->kind == REQUEST_PAUSED)
 		return check_paused(request, listener_find(supervisor, request->name));
 	actor = actor_find(supervisor, request->name);
@@ -227,6 +229,22 @@ void requests_check(struct supervisor *supervisor)
 		next = TAILQ_NEXT(request, entries);
 		if (check(supervisor, request))
 			end(supervisor, request);
+	}
+}
+
+void requests_answer_upgrade(struct supervisor *supervisor, const char *refusal)
+{
+	struct request *request, *next;
+
+	for (request = TAILQ_FIRST(&supervisor->requests); request; request = next) {
+		next = TAILQ_NEXT(request, entries);
+		if (request->kind != REQUEST_UPGRADED)
+			continue;
+		if (refusal)
+			describe_failure(request->call, "UpgradeRefused", NULL, "%s", refusal);
+		else
+			call_reply(request->call, NULL);
+		end(supervisor, request);
 	}
 }
 

@@ -14,8 +14,9 @@ enum request_kind {
 	REQUEST_ROLLED,
 	REQUEST_STOPPED,
 	REQUEST_REMOVED,
-	REQUEST_CLOSED, /* a listener */
-	REQUEST_PAUSED, /* a listener */
+	REQUEST_CLOSED,	  /* a listener */
+	REQUEST_PAUSED,	  /* a listener */
+	REQUEST_UPGRADED, /* no actor: requests_answer_upgrade */
 };
 
 /* Answers call when the actor, or listener, of that name is there. -ENOMEM. */
@@ -23,5 +24,7 @@ int requests_add(
 	struct supervisor *supervisor, struct call *call, enum request_kind kind, const char *name);
 /* Looks which calls can be answered now. */
 void requests_check(struct supervisor *supervisor);
+/* Answers all REQUEST_UPGRADED; refusal says why it is not to be, NULL that it is. */
+void requests_answer_upgrade(struct supervisor *supervisor, const char *refusal);
 /* Lets go of the calls of a client that left: what was asked goes on. */
 void requests_forget(struct supervisor *supervisor, const struct call *call);

@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/revive.h"
+#include "proto/signals.h"
 
 /* Time for somebody who starts inkod on purpose. */
 #define FIRST_USEC UINT64_C(1000000)
@@ -37,13 +37,8 @@ int revive_new(sd_event *event, const char *runtime, struct revive **ret_revive)
 
 static _Noreturn void execute(const struct revive *revive, const char *path)
 {
-	sigset_t none;
-
 	(void)setsid();
-	for (int number = 1; number < _NSIG; number++)
-		(void)signal(number, SIG_DFL);
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+	signals_reset();
 	(void)unsetenv("INKO_FAULT");
 	(void)close_range(STDERR_FILENO + 1, ~0u, 0);
 	(void)execl(path, "inkod", "--runtime-dir", revive->runtime, (char *)NULL);

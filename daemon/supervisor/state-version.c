@@ -1,5 +1,8 @@
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "daemon/supervisor/held.h"
 #include "daemon/supervisor/holding.h"
@@ -7,7 +10,6 @@
 #include "daemon/supervisor/state-version.h"
 #include "daemon/supervisor/supervisor.h"
 
-#define KEY "version"
 #define STATE_VERSION 2
 
 struct state_version {
@@ -23,12 +25,12 @@ void state_version_put(struct supervisor *supervisor)
 {
 	const struct state_version own = {.version = STATE_VERSION};
 
-	holding_put(supervisor->holding, KEY, fields, &own, NULL, 0);
+	holding_put(supervisor->holding, KEEP_VERSION, fields, &own, NULL, 0);
 }
 
 int state_version_check(struct supervisor *supervisor, const struct held *held)
 {
-	const struct keep_message *message = held_find(held, KEY);
+	const struct keep_message *message = held_find(held, KEEP_VERSION);
 	struct state_version found = {0};
 	int r = message ? holding_decode(message, fields, 0, &found) : 0;
 
@@ -42,4 +44,19 @@ int state_version_check(struct supervisor *supervisor, const struct held *held)
 	if (found.version < STATE_VERSION)
 		state_version_put(supervisor);
 	return 0;
+}
+
+int state_version_try(char *text)
+{
+	const struct keep_message message = {.bytes = text, .n_bytes = text ? strlen(text) : 0};
+	struct state_version found = {0};
+	int r = text ? holding_decode(&message, fields, 0, &found) : 0;
+
+	if (r == 0 && found.version <= STATE_VERSION)
+		return 0;
+	(void)dprintf(STDERR_FILENO,
+		"what is held was written by a newer inkod (state %" PRIi64
+		", this one knows %d)\n",
+		found.version, STATE_VERSION);
+	return -ENOTSUP;
 }

@@ -11,6 +11,7 @@
 #include "daemon/supervisor/state-version.h"
 #include "daemon/supervisor/succession.h"
 #include "daemon/supervisor/supervisor.h"
+#include "daemon/supervisor/upgrade.h"
 #include "proto/runtime.h"
 
 static void put_all(void *context)
@@ -50,6 +51,7 @@ static void on_visitor(void *context, int *take_fd, pid_t pid)
 
 void succession_on_lost(struct supervisor *supervisor)
 {
+	upgrade_on_lost(supervisor);
 	if (supervisor->stopping)
 		return;
 	say_keeper(supervisor, "lost", 0);

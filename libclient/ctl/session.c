@@ -58,7 +58,8 @@ static int parse_reply(const char *parameters, cJSON **ret_reply)
 	return STATUS_DONE;
 }
 
-static int call(struct session *session, const char *method, const char *text, cJSON **ret_reply)
+static int call(struct session *session, const char *method, const char *text, bool prints,
+	cJSON **ret_reply)
 {
 	char *error = NULL, *answer = NULL;
 	int r, status;
@@ -66,7 +67,7 @@ static int call(struct session *session, const char *method, const char *text, c
 	r = inko_control_call(session->control, method, text, &error, &answer);
 	if (r < 0 && r != -EREMOTEIO)
 		return complain_call(r, session->runtime_directory);
-	if (session->json)
+	if (session->json && (prints || error))
 		status = session_print_json(error, answer);
 	else if (error)
 		status = report_refused(session, error, answer);
@@ -141,8 +142,8 @@ static int open_session(struct session *session)
 	}
 }
 
-int session_call(
-	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply)
+static int open_and_call(struct session *session, const char *method, const cJSON *parameters,
+	bool prints, cJSON **ret_reply)
 {
 	char *text;
 	int status;
@@ -155,12 +156,24 @@ int session_call(
 	if (!text)
 		return complain(STATUS_REFUSED, "there is not enough memory for the call");
 	if (printable_is_utf8(text, strlen(text)))
-		status = call(session, method, text, ret_reply);
+		status = call(session, method, text, prints, ret_reply);
 	else
 		status = complain(STATUS_USAGE,
 			"a word of the command line is not UTF-8, which is all that inkod takes");
 	free(text);
 	return status;
+}
+
+int session_call(
+	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply)
+{
+	return open_and_call(session, method, parameters, true, ret_reply);
+}
+
+int session_begin(
+	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply)
+{
+	return open_and_call(session, method, parameters, false, ret_reply);
 }
 
 int session_ask(

@@ -29,6 +29,10 @@ void session_done(struct session *session);
 int session_call(
 	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply);
 
+/* The same, but an answer is not printed even with --json: there is more to come of it. */
+int session_begin(
+	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply);
+
 /* Prints a reply as --json does: error, which may be NULL, and parameters as they came. A status.
  */
 int session_print_json(const char *error, const char *parameters);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,28 +32,64 @@ static time_t now_seconds(void)
 	return now.tv_sec;
 }
 
-static int ask(struct session *session, struct pair *ret_pair, cJSON **ret_status)
+static struct pair read_pair(const cJSON *status)
+{
+	return (struct pair){
+		.keeper = reply_number(status, "keeperPid"),
+		.replaced = reply_number(status, "keeperReplaced"),
+		.supervisor = reply_number(status, "supervisorPid"),
+	};
+}
+
+static int ask(struct session *session, cJSON **ret_status)
 {
 	cJSON *nothing = cJSON_CreateObject();
 	int r = nothing ? session_ask(session, "GetStatus", nothing, ret_status) : -ENOMEM;
 
 	cJSON_Delete(nothing);
-	if (r < 0)
-		return r;
-	*ret_pair = (struct pair){
-		.keeper = reply_number(*ret_status, "keeperPid"),
-		.replaced = reply_number(*ret_status, "keeperReplaced"),
-		.supervisor = reply_number(*ret_status, "supervisorPid"),
-	};
-	return 0;
+	return r;
 }
 
-static void print_done(const struct session *session, const cJSON *status, const struct pair *pair)
+/* The members of GetStatus that say who inkod is. */
+static cJSON *describe(const cJSON *status)
+{
+	static const char *const members[] = {
+		"version", "supervisorPid", "keeperVersion", "keeperPid", "keeperReplaced"};
+	cJSON *object = cJSON_CreateObject();
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
+		const cJSON *member = reply_member(status, members[i]);
+
+		if (member)
+			(void)cJSON_AddItemToObject(
+				object, members[i], cJSON_Duplicate(member, true));
+	}
+	return object;
+}
+
+static int print_json(const cJSON *before, const cJSON *status)
+{
+	cJSON *object = describe(status);
+	char *text;
+
+	(void)cJSON_AddItemToObject(object, "before", describe(before));
+	text = cJSON_PrintUnformatted(object);
+	cJSON_Delete(object);
+	if (!text)
+		return complain(STATUS_REFUSED, "there is not enough memory for the answer");
+	puts(text);
+	free(text);
+	return STATUS_DONE;
+}
+
+static int print_done(const struct session *session, const cJSON *before, const cJSON *status)
 {
 	if (session->json)
-		return; /* the answer to the call was printed */
+		return print_json(before, status);
 	printf("upgraded: inkod %s (keeper %" PRId64 ", supervisor %" PRId64 ")\n",
-		reply_shown(status, "version"), pair->keeper, pair->supervisor);
+		reply_shown(status, "version"), reply_number(status, "keeperPid"),
+		reply_number(status, "supervisorPid"));
+	return STATUS_DONE;
 }
 
 static bool is_new_keeper(const struct pair *before, const struct pair *now)
@@ -62,25 +99,28 @@ static bool is_new_keeper(const struct pair *before, const struct pair *now)
 }
 
 /* Another supervisor answers, and knows another keeper or the same one replaced. */
-static int wait_for_both(struct session *session, const struct pair *before)
+static int wait_for_both(struct session *session, const cJSON *status_before)
 {
+	const struct pair before = read_pair(status_before);
 	time_t end = now_seconds() + WAIT_SECONDS;
 	bool supervised = false;
 
 	do {
-		struct pair now;
 		cJSON *status = NULL;
 		bool done = false;
+		int printed = STATUS_DONE;
 
-		if (ask(session, &now, &status) == 0) {
-			supervised = now.supervisor != before->supervisor;
-			done = supervised && is_new_keeper(before, &now);
+		if (ask(session, &status) == 0) {
+			const struct pair now = read_pair(status);
+
+			supervised = now.supervisor != before.supervisor;
+			done = supervised && is_new_keeper(&before, &now);
 		}
 		if (done)
-			print_done(session, status, &now);
+			printed = print_done(session, status_before, status);
 		cJSON_Delete(status);
 		if (done)
-			return STATUS_DONE;
+			return printed;
 		(void)usleep(PAUSE_USEC);
 	} while (now_seconds() < end);
 	if (supervised)
@@ -96,16 +136,19 @@ static int wait_for_both(struct session *session, const struct pair *before)
 
 int run_upgrade(struct session *session, const struct verb *verb, cJSON *parameters)
 {
-	struct pair before = {0};
-	cJSON *status_before = NULL, *reply = NULL;
+	cJSON *before = NULL, *reply = NULL;
 	int status;
 
-	/* What is wrong with the inkod there is said by the call itself. */
-	(void)ask(session, &before, &status_before);
-	cJSON_Delete(status_before);
+	/* Who does not know who was there cannot tell that they are others: nothing is asked for.
+	 */
+	status = session_begin(session, "GetStatus", parameters, &before);
 	session_done(session);
-	status = session_call(session, verb->method, parameters, &reply);
+	if (status == STATUS_DONE)
+		status = session_begin(session, verb->method, parameters, &reply);
+	session_done(session);
+	if (status == STATUS_DONE)
+		status = wait_for_both(session, before);
+	cJSON_Delete(before);
 	cJSON_Delete(reply);
-	session_done(session);
-	return status == STATUS_DONE ? wait_for_both(session, &before) : status;
+	return status;
 }

@@ -4,6 +4,8 @@ The short form is what runs by default; INKO_FULL=1 asks for the numbers of the 
 """
 
 import contextlib
+import itertools
+import json
 import os
 import resource
 import shutil
@@ -11,7 +13,9 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -57,6 +61,26 @@ def locked_by(inko):
 
 def all_pids(inko):
     return {i["name"]: i["pid"] for a in inko.status()["actors"] for i in a["instances"]}
+
+
+@contextlib.contextmanager
+def service_manager():
+    """A socket as a service manager has it, and its name for NOTIFY_SOCKET."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind("")
+        manager.settimeout(DEADLINE)
+        yield manager, "@" + manager.getsockname()[1:].decode()
+
+
+def wait_for_beats(manager, n):
+    """The next n signs of life of the keeper, of those that it says from now on."""
+    manager.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while manager.recv(4096):
+            pass
+    manager.settimeout(DEADLINE)
+    while n > 0:
+        n -= b"WATCHDOG=1" in manager.recv(4096)
 
 
 # The keeper dies.
@@ -380,10 +404,13 @@ def test_keeper_dies_before_it_reads_of_an_upgrade(inko):
     spawn_recorder(inko)
     supervisor, pids = inko.supervisor_pid(), all_pids(inko)
     stop_process(inko, inko.keeper.pid)
-    inko.call("Upgrade")
-    wait_until(lambda: "asks the keeper for the installed build" in inko.log.read_text())
-    inko.kill(inko.keeper.pid)
-    inko.keeper.wait()
+    with inko.varlink() as control:
+        control.send("Upgrade")
+        wait_until(lambda: "asks the keeper for the installed build" in inko.log.read_text())
+        inko.kill(inko.keeper.pid)
+        inko.keeper.wait()
+        # inkoctl, which waits for that, is told what became of it.
+        assert "the keeper has died" in control.receive()["parameters"]["reason"]
     assert_survives_its_keeper(inko, supervisor, pids)
 
 
@@ -429,20 +456,181 @@ def test_upgrade_by_another_inkod(tmp_path):
         assert all_pids(inko) == pids
 
 
-def test_upgrade_to_a_keeper_that_cannot_start(tmp_path):
-    """The keeper stays as it is, and the log says why."""
+def refuse_upgrade(inko):
+    """What inkoctl says of an upgrade that must be refused, with everything as it was after."""
+    before = inko.picture()
+    done = inko.ctl("upgrade", check=False)
+    assert done.returncode == 1 and done.stdout == "", done
+    assert "nothing was replaced" in done.stderr and "install a build that runs" in done.stderr
+    after = inko.picture()
+    assert after == before
+    return done.stderr
+
+
+# What can be wrong with a program, and what is to be said of it.
+BROKEN = {
+    "missing": (None, "cannot be executed: No such file"),
+    "not a program": ("", "cannot be executed: Exec format error"),
+    "without its library": (
+        "#!/bin/sh\necho 'error while loading shared libraries: libx.so.1' >&2\nexit 127\n",
+        "exited with status 127: error while loading shared libraries: libx.so.1"),
+    "crashing": ("#!/bin/sh\nkill -SEGV $$\n", "was killed by SIGSEGV"),
+    "hanging": ("#!/bin/sh\nexec sleep 1000\n", "did not end within 4 s"),
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("how", BROKEN)
+def test_upgrade_to_a_program_that_cannot_run(tmp_path, program, how):
+    """It is tried before anything gives way to it, and everything stays as it is."""
+    text, complaint = BROKEN[how]
+    with installed_inkod(tmp_path) as inko:
+        inko.tolerated = "when it was tried, was killed by SIGSEGV"
+        spawn_recorder(inko)
+        pids = all_pids(inko)
+        if text is None:
+            os.unlink(tmp_path / program)
+            complaint = complaint if program == "inkod" else "there is no inko-supervisor"
+        else:
+            install(tmp_path, program, text)
+        assert complaint in refuse_upgrade(inko)
+        assert complaint in inko.log.read_text()
+        error = json.loads(inko.ctl("--json", "upgrade", check=False).stdout)
+        assert error["error"].endswith(".UpgradeRefused")
+        install(tmp_path, program)
+        assert "upgraded" in inko.ctl("upgrade").stdout
+        assert all_pids(inko) == pids and replaced(inko) == 1
+
+
+def test_keeper_goes_on_while_it_tries_a_program(tmp_path):
+    """A program that hangs does not keep it from starting the next supervisor."""
     with installed_inkod(tmp_path) as inko:
         spawn_recorder(inko)
         pids = all_pids(inko)
-        os.rename(tmp_path / "inkod", tmp_path / "away")
-        inko.call("Upgrade")
-        wait_until(lambda: "cannot be replaced by" in inko.log.read_text())
+        # Nobody ends it but who it waits for: it is not a matter of time.
+        begun = tmp_path / "begun"
+        install(tmp_path, "inkod", f"#!/bin/sh\ntouch {begun}\nexec sleep 1000\n")
+        with inko.varlink() as control:
+            control.send("Upgrade")
+            wait_until(begun.exists, what="it is tried")
+            kill_supervisor(inko)
+            assert all_pids(inko) == pids
+            assert control.receive() is None
+        wait_until(lambda: "did not end within 4 s" in inko.log.read_text())
+        assert replaced(inko) == 0 and "sleep" not in inko.processes().values()
+
+
+def test_reload_that_is_refused(tmp_path):
+    """The service manager, which was told that inkod reloads, is told that it is ready again."""
+    with service_manager() as (manager, name), \
+            installed_inkod(tmp_path, NOTIFY_SOCKET=name) as inko:
+        supervisor = inko.supervisor_pid()
+        install(tmp_path, "inko-supervisor", "#!/bin/sh\nexit 1\n")
+        inko.kill(inko.keeper.pid, signal.SIGHUP)
+        said = b""
+        while b"RELOADING=1" not in said:
+            said = manager.recv(4096)
+        while b"READY=1" not in said:
+            said = manager.recv(4096)
+        assert inko.supervisor_pid() == supervisor and replaced(inko) == 0
+        assert "is not replaced by what is installed" in inko.log.read_text()
+
+
+def test_takeover_beside_a_supervisor_that_cannot_run(tmp_path):
+    """The keeper died, and another takes over: the supervisor that runs stays."""
+    with installed_inkod(tmp_path) as inko:
+        spawn_recorder(inko)
+        pids, supervisor = all_pids(inko), inko.supervisor_pid()
+        old = kill_keeper(inko)
+        install(tmp_path, "inko-supervisor", "#!/bin/sh\nexit 1\n")
+        inko.begin()
+        assert wait_for_keeper(inko, old) == inko.keeper.pid
+        wait_until(lambda: "is not replaced by what is installed" in inko.log.read_text())
+        assert inko.supervisor_pid() == supervisor and all_pids(inko) == pids
+
+
+def test_supervisor_says_what_it_can_go_on_from():
+    """Asked before it takes another one's place: an older build refuses what a newer one held."""
+    def try_state(*texts):
+        done = subprocess.run([BUILD / "inko-supervisor", "--try", *texts], text=True,
+                              capture_output=True, timeout=DEADLINE)
+        return done.returncode, done.stderr
+
+    assert try_state('{"version":2}') == (0, "") and try_state() == (0, "")
+    code, said = try_state('{"version":1000}')
+    assert code == 3 and "written by a newer inkod (state 1000, this one knows 2)" in said
+    assert try_state("what")[0] == 3
+
+
+def test_upgrade_to_a_keeper_that_cannot_start(tmp_path):
+    """It could when it was tried. The keeper stays as it is, and the log and inkoctl say why."""
+    with installed_inkod(tmp_path) as inko:
+        spawn_recorder(inko)
+        pids, supervisor = all_pids(inko), inko.supervisor_pid()
+        install(tmp_path, "inkod", '#!/bin/sh\nrm "$0"\n')
+        done = inko.ctl("upgrade", check=False)
+        assert done.returncode == 1 and "the keeper was not" in done.stderr, done
+        assert "cannot be replaced by" in inko.log.read_text()
         assert all_pids(inko) == pids and inko.keeper_pid() == inko.keeper.pid
-        assert inko.status()["keeperReplaced"] == 0
-        os.rename(tmp_path / "away", tmp_path / "inkod")
+        assert inko.supervisor_pid() != supervisor and replaced(inko) == 0
+        install(tmp_path, "inkod")
         assert "upgraded" in inko.ctl("upgrade").stdout
         kill_supervisor(inko)
         assert all_pids(inko) == pids
+
+
+def test_upgrade_as_json(inko):
+    before = inko.status()
+    said = inko.json("upgrade")
+    after = inko.status()
+    members = ("version", "supervisorPid", "keeperVersion", "keeperPid", "keeperReplaced")
+    assert said == {**{m: after[m] for m in members}, "before": {m: before[m] for m in members}}
+    assert said["supervisorPid"] != said["before"]["supervisorPid"]
+    assert said["keeperReplaced"] == said["before"]["keeperReplaced"] + 1
+
+
+def answer_calls(listener, answers):
+    """inkod, as far as inkoctl asks: each call is answered by its method's next answer, and a
+    connection is closed where that is None."""
+    calls = []
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return calls
+        with connection, connection.makefile("rwb") as stream:
+            while call := b"".join(iter(lambda: stream.read(1), b"\0")):
+                calls.append(json.loads(call)["method"].rpartition(".")[2])
+                answer = next(answers[calls[-1]], None)
+                if answer is None:
+                    break
+                stream.write(json.dumps({"parameters": answer}).encode() + b"\0")
+                stream.flush()
+
+
+def test_upgrade_when_nothing_is_known_before(tmp_path):
+    """Its first question is not answered: it asks for nothing, rather than to call another
+    supervisor than none an upgrade."""
+    directory = Path(tempfile.mkdtemp(prefix="ik-", dir="/tmp"))
+    answers = {"GetInfo": itertools.repeat({}), "Upgrade": itertools.repeat({}),
+               "GetStatus": itertools.chain([None], itertools.repeat(
+                   {"version": "1", "keeperPid": 1, "keeperReplaced": 0, "supervisorPid": 2}))}
+    try:
+        with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor(1) as thread:
+            listener.bind(str(directory / "io.inkod.Supervisor"))
+            listener.listen()
+            calls = thread.submit(answer_calls, listener, answers)
+            try:
+                done = subprocess.run(
+                    [BUILD / "inkoctl", "--runtime-dir", directory, "upgrade"], text=True,
+                    capture_output=True, timeout=DEADLINE)
+            finally:
+                listener.shutdown(socket.SHUT_RDWR)
+            assert "Upgrade" not in calls.result() and "GetStatus" in calls.result()
+        assert done.returncode == 3 and done.stdout == "", done
+        assert "went away before it answered" in done.stderr
+    finally:
+        shutil.rmtree(directory)
 
 
 def test_upgrade_to_a_keeper_of_another_state(tmp_path):
@@ -454,6 +642,8 @@ def test_upgrade_to_a_keeper_of_another_state(tmp_path):
         shutil.copy(tmp_path / "inkod", tmp_path / "other")
         install(tmp_path, "inkod", "#!/usr/bin/python3\n"
                 "import os, sys\n"
+                "if sys.argv[1:] == ['--version']:\n"
+                "    sys.exit()\n"
                 "fd = int(os.environ['INKO_KEEPER_STATE'].split()[0])\n"
                 "os.pwrite(fd, (1000).to_bytes(4, sys.byteorder), 8)\n"
                 f"os.execv('{tmp_path}/other', sys.argv)\n")
@@ -473,7 +663,7 @@ def test_upgrade_to_a_supervisor_that_crashes(tmp_path):
         spawn_recorder(inko)
         port = inko.listen("web")
         pids = all_pids(inko)
-        install(tmp_path, "inko-supervisor", "#!/bin/sh\nexit 1\n")
+        install(tmp_path, "inko-supervisor", "#!/bin/sh\n[ \"$1\" = --try ]\n")
         load = inko.load(port, clients=16, until_stopped=True)
         upgrade = subprocess.Popen(
             [BUILD / "inkoctl", "upgrade"], env=inko.environment, text=True,
@@ -595,26 +785,6 @@ def test_supervisor_dies_at_each_put(undisturbed, n):
         port = int(inko.listener("front")["address"].rpartition(":")[2])
         assert_all_answered(inko.load(port, connections=100).report(), at_least=100)
         assert inko.pids("web") == pids and inko.restarts("web") == 0
-
-
-@contextlib.contextmanager
-def service_manager():
-    """A socket as a service manager has it, and its name for NOTIFY_SOCKET."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind("")
-        manager.settimeout(DEADLINE)
-        yield manager, "@" + manager.getsockname()[1:].decode()
-
-
-def wait_for_beats(manager, n):
-    """The next n signs of life of the keeper, of those that it says from now on."""
-    manager.setblocking(False)
-    with contextlib.suppress(BlockingIOError):
-        while manager.recv(4096):
-            pass
-    manager.settimeout(DEADLINE)
-    while n > 0:
-        n -= b"WATCHDOG=1" in manager.recv(4096)
 
 
 def test_keeper_is_short_of_descriptors_when_the_supervisor_dies():
