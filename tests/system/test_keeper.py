@@ -598,14 +598,14 @@ def answer_calls(listener, answers):
             connection, _ = listener.accept()
         except OSError:
             return calls
-        with connection, connection.makefile("rwb") as stream:
-            while call := b"".join(iter(lambda: stream.read(1), b"\0")):
-                calls.append(json.loads(call)["method"].rpartition(".")[2])
-                answer = next(answers[calls[-1]], None)
+        with connection:
+            # One call at a time, as inkoctl makes them.
+            while call := connection.recv(65536):
+                calls.append(json.loads(call.rstrip(b"\0"))["method"].rpartition(".")[2])
+                answer = next(answers[calls[-1]])
                 if answer is None:
                     break
-                stream.write(json.dumps({"parameters": answer}).encode() + b"\0")
-                stream.flush()
+                connection.sendall(json.dumps({"parameters": answer}).encode() + b"\0")
 
 
 def test_upgrade_when_nothing_is_known_before(tmp_path):
