@@ -6,24 +6,25 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "proto/stamp.h"
+
 #define LINE_BYTES 1024
-#define LINE_START "inkod: "
 
 void log_line(const char *format, ...)
 {
-	char line[LINE_BYTES] = LINE_START;
-	size_t room = sizeof(line) - strlen(LINE_START) - 1;
+	char text[LINE_BYTES - STAMP_BYTES], line[LINE_BYTES + sizeof("inkod: \n")],
+		stamp[STAMP_BYTES] = "";
 	va_list arguments;
-	size_t length;
+	int length;
 
 	va_start(arguments, format);
-	(void)vsnprintf(line + strlen(LINE_START), room, format, arguments);
+	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
-	length = strlen(line);
-	line[length++] = '\n';
-	if (write(STDERR_FILENO, line, length) < 0)
+	if (!stamp_is_journal())
+		stamp_format(stamp);
+	length = snprintf(line, sizeof(line), "%sinkod: %s\n", stamp, text);
+	if (write(STDERR_FILENO, line, (size_t)length) < 0)
 		return; /* nobody listens any more; the service goes on */
 }

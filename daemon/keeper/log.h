@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * The keeper's few lines on standard error.
+ * The keeper's few lines on standard error, with the time unless it is the journal.
  */
 
 /* Writes one line, without its newline, in one write(2). */

@@ -198,6 +198,7 @@ int main(int argc, char **argv)
 	const char *runtime_option = NULL;
 	int option;
 
+	/* To who typed it, what is wrong with it is no line of a log. */
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		switch (option) {
 		case 'r':
@@ -208,12 +209,13 @@ int main(int argc, char **argv)
 		case 'v':
 			return print("inkod " PACKAGE_VERSION "\n");
 		default:
-			log_line("see inkod --help");
+			(void)dprintf(STDERR_FILENO, "inkod: see inkod --help\n");
 			return EXIT_FAILURE;
 		}
 	}
 	if (optind < argc) {
-		log_line("takes no argument %s; see inkod --help", argv[optind]);
+		(void)dprintf(STDERR_FILENO, "inkod: takes no argument %s; see inkod --help\n",
+			argv[optind]);
 		return EXIT_FAILURE;
 	}
 	return keep(runtime_option, argv);

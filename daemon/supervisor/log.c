@@ -1,13 +1,13 @@
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "daemon/supervisor/log.h"
+#include "proto/stamp.h"
 
 void log_line(int priority, const char *format, ...)
 {
-	char line[1024];
+	char line[1024], stamp[STAMP_BYTES];
 	va_list arguments;
 	int length;
 
@@ -16,8 +16,10 @@ void log_line(int priority, const char *format, ...)
 	va_end(arguments);
 	if (length < 0)
 		return;
-	if (getenv("JOURNAL_STREAM"))
+	if (stamp_is_journal()) {
 		(void)dprintf(STDERR_FILENO, "<%d>%s\n", priority, line);
-	else
-		(void)dprintf(STDERR_FILENO, "inkod: %s\n", line);
+		return;
+	}
+	stamp_format(stamp);
+	(void)dprintf(STDERR_FILENO, "%sinkod: %s\n", stamp, line);
 }

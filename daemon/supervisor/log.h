@@ -2,7 +2,7 @@
 
 /*
  * What the supervisor says to its operator: one line on standard error, once, where it is decided.
- * Lines carry a sd-daemon(3) priority where standard error is the journal.
+ * Lines carry a sd-daemon(3) priority where standard error is the journal, else the time.
  */
 
 #include <syslog.h>

@@ -310,11 +310,11 @@ class Inkod:
         """None of inkod's own processes may have ended by itself, and nothing may have crashed:
         all of them are started again, so that a test alone would not notice."""
         log = self.log.read_text()
-        wrong = [r"^inkod: inko-supervisor .*exited", r"killed by SIG(?!KILL|TERM)",
+        wrong = [r"^\S+ inkod: inko-supervisor .*exited", r"killed by SIG(?!KILL|TERM)",
                  r"ERROR: \w+Sanitizer: (?!detected memory leaks)", r"runtime error: "]
         # What a supervisor was just starting when it was killed ends too.
-        if not re.search(r"^inkod: inko-supervisor .* was killed by SIGKILL", log, re.M):
-            wrong.append(r"^inkod: (acceptor|gateway)/0 .*exited")
+        if not re.search(r"^\S+ inkod: inko-supervisor .* was killed by SIGKILL", log, re.M):
+            wrong.append(r"^\S+ inkod: (acceptor|gateway)/0 .*exited")
         ends = [line for line in log.splitlines()
                 if re.search("|".join(wrong), line) and not re.search(self.tolerated, line)]
         assert not ends, ends
