@@ -307,19 +307,30 @@ static void print_roll_failures(const cJSON *actors)
 	}
 }
 
+static void print_processes(const cJSON *reply)
+{
+	const char *version = reply_text(reply, "keeperVersion");
+	int64_t keeper = reply_number(reply, "keeperPid");
+
+	printf("inkod %s in %s (pids: keeper ", reply_shown(reply, "version"),
+		reply_shown(reply, "runtimeDirectory"));
+	if (keeper == 0)
+		printf("none");
+	else
+		printf("%" PRId64, keeper);
+	printf(", supervisor %" PRId64 ")\n\n", reply_number(reply, "supervisorPid"));
+	if (version && *version && strcmp(version, reply_shown(reply, "version")) != 0)
+		printf("The keeper is of inkod %s; 'inkoctl upgrade' replaces both.\n\n", version);
+	if (keeper == 0)
+		printf("There is no keeper: what runs goes on, and the next one is given all.\n\n");
+}
+
 static int print_status(const cJSON *reply)
 {
 	const cJSON *listeners = reply_member(reply, "listeners");
-	const char *keeper = reply_text(reply, "keeperVersion");
 	int status;
 
-	printf("inkod %s in %s (pids: keeper %" PRId64 ", supervisor %" PRId64 ")\n\n",
-		reply_shown(reply, "version"), reply_shown(reply, "runtimeDirectory"),
-		reply_number(reply, "keeperPid"), reply_number(reply, "supervisorPid"));
-	if (keeper && *keeper && strcmp(keeper, reply_shown(reply, "version")) != 0)
-		printf("The keeper is of inkod %s; 'inkoctl upgrade' replaces both.\n\n", keeper);
-	if (reply_number(reply, "keeperPid") == 0)
-		printf("There is no keeper: what runs goes on, and the next one is given all.\n\n");
+	print_processes(reply);
 	status =
 		print_rows(reply_member(reply, "actors"), status_columns, add_actor_with_instances);
 	if (status == STATUS_DONE && cJSON_GetArraySize(listeners) > 0) {

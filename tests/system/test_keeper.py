@@ -135,6 +135,18 @@ def test_keeper_killed_again_and_again(inko, seeded):
     assert_all_answered(inko.load(port, connections=200).report(), at_least=200)
 
 
+def test_status_without_a_keeper():
+    """Where a service manager is to start the next one there is none for as long as it takes."""
+    with service_manager() as (_, name), private_inkod(NOTIFY_SOCKET=name) as inko:
+        assert f"keeper {inko.keeper.pid}, supervisor" in inko.ctl("status").stdout
+        kill_keeper(inko)
+        said = inko.ctl("status").stdout
+        assert f"(pids: keeper none, supervisor {inko.supervisor_pid()})" in said
+        assert "There is no keeper" in said
+        inko.begin()
+        wait_for_keeper(inko, 0)
+
+
 def test_actor_dies_under_a_new_keeper(inko):
     """It is the child of neither keeper nor supervisor: its end is noticed all the same."""
     spawn_recorder(inko)
