@@ -17,6 +17,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -777,26 +778,48 @@ def leftovers(inko):
     return {"names": names, "instances": sorted(all_pids(inko)), **inko.descriptors()}
 
 
+def is_at_rest(inko):
+    """Nothing runs but inkod and what it says, and the same is held each time one looks."""
+    status = inko.status()
+    said = {status["keeperPid"], status["supervisorPid"], *all_pids(inko).values()}
+    first = leftovers(inko)
+    return set(inko.processes()) == said and all(leftovers(inko) == first for _ in range(20))
+
+
 @pytest.fixture(scope="module")
 def undisturbed():
     with private_inkod() as inko:
         change_everything(inko)
-        time.sleep(0.5)
+        wait_until(lambda: is_at_rest(inko), what=lambda: f"rest: {inko.processes()}")
         yield leftovers(inko)
 
 
-@pytest.mark.parametrize("n", range(1, 61) if FULL else range(1, 61, 3))
-def test_supervisor_dies_at_each_put(undisturbed, n):
-    """Directly after its nth put, update or drop: the end is the same as if it had lived."""
+def dies_at_put(undisturbed, n):
+    """Whether there were so many; the end is the same as if it had lived."""
     with private_inkod(INKO_FAULT=f"put:{n}") as inko:
         change_everything(inko)
-        assert "was killed by SIGKILL" in inko.log.read_text()
         wait_until(lambda: leftovers(inko) == undisturbed, timeout=10,
                    what=lambda: f"{leftovers(inko)} is {undisturbed}: {inko.list_descriptors()}")
         pids = inko.pids("web")
         port = int(inko.listener("front")["address"].rpartition(":")[2])
         assert_all_answered(inko.load(port, connections=100).report(), at_least=100)
         assert inko.pids("web") == pids and inko.restarts("web") == 0
+        return "was killed by SIGKILL" in inko.log.read_text()
+
+
+# So many that each of them ends soon, and that all processors have something to do.
+SHARES = 6
+
+
+@pytest.mark.parametrize("share", range(1, SHARES + 1) if FULL else (1, SHARES // 2 + 1))
+def test_supervisor_dies_at_each_put(undisturbed, share):
+    """Directly after its nth put, update or drop, from the first to the last that there is: each
+    test has a share of them, and ends with the first n that no supervisor came to."""
+    n = share
+    while dies_at_put(undisturbed, n):
+        n += SHARES
+    print(f"the supervisor lived with {n}")
+    assert n > 5 * SHARES, "what was changed is held"
 
 
 def test_keeper_is_short_of_descriptors_when_the_supervisor_dies():
@@ -818,13 +841,25 @@ def test_keeper_is_short_of_descriptors_when_the_supervisor_dies():
         assert all_pids(inko) == pids and inko.restarts("late") == 0
 
 
-def test_supervisor_killed_twenty_times(inko, seeded):
+@pytest.fixture
+def other_inko():
+    """One beside it that nothing is done to, so that what is noise of the machine is seen."""
+    with private_inkod() as inko:
+        yield inko
+
+
+def read_pings(inko):
+    n, longest_usec = map(int, (inko.directory / "pings").read_text().split())
+    return n, longest_usec
+
+
+def test_supervisor_killed_twenty_times(inko, other_inko, seeded):
     """In ten seconds, under load, with an instance that pings its notify socket: nobody notices."""
-    pings = inko.directory / "pings"
     spawn_recorder(inko)
     port = inko.listen("web")
-    inko.spawn("pinger", ACTORS / "notifier", pings, drainUSec=1000)
     inko.settle()
+    for each in inko, other_inko:
+        each.spawn("pinger", ACTORS / "notifier", each.directory / "pings", drainUSec=1000)
     before, descriptors, pids = inko.picture(), inko.descriptors(), all_pids(inko)
     memory = resident_kib(inko.keeper_pid())
     load = inko.load(port, clients=16, until_stopped=True)
@@ -835,9 +870,11 @@ def test_supervisor_killed_twenty_times(inko, seeded):
         assert all_pids(inko) == pids
     print(f"20 supervisors in {time.monotonic() - started:.1f} s")
     assert_all_answered(load.report(), at_least=1000)
-    n_pings, longest_usec = map(int, pings.read_text().split())
-    print(f"{n_pings} pings, the longest took {longest_usec} us")
-    assert n_pings > 100 and longest_usec < 2_000_000
+    (n, longest_usec), (other_n, other_longest_usec) = map(read_pings, (inko, other_inko))
+    print(f"{n} pings, the longest took {longest_usec} us; undisturbed {other_n}, "
+          f"{other_longest_usec} us")
+    assert n > other_n * 0.8 > 100
+    assert longest_usec < 3 * other_longest_usec + 200_000
     after = inko.picture()
     after["supervisorPid"] = before["supervisorPid"]
     assert after == before
@@ -853,8 +890,9 @@ def test_control_answers_again(inko, n):
     for number in range(n):
         inko.spawn(f"a{number}", ACTORS / "notifier", drainUSec=1000)
     inko.settle()
-    pids, times = all_pids(inko), []
-    for _ in range(5):
+    pids, times, starts = all_pids(inko), [], []
+    for _ in range(9):
+        starts.append(time_a_start())
         # Long enough for its successor to be started at once.
         time.sleep(0.3)
         pid = inko.supervisor_pid()
@@ -863,14 +901,28 @@ def test_control_answers_again(inko, n):
         wait_until(lambda: next_supervisor_answers(inko, pid), what="another supervisor answers")
         times.append(time.monotonic() - killed)
     print(f"{n} actors: control answers again after "
-          f"{', '.join(f'{1000 * t:.0f}' for t in sorted(times))} ms")
-    # 50 and 200 ms are what it shall be on a quiet machine.
-    assert SANITIZED or min(times) < (0.5 if n == 100 else 2)
+          f"{', '.join(f'{1000 * t:.0f}' for t in sorted(times))} ms, and at a start after "
+          f"{', '.join(f'{1000 * t:.0f}' for t in sorted(starts))} ms")
+    # A start takes some 13 ms on a quiet machine, where these shall be 50 and 200.
+    assert SANITIZED or median(times) < median(starts) * (8 if n == 100 else 24)
     assert all_pids(inko) == pids
+
+
+def time_a_start():
+    """From nothing to the first answer."""
+    inko = Inkod()
+    try:
+        begun = time.monotonic()
+        inko.begin()
+        wait_until(lambda: next_supervisor_answers(inko, None), what="inkod answers")
+        return time.monotonic() - begun
+    finally:
+        inko.stop()
+        inko.abandon(show=False)
 
 
 def next_supervisor_answers(inko, pid):
     with contextlib.suppress(FileNotFoundError, ConnectionError), inko.varlink() as control:
         control.call("org.varlink.service.GetInfo")
-        return not alive(pid)
+        return pid is None or not alive(pid)
     return False
