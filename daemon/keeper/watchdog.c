@@ -38,12 +38,12 @@ uint64_t watchdog_due_msec(const struct watchdog *watchdog)
 	return watchdog->beat_msec;
 }
 
-int watchdog_take_beat(struct watchdog *watchdog, uint64_t now_msec)
+bool watchdog_take_beat(struct watchdog *watchdog, uint64_t now_msec)
 {
 	if (watchdog->interval_msec == 0 || now_msec < watchdog->beat_msec)
-		return 0;
+		return false;
 	watchdog->beat_msec = now_msec + watchdog->interval_msec / 2;
-	return 1;
+	return true;
 }
 
 int watchdog_take_signal(struct watchdog *watchdog, uint64_t now_msec)

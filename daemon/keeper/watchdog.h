@@ -4,6 +4,7 @@
  * Who watches whom: systemd the keeper (WatchdogSec=), the keeper the supervisor.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct watchdog {
@@ -24,7 +25,7 @@ void watchdog_rest(struct watchdog *watchdog);
 /* When one of the two below has something to say; UINT64_MAX for never. */
 uint64_t watchdog_due_msec(const struct watchdog *watchdog);
 /* Is it time to tell systemd of the keeper? If it is, the next time is half an interval later. */
-int watchdog_take_beat(struct watchdog *watchdog, uint64_t now_msec);
+bool watchdog_take_beat(struct watchdog *watchdog, uint64_t now_msec);
 /* The signal that a silent supervisor is to be sent now, or 0: SIGABRT, and if it stays as silent
  * SIGKILL. */
 int watchdog_take_signal(struct watchdog *watchdog, uint64_t now_msec);

@@ -33,7 +33,7 @@ static void nobody_watches(void **state)
 	watchdog_init(&watchdog, 5);
 	watchdog_sign(&watchdog, 5);
 	assert_true(watchdog_due_msec(&watchdog) == UINT64_MAX);
-	assert_int_equal(watchdog_take_beat(&watchdog, 1000000), 0);
+	assert_false(watchdog_take_beat(&watchdog, 1000000));
 	assert_int_equal(watchdog_take_signal(&watchdog, 1000000), 0);
 	set_environment("1000000", getpid() + 1);
 	watchdog_init(&watchdog, 5);
@@ -48,11 +48,11 @@ static void beats_twice_an_interval(void **state)
 	set_environment("1000000", getpid());
 	watchdog_init(&watchdog, 100);
 	assert_int_equal(watchdog_due_msec(&watchdog), 100);
-	assert_int_equal(watchdog_take_beat(&watchdog, 100), 1);
-	assert_int_equal(watchdog_take_beat(&watchdog, 100), 0);
+	assert_true(watchdog_take_beat(&watchdog, 100));
+	assert_false(watchdog_take_beat(&watchdog, 100));
 	assert_int_equal(watchdog_due_msec(&watchdog), 600);
-	assert_int_equal(watchdog_take_beat(&watchdog, 599), 0);
-	assert_int_equal(watchdog_take_beat(&watchdog, 700), 1);
+	assert_false(watchdog_take_beat(&watchdog, 599));
+	assert_true(watchdog_take_beat(&watchdog, 700));
 	assert_int_equal(watchdog_due_msec(&watchdog), 1200);
 	set_environment("1000000", 0);
 	watchdog_init(&watchdog, 0);
@@ -91,9 +91,9 @@ static void due_at_what_comes_first(void **state)
 	set_environment("1000000", 0);
 	watchdog_init(&watchdog, 0);
 	watchdog_sign(&watchdog, 0);
-	assert_int_equal(watchdog_take_beat(&watchdog, 0), 1);
+	assert_true(watchdog_take_beat(&watchdog, 0));
 	assert_int_equal(watchdog_due_msec(&watchdog), 500);
-	assert_int_equal(watchdog_take_beat(&watchdog, 800), 1);
+	assert_true(watchdog_take_beat(&watchdog, 800));
 	assert_int_equal(watchdog_due_msec(&watchdog), 1000);
 	watchdog_rest(&watchdog);
 	assert_int_equal(watchdog_due_msec(&watchdog), 1300);
