@@ -128,6 +128,7 @@ static int put(struct store *store, const struct entry_head *head, struct keep_m
 		return r;
 	store->last->number = head->number;
 	store->last->untold = head->untold;
+	store->has_untold |= head->untold != 0;
 	return 0;
 }
 

@@ -177,6 +177,11 @@ void store_drop(struct store *store, const char *key)
 		discard(store, entry);
 }
 
+bool store_is_socket(const struct store_entry *entry)
+{
+	return strncmp(entry->key, KEEP_SOCKET, strlen(KEEP_SOCKET)) == 0;
+}
+
 struct store_entry *store_find_pid(
 	const struct store *store, const struct store_entry *from, pid_t pid)
 {

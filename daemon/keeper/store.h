@@ -31,6 +31,7 @@ struct store {
 	struct store_entry *first, *last;
 	size_t n_keys, n_fds;
 	size_t max_keys, max_fds;
+	bool has_untold; /* an entry may be */
 };
 
 void store_init(struct store *store, size_t max_keys, size_t max_fds);
@@ -44,6 +45,8 @@ int store_update(struct store *store, struct keep_message *take_message);
 /* Closes what key holds and forgets it; nothing if there is no such key. */
 void store_drop(struct store *store, const char *key);
 
+/* Is it a socket that the keeper was given (KEEP_SOCKET)? */
+bool store_is_socket(const struct store_entry *entry);
 /* What is held under key, or NULL. */
 struct store_entry *store_find(const struct store *store, const char *key);
 /* The next entry behind from (NULL: the first) whose first descriptor was, when it was put, a
