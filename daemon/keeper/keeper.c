@@ -415,7 +415,8 @@ static bool is_replaceable(struct keeper *keeper)
 {
 	return keeper->upgrading && keeper->life.serving_since_msec && keeper->link.taken &&
 	       keeper->link.fd >= 0 && !keeper->leave_wanted && !keeper->finishing &&
-	       !keeper->resign_wanted && !has_output(keeper);
+	       !keeper->resign_wanted && !trial_is_under_way(&keeper->upgrade.trial) &&
+	       !has_output(keeper);
 }
 
 static void replace(struct keeper *keeper)

@@ -602,6 +602,20 @@ def test_upgrade_as_json(inko):
     assert said["keeperReplaced"] == said["before"]["keeperReplaced"] + 1
 
 
+def test_upgrade_asked_for_while_one_is_under_way(inko):
+    """The second is asked of the next supervisor before the keeper was replaced, which does not
+    forget who waits for an answer."""
+    spawn_recorder(inko)
+    pids, supervisor = all_pids(inko), inko.supervisor_pid()
+    for _ in range(5):
+        inko.call("Upgrade")
+        with contextlib.suppress(ConnectionError):
+            inko.call("Upgrade", timeout=DEADLINE)
+    wait_until(lambda: replaced(inko), what="the keeper was replaced")
+    assert inko.keeper_pid() == inko.keeper.pid and inko.supervisor_pid() != supervisor
+    assert all_pids(inko) == pids
+
+
 def answer_calls(listener, answers):
     """inkod, as far as inkoctl asks: each call is answered by its method's next answer, and a
     connection is closed where that is None."""
