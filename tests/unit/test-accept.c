@@ -64,7 +64,6 @@ families_of(accept_survives_blocking_listener)
 	for (int i = 0; i < ACCEPTORS; i++) {
 		if (fork() > 0)
 			continue;
-		inko_socket_set_deadline(listener, inko_deadline_after(CLIENTS * SOON_USEC));
 		for (n = 0; inko_socket_accept(listener, &server) == 0; n++)
 			inko_socket_close(server);
 		_exit(write(counts[1], &n, 1) == 1 ? 0 : 1);
@@ -76,8 +75,9 @@ families_of(accept_survives_blocking_listener)
 		assert_int_equal(inko_socket_read(client, &(char){0}, 1), 0);
 		inko_socket_close(client);
 	}
-	/* They say how many when their deadline has come, and none has ended before. */
+	/* None has ended before it is told to, and then each says how many it had. */
 	assert_int_equal(poll(&(struct pollfd){.fd = counts[0], .events = POLLIN}, 1, 0), 0);
+	assert_int_equal(inko_socket_shutdown(listener), 0);
 	for (int i = 0; i < ACCEPTORS; i++) {
 		assert_int_equal(read(counts[0], &n, 1), 1);
 		n_accepted += n;
@@ -233,9 +233,15 @@ families_of(accept_of_listener_that_is_shut_down)
 	static void accept_without_room(enum inko_socket_family family)
 {
 	struct inko_socket *listener, *client = sockets_open(family, INKO_STREAM), *server = NULL;
+	const char *preloaded = getenv("LD_PRELOAD");
 	struct rlimit before, none;
 	struct place place;
 
+	if (preloaded && strstr(preloaded, "vgpreload")) {
+		print_message("valgrind accepts first, and counts descriptors then\n");
+		inko_socket_close(client);
+		skip();
+	}
 	listener = sockets_open_listener(family, &place);
 	assert_int_equal(sockets_connect(client, &place), 0);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
