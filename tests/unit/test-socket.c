@@ -70,11 +70,12 @@ static void test_new_of_what_there_is_not(void **state)
 static void test_raw(void **state)
 {
 	struct inko_ip loopback = sockets_loopback(INKO_IPV4);
-	/* Echo request, its checksum, number 1. */
-	const uint8_t echo[8] = {8, 0, 0xf7, 0xfe, 0, 0, 0, 1};
+	/* An echo request of ours, whose checksum nobody looks at before us. */
+	const uint8_t echo[8] = {8, 0, 0, 0, (uint8_t)(getpid() >> 8), (uint8_t)getpid(), 0, 1};
 	struct inko_address from;
 	struct inko_socket *raw;
-	uint8_t got[128];
+	uint8_t got[2048];
+	ssize_t n;
 
 	(void)state;
 	if (inko_socket_new(INKO_IPV4, INKO_RAW, IPPROTO_ICMP, &raw) == -EPERM) {
@@ -83,11 +84,13 @@ static void test_raw(void **state)
 	}
 	assert_int_equal(inko_socket_get_type(raw), INKO_RAW);
 	assert_int_equal(inko_socket_send_to(raw, echo, sizeof(echo), &loopback, 0), sizeof(echo));
-	/* What it sent itself comes as well: behind the IP header of 20 bytes. */
-	assert_int_equal(
-		inko_socket_receive_from(raw, got, sizeof(got), &from, NULL), 20 + sizeof(echo));
+	/* What it sent itself comes as well, behind the IP header of 20 bytes, and what others sent
+	 * before. */
+	do
+		n = inko_socket_receive_from(raw, got, sizeof(got), &from, NULL);
+	while (n > 0 && (n != 20 + sizeof(echo) || memcmp(got + 20, echo, sizeof(echo)) != 0));
+	assert_int_equal(n, 20 + sizeof(echo));
 	assert_true(inko_ip_equal(&from.ip, &loopback));
-	assert_memory_equal(got + 20, echo, sizeof(echo));
 	inko_socket_close(raw);
 }
 
