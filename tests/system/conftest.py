@@ -2,10 +2,14 @@
 
 import os
 import random
+import signal
 
 import pytest
 
 from harness import private_inkod
+
+# A shell starts what is in its background with SIGINT ignored, and programs inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -793,19 +793,20 @@ def leftovers(inko):
 
 
 def is_at_rest(inko):
-    """Nothing runs but inkod and what it says, and the same is held each time one looks."""
+    """Nothing runs but inkod and what it says."""
     status = inko.status()
     said = {status["keeperPid"], status["supervisorPid"], *all_pids(inko).values()}
-    first = leftovers(inko)
-    return set(inko.processes()) == said and all(leftovers(inko) == first for _ in range(20))
+    return set(inko.processes()) == said
 
 
 @pytest.fixture(scope="module")
 def undisturbed():
+    """What is held when nobody asks: a look may see the connection of the one before."""
     with private_inkod() as inko:
         change_everything(inko)
         wait_until(lambda: is_at_rest(inko), what=lambda: f"rest: {inko.processes()}")
-        yield leftovers(inko)
+        looks = [leftovers(inko) for _ in range(25)]
+        yield max(looks, key=looks.count)
 
 
 def dies_at_put(undisturbed, n):
