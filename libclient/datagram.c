@@ -68,6 +68,7 @@ static ssize_t datagram_receive(struct inko_socket *socket, void *buffer, size_t
 	struct address *ret_from, bool *ret_truncated)
 {
 	struct iovec into = {.iov_base = buffer, .iov_len = size};
+	short revents = 0;
 
 	if (size == 0)
 		return -EINVAL;
@@ -87,8 +88,10 @@ static ssize_t datagram_receive(struct inko_socket *socket, void *buffer, size_t
 				*ret_truncated = message.msg_flags & MSG_TRUNC;
 			return n;
 		}
-		r = socket_wait_after(socket, errno, POLLIN);
-		if (r < 0)
+		r = socket_wait_to_receive(socket, errno, &revents);
+		if (r == 0 && ret_truncated)
+			*ret_truncated = false;
+		if (r <= 0)
 			return r;
 	}
 }
@@ -102,8 +105,8 @@ ssize_t inko_socket_receive_from(struct inko_socket *socket, void *buffer, size_
 	if (socket->domain == AF_UNIX)
 		return -EAFNOSUPPORT;
 	n = datagram_receive(socket, buffer, size, &from, ret_truncated);
-	if (n >= 0 && ret_from)
-		(void)sockaddr_to_ip(&from, ret_from);
+	if (n >= 0 && ret_from && sockaddr_to_ip(&from, ret_from) < 0)
+		*ret_from = (struct inko_address){0};
 	return n;
 }
 

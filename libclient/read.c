@@ -3,7 +3,6 @@
  */
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -14,6 +13,8 @@
 
 ssize_t inko_socket_read(struct inko_socket *socket, void *buffer, size_t size)
 {
+	short revents = 0;
+
 	if (size == 0)
 		return -EINVAL;
 	for (;;) {
@@ -22,8 +23,8 @@ ssize_t inko_socket_read(struct inko_socket *socket, void *buffer, size_t size)
 
 		if (n >= 0)
 			return n;
-		r = socket_wait_after(socket, errno, POLLIN);
-		if (r < 0)
+		r = socket_wait_to_receive(socket, errno, &revents);
+		if (r <= 0)
 			return r;
 	}
 }

@@ -267,6 +267,22 @@ int socket_wait_after(struct inko_socket *socket, int error, short events)
 	return wait_for_socket(socket, events);
 }
 
+int socket_wait_to_receive(struct inko_socket *socket, int error, short *revents)
+{
+	int r;
+
+	if (error == EINTR)
+		return 1;
+	if (error != EAGAIN)
+		return -error;
+	/* A datagram socket whose receiving was shut down says EAGAIN to who does not wait, while
+	 * poll says that it can be read. */
+	if (*revents & POLLRDHUP)
+		return 0;
+	r = wait_for_socket_events(socket, POLLIN | POLLRDHUP, revents);
+	return r < 0 ? r : 1;
+}
+
 /* Ending */
 
 static int socket_shut_down(struct inko_socket *socket, int how)

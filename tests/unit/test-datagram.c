@@ -8,6 +8,11 @@
 
 #include "libclient/wait.h"
 
+#include <inko/task.h>
+
+/* What took so long goes on for ever. */
+#define HANGS_SECONDS 20
+
 static void tells_the_sender(enum inko_socket_family family)
 {
 	struct inko_socket *receiver, *sender;
@@ -160,6 +165,79 @@ families_of(refuses_what_does_not_fit)
 	sockets_close_pair(&pair);
 }
 families_of(connected_hears_only_its_peer)
+
+	/* Nothing comes any more, from nobody, however often it is asked for. The kernel says
+	   EAGAIN then, and poll that there is something to read: who tries again spins for ever. */
+	static void expect_end(struct inko_socket *socket)
+{
+	struct place from;
+	bool truncated = true;
+	char byte;
+
+	assert_int_equal(inko_socket_read(socket, &byte, 1), 0);
+	assert_int_equal(sockets_receive_from(socket, &byte, 1, &from, &truncated), 0);
+	assert_false(truncated);
+	assert_int_equal(from.ip.port, 0);
+	assert_int_equal(from.name.kind, INKO_UNIX_UNNAMED);
+	assert_int_equal(inko_socket_read_bytes(socket, &byte, 1), 0);
+}
+
+static void shut_down_it_ends(enum inko_socket_family family)
+{
+	struct pair pair;
+	char byte;
+
+	(void)alarm(HANGS_SECONDS);
+	sockets_open_datagram_pair(family, &pair);
+	assert_int_equal(inko_socket_write_string(pair.b, "p"), 0);
+	assert_int_equal(inko_socket_shutdown_read(pair.a), 0);
+	assert_int_equal(inko_socket_read(pair.a, &byte, 1), 1);
+	assert_int_equal(byte, 'p');
+	expect_end(pair.a);
+	sockets_close_pair(&pair);
+	(void)alarm(0);
+}
+families_of(shut_down_it_ends)
+
+	static int read_to_the_end(struct inko_mailbox *mailbox, void *argument)
+{
+	struct pair *pair = argument;
+	char byte;
+	ssize_t n = inko_socket_read(pair->a, &byte, 1);
+
+	(void)mailbox;
+	expect_end(pair->a);
+	return (int)n;
+}
+
+static int shut_down(struct inko_mailbox *mailbox, void *argument)
+{
+	struct pair *pair = argument;
+
+	(void)mailbox;
+	return inko_socket_shutdown_read(pair->a);
+}
+
+static void shut_down_while_a_task_waits_it_ends(enum inko_socket_family family)
+{
+	struct inko_runtime *runtime;
+	struct inko_task *reader;
+	struct pair pair;
+	int result = -1;
+
+	(void)alarm(HANGS_SECONDS);
+	sockets_open_datagram_pair(family, &pair);
+	assert_int_equal(inko_runtime_new(&runtime), 0);
+	assert_int_equal(inko_task_spawn(runtime, "reader", read_to_the_end, &pair, &reader), 0);
+	assert_int_equal(inko_task_spawn(runtime, "shut", shut_down, &pair, NULL), 0);
+	assert_int_equal(inko_runtime_run(runtime), 0);
+	assert_int_equal(inko_task_join(reader, &result), 0);
+	assert_int_equal(result, 0);
+	assert_null(inko_runtime_free(runtime));
+	sockets_close_pair(&pair);
+	(void)alarm(0);
+}
+families_of(shut_down_while_a_task_waits_it_ends)
 
 	/* Unix */
 
@@ -315,6 +393,8 @@ int main(void)
 		families_test(sends_to_nobody),
 		families_test(refuses_what_does_not_fit),
 		families_test(connected_hears_only_its_peer),
+		families_test(shut_down_it_ends),
+		families_test(shut_down_while_a_task_waits_it_ends),
 		leaks_test(test_unnamed_to_unnamed),
 		leaks_test(test_senders_of_each_kind),
 		leaks_test(test_full_receiver_neither_spins_nor_overruns),

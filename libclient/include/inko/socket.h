@@ -132,7 +132,8 @@ ssize_t inko_socket_read_string(struct inko_socket *socket, size_t size, char **
 int inko_socket_read_all(
 	struct inko_socket *socket, size_t limit_bytes, void **ret_bytes, size_t *ret_size);
 /* Receives one datagram and who sent it (receive_from). Either of the last two may be NULL.
- * *ret_truncated: it was larger than size, and the rest is lost. -EOPNOTSUPP of a stream. */
+ * *ret_truncated: it was larger than size, and the rest is lost. 0, from nobody, when receiving was
+ * shut down. -EOPNOTSUPP of a stream. */
 ssize_t inko_socket_receive_from(struct inko_socket *socket, void *buffer, size_t size,
 	struct inko_address *ret_from, bool *ret_truncated);
 ssize_t inko_socket_receive_from_unix(struct inko_socket *socket, void *buffer, size_t size,
