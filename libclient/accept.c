@@ -95,7 +95,8 @@ static int accept_wait(struct inko_socket *listener, short *ret_revents)
 
 	if (!listener->notifier)
 		return wait_for_socket_events(listener, ACCEPT_EVENTS, ret_revents);
-	r = wait_for(fds, sizeof(fds) / sizeof(*fds), listener->deadline_usec);
+	r = wait_beside_socket(
+		listener, NULL, fds, sizeof(fds) / sizeof(*fds), listener->deadline_usec);
 	if (r == 0)
 		*ret_revents = fds[0].revents;
 	return r;

@@ -7,14 +7,15 @@
 #include <stddef.h>
 
 #include "libclient/backoff.h"
+#include "libclient/socket.h"
 #include "libclient/wait.h"
 
 #define FIRST_PAUSE_USEC 500
 #define LONGEST_PAUSE_USEC 32000
 
-int backoff_wait(struct backoff *backoff, uint64_t deadline_usec)
+int backoff_wait(struct backoff *backoff, struct inko_socket *socket)
 {
-	uint64_t now_usec = wait_now_usec(), until_usec;
+	uint64_t now_usec = wait_now_usec(), until_usec, deadline_usec = socket->deadline_usec;
 	int r;
 
 	if (deadline_usec && now_usec >= deadline_usec)
@@ -25,6 +26,6 @@ int backoff_wait(struct backoff *backoff, uint64_t deadline_usec)
 	until_usec = now_usec + backoff->pause_usec;
 	if (deadline_usec && deadline_usec < until_usec)
 		until_usec = deadline_usec;
-	r = wait_for(NULL, 0, until_usec);
+	r = wait_beside_socket(socket, NULL, NULL, 0, until_usec);
 	return r == -ETIMEDOUT ? 0 : r;
 }

@@ -6,11 +6,13 @@
 
 #include <stdint.h>
 
+struct inko_socket;
+
 /* All zero before the first pause. */
 struct backoff {
 	uint64_t pause_usec;
 };
 
-/* Waits for the next pause, but not past deadline_usec (0: none): 0 to try again, -ETIMEDOUT when
- * the deadline had come before, or the errors of wait_for. */
-int backoff_wait(struct backoff *backoff, uint64_t deadline_usec);
+/* Waits for the next pause, in a call on socket, but not past its deadline: 0 to try again,
+ * -ETIMEDOUT when the deadline had come before, or the errors of wait_beside_socket. */
+int backoff_wait(struct backoff *backoff, struct inko_socket *socket);

@@ -41,7 +41,7 @@ static int connect_once_there_is_room(struct inko_socket *socket, const struct a
 	int r;
 
 	while ((r = connect_now(socket->fd, address)) == -EAGAIN && socket->domain == AF_UNIX) {
-		r = backoff_wait(&backoff, socket->deadline_usec);
+		r = backoff_wait(&backoff, socket);
 		if (r < 0)
 			return r;
 	}
@@ -69,6 +69,8 @@ static int connect_finish(struct inko_socket *socket)
 {
 	int r = wait_for_socket(socket, POLLOUT);
 
+	if (r == -EBADF)
+		return r; /* another task closed it: it is no more */
 	if (r == 0)
 		r = connect_result(socket);
 	if (r < 0)

@@ -57,7 +57,7 @@ ssize_t inko_socket_send_to_unix(struct inko_socket *socket, const void *bytes, 
 			return n;
 		/* It is the receiver's queue that is full: poll on this socket does not know who
 		 * that is, and says that there is room. */
-		r = backoff_wait(&backoff, socket->deadline_usec);
+		r = backoff_wait(&backoff, socket);
 	}
 	return r;
 }

@@ -194,8 +194,8 @@ int inko_mailbox_accept(
 		if (inbox_is_stopping(inbox))
 			return -ESHUTDOWN;
 		/* Before accept, not after it failed: a busy listener must not hide a stop. */
-		r = wait_in(inbox_peek_news(inbox), fds, sizeof(fds) / sizeof(*fds),
-			listener->deadline_usec);
+		r = wait_beside_socket(listener, inbox_peek_news(inbox), fds,
+			sizeof(fds) / sizeof(*fds), listener->deadline_usec);
 		if (r == 0 && fds[1].revents)
 			r = inbox_listen_to_supervisor(inbox);
 		if (r < 0 || inbox_is_stopping(inbox) || !(fds[0].revents || fds[2].revents))

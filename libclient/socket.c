@@ -130,11 +130,18 @@ int inko_socket_adopt(int *take_fd, struct inko_socket **ret_socket)
 	return socket_adopt(take_fd, NULL, ret_socket);
 }
 
+/* Ends what tasks wait for in calls on it, before its descriptor is closed or given away. */
+static void socket_forget_waits(struct inko_socket *socket)
+{
+	watch_forget(socket);
+	wait_list_wake_all(&socket->users);
+}
+
 int inko_socket_release(struct inko_socket *take_socket)
 {
 	int fd = take_socket->fd;
 
-	watch_forget(take_socket);
+	socket_forget_waits(take_socket);
 	owned_leave(&take_socket->owned);
 	service_leave(take_socket->service);
 	free(take_socket);
@@ -158,7 +165,7 @@ struct inko_socket *inko_socket_close(struct inko_socket *socket)
 {
 	if (!socket)
 		return NULL;
-	watch_forget(socket);
+	socket_forget_waits(socket);
 	owned_leave(&socket->owned);
 	/* First the descriptor: who is told that there is room may receive another at once. */
 	descriptor_close(&socket->fd);

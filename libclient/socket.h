@@ -10,6 +10,7 @@
 
 #include "libclient/owned.h"
 #include "libclient/service.h"
+#include "libclient/wait-list.h"
 
 #include <inko/socket.h>
 
@@ -24,6 +25,7 @@ struct inko_socket {
 	struct inko_notifier *notifier; /* that ends accept, or NULL */
 	struct service *service;	/* that this connection is counted in, or NULL */
 	struct watch *watch;		/* in the epoll of the runtime that it waited in, or NULL */
+	struct wait_list users;		/* tasks in wait_beside_socket */
 	struct owned owned;		/* by the task that has it */
 };
 

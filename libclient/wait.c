@@ -9,6 +9,7 @@
 #include "libclient/awaited.h"
 #include "libclient/scheduler.h"
 #include "libclient/socket.h"
+#include "libclient/wait-list.h"
 #include "libclient/wait.h"
 #include "libclient/watch.h"
 
@@ -71,6 +72,24 @@ int wait_in(struct wait_list *list, struct pollfd *fds, size_t n_fds, uint64_t d
 int wait_for(struct pollfd *fds, size_t n_fds, uint64_t deadline_usec)
 {
 	return wait_in(NULL, fds, n_fds, deadline_usec);
+}
+
+int wait_beside_socket(struct inko_socket *socket, struct wait_list *list, struct pollfd *fds,
+	size_t n_fds, uint64_t deadline_usec)
+{
+	struct inko_task *task = scheduler_running_task();
+	struct wait_entry user;
+	int r;
+
+	if (!task)
+		return wait_in(list, fds, n_fds, deadline_usec);
+	wait_list_append(&socket->users, &user, task);
+	r = wait_in(list, fds, n_fds, deadline_usec);
+	/* Only who closes it wakes its users, and then it may not be looked at. */
+	if (!user.list)
+		return -EBADF;
+	wait_list_remove(&user);
+	return r;
 }
 
 int wait_for_socket_events(struct inko_socket *socket, short events, short *ret_revents)

@@ -29,5 +29,10 @@ int wait_for_socket(struct inko_socket *socket, short events);
 /* The same; *ret_revents is what poll(2) would say. */
 int wait_for_socket_events(struct inko_socket *socket, short events, short *ret_revents);
 
+/* The same as wait_in, for a call on socket that waits for something else or for more than the
+ * socket: in a task -EBADF as well when it was closed meanwhile, and is no more. */
+int wait_beside_socket(struct inko_socket *socket, struct wait_list *list, struct pollfd *fds,
+	size_t n_fds, uint64_t deadline_usec);
+
 /* CLOCK_MONOTONIC, in microseconds. */
 uint64_t wait_now_usec(void);

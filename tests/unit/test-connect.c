@@ -2,6 +2,7 @@
  * Connecting, and what connect(2) does that surprises.
  */
 
+#include "tests/unit/close-under.h"
 #include "tests/unit/sockets.h"
 
 #include <signal.h>
@@ -199,6 +200,31 @@ static void deadline_of_connect(enum inko_socket_family family)
 }
 families_of(deadline_of_connect)
 
+	struct closed {
+	struct inko_socket *client;
+	const struct place *place;
+};
+
+static int connect_in_a_task(struct inko_mailbox *mailbox, void *argument)
+{
+	struct closed *closed = argument;
+
+	(void)mailbox;
+	return sockets_connect(closed->client, closed->place);
+}
+
+static void closed_under_connect(enum inko_socket_family family)
+{
+	struct closed closed = {.client = sockets_open(family, INKO_STREAM)};
+	struct deaf deaf;
+
+	deaf_open(&deaf, family);
+	closed.place = &deaf.place;
+	assert_int_equal(close_under(connect_in_a_task, &closed, &closed.client), -EBADF);
+	deaf_close(&deaf);
+}
+families_of(closed_under_connect)
+
 	/* Poll says all the time that a Unix socket is ready to connect to a full backlog. */
 	static void test_full_unix_backlog_neither_spins_nor_overruns(void **state)
 {
@@ -324,6 +350,7 @@ int main(void)
 		families_test(datagrams_are_connected_again),
 		families_test(unconnected_datagrams_have_no_destination),
 		families_test(deadline_of_connect),
+		families_test(closed_under_connect),
 		leaks_test(test_full_unix_backlog_neither_spins_nor_overruns),
 		leaks_test(test_waits_for_room_in_unix_backlog),
 		leaks_test(test_signals_do_not_interrupt_connect),

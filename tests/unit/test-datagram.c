@@ -2,6 +2,7 @@
  * Datagrams to whom one likes, and from whom they are.
  */
 
+#include "tests/unit/close-under.h"
 #include "tests/unit/sockets.h"
 
 #include <stdio.h>
@@ -348,6 +349,31 @@ static void test_waits_for_room_at_the_receiver(void **state)
 	inko_socket_close(receiver);
 }
 
+struct sending {
+	struct inko_socket *sender;
+	struct place place;
+};
+
+static int send_in_a_task(struct inko_mailbox *mailbox, void *argument)
+{
+	struct sending *sending = argument;
+
+	(void)mailbox;
+	return (int)sockets_send_to(sending->sender, "x", 1, &sending->place);
+}
+
+static void test_closed_under_send_to(void **state)
+{
+	struct sending sending = {.sender = sockets_open(INKO_UNIX, INKO_DATAGRAM)};
+	struct inko_socket *receiver;
+
+	(void)state;
+	receiver = sockets_open_bound(INKO_UNIX, INKO_DATAGRAM, &sending.place);
+	fill(sending.sender, &sending.place);
+	assert_int_equal(close_under(send_in_a_task, &sending, &sending.sender), -EBADF);
+	inko_socket_close(receiver);
+}
+
 static void test_seqpacket_tells_what_was_cut_off(void **state)
 {
 	struct inko_socket *a, *b;
@@ -399,6 +425,7 @@ int main(void)
 		leaks_test(test_senders_of_each_kind),
 		leaks_test(test_full_receiver_neither_spins_nor_overruns),
 		leaks_test(test_waits_for_room_at_the_receiver),
+		leaks_test(test_closed_under_send_to),
 		leaks_test(test_seqpacket_tells_what_was_cut_off),
 		leaks_test(test_scope),
 	};

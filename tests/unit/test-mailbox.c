@@ -2,6 +2,7 @@
  * The mailbox that a process receives from (inbox.c), over real lanes, and the type.
  */
 
+#include "tests/unit/close-under.h"
 #include "tests/unit/lanes.h"
 
 #include <signal.h>
@@ -1127,7 +1128,6 @@ static void test_accept_sees_stop_behind_listener(void **state)
 	shared_listener_close(&shared);
 }
 
-/* Many accept from one listener: each connection is accepted once, and nobody is stuck. */
 /* Before it waits and while it does. */
 static void test_accept_ends_with_a_notification(void **state)
 {
@@ -1151,6 +1151,23 @@ static void test_accept_ends_with_a_notification(void **state)
 	assert_null(inko_notifier_free(notifier));
 }
 
+static int accept_in_a_task(struct inko_mailbox *mailbox, void *argument)
+{
+	(void)mailbox;
+	return shared_listener_accept(argument);
+}
+
+static void test_accept_ends_with_the_listener(void **state)
+{
+	struct shared_listener shared;
+
+	(void)state;
+	shared_listener_open(&shared);
+	assert_int_equal(close_under(accept_in_a_task, &shared, &shared.listener), -EBADF);
+	shared_listener_close(&shared);
+}
+
+/* Many accept from one listener: each connection is accepted once, and nobody is stuck. */
 static void test_accept_in_parallel(void **state)
 {
 	enum { PROCESSES = 4, CONNECTIONS = 400 };
@@ -1313,6 +1330,7 @@ int main(void)
 		leaks_test(test_accept_leaves_messages),
 		leaks_test(test_accept_sees_stop_behind_listener),
 		leaks_test(test_accept_ends_with_a_notification),
+		leaks_test(test_accept_ends_with_the_listener),
 		leaks_test(test_accept_in_parallel),
 		leaks_test(test_tally_without_counters),
 		leaks_test(test_sends_a_socket),

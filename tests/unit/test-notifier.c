@@ -2,6 +2,7 @@
  * Notifiers, before and during accept, from everywhere.
  */
 
+#include "tests/unit/close-under.h"
 #include "tests/unit/sockets.h"
 
 #include <pthread.h>
@@ -250,6 +251,16 @@ static void from_another_task(enum inko_socket_family family)
 }
 families_of(from_another_task)
 
+	static void closed_under_a_task(enum inko_socket_family family)
+{
+	struct notified notified;
+
+	notified_open(&notified, family);
+	assert_int_equal(close_under(accept_in_a_task, &notified, &notified.listener), -EBADF);
+	notified_close(&notified);
+}
+families_of(closed_under_a_task)
+
 	int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +269,7 @@ families_of(from_another_task)
 		families_test(from_another_thread),
 		families_test(from_a_signal_handler),
 		families_test(from_another_task),
+		families_test(closed_under_a_task),
 		families_test(before_a_connection),
 		families_test(connections_come_as_before),
 		families_test(shut_down_beside_a_notifier),
