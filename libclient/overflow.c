@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,15 +24,18 @@ static void say(const char *text)
 static void on_fault(int signal_number, siginfo_t *info, void *context)
 {
 	struct inko_task *task = scheduler_running_task();
+	bool is_fault = info->si_code > 0; /* else somebody sent it (sigaction(2)) */
 
 	(void)context;
-	if (task && stack_guards(&task->runtime->stacks, task->stack, info->si_addr)) {
+	if (is_fault && task && stack_guards(&task->runtime->stacks, task->stack, info->si_addr)) {
 		say("libinko: the stack of task ");
 		say(task->name);
 		say(" overflowed\n");
 	}
 	/* The instruction is tried again, and ends the process as it would have. */
 	(void)signal(signal_number, SIG_DFL);
+	if (!is_fault)
+		(void)raise(signal_number);
 }
 
 /* A handler needs a stack of its own when the task's is used up. It stays for the thread's life;

@@ -901,8 +901,6 @@ static void crash_in_child(int error_fd)
 	(void)dup2(error_fd, STDERR_FILENO);
 	if (inko_task_report_overflow() == 0)
 		(void)raise(SIGSEGV);
-	/* The first one restored what the signal does. */
-	(void)raise(SIGSEGV);
 	_exit(0);
 }
 
