@@ -22,6 +22,9 @@ static int tcp_serve(struct inko_socket *socket, const struct inko_ip *ip, unsig
 
 	if (r == 0 && inko_ip_is_v6(ip))
 		r = inko_socket_set_only_ipv6(socket, true);
+	/* What it accepts has it from here. */
+	if (r == 0)
+		r = inko_socket_set_no_delay(socket, true);
 	if (r == 0)
 		r = inko_socket_bind(socket, ip, port);
 	return r < 0 ? r : inko_socket_listen(socket, SOMAXCONN);

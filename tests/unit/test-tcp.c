@@ -30,6 +30,8 @@ static void serve_and_connect(enum inko_socket_family family)
 	assert_false(sockets_flags(client) & O_NONBLOCK);
 	assert_true(fcntl(inko_socket_get_fd(client), F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(inko_socket_accept(listener, &server), 0);
+	assert_int_equal(inko_socket_get_no_delay(server, &on), 0);
+	assert_true(on);
 	assert_int_equal(inko_socket_local_address(client, &local), 0);
 	assert_int_equal(inko_socket_peer_address(server, &peer), 0);
 	assert_true(inko_address_equal(&local, &peer));

@@ -15,7 +15,8 @@ extern "C" {
 #endif
 
 /* A TCP server bound to ip and port (TcpListener.new, TcpServer.new); port 0 is any free one.
- * Reuse-address is on, reuse-port is not; an IPv6 one takes IPv6 only. */
+ * Reuse-address is on, reuse-port is not; an IPv6 one takes IPv6 only. No-delay is on, of what it
+ * accepts too. */
 int inko_tcp_listen(const struct inko_ip *ip, unsigned int port, struct inko_socket **ret_socket);
 /* A connection to ip and port (TcpStream.new, TcpClient.new); no-delay is on. It waits as long as
  * the kernel does: with a deadline, inko_socket_new and inko_socket_connect. */
