@@ -8,6 +8,7 @@
 
 #include "libclient/accept.h"
 #include "libclient/notifier.h"
+#include "libclient/scheduler.h"
 #include "libclient/wait.h"
 #include "proto/descriptor.h"
 
@@ -95,6 +96,8 @@ static int accept_wait(struct inko_socket *listener, short *ret_revents)
 
 	if (!listener->notifier)
 		return wait_for_socket_events(listener, ACCEPT_EVENTS, ret_revents);
+	if (scheduler_can_park() > 0 && listener->users.first)
+		return -EBUSY; /* as it is without a notifier */
 	r = wait_beside_socket(
 		listener, NULL, fds, sizeof(fds) / sizeof(*fds), listener->deadline_usec);
 	if (r == 0)

@@ -251,6 +251,31 @@ static void from_another_task(enum inko_socket_family family)
 }
 families_of(from_another_task)
 
+	/* As without a notifier. */
+	static void a_second_task_is_busy(enum inko_socket_family family)
+{
+	struct inko_runtime *runtime;
+	struct inko_task *first, *second;
+	struct notified notified;
+	int result = 0;
+
+	notified_open(&notified, family);
+	assert_int_equal(inko_runtime_new(&runtime), 0);
+	assert_int_equal(inko_task_spawn(runtime, "first", accept_in_a_task, &notified, &first), 0);
+	assert_int_equal(
+		inko_task_spawn(runtime, "second", accept_in_a_task, &notified, &second), 0);
+	assert_int_equal(inko_runtime_dispatch(runtime), 1);
+	assert_int_equal(inko_task_join(second, &result), 0);
+	assert_int_equal(result, -EBUSY);
+	inko_notifier_notify(notified.notifier);
+	assert_int_equal(inko_runtime_run(runtime), 0);
+	assert_int_equal(inko_task_join(first, &result), 0);
+	assert_int_equal(result, -EINTR);
+	assert_null(inko_runtime_free(runtime));
+	notified_close(&notified);
+}
+families_of(a_second_task_is_busy)
+
 	static void closed_under_a_task(enum inko_socket_family family)
 {
 	struct notified notified;
@@ -269,6 +294,7 @@ families_of(closed_under_a_task)
 		families_test(from_another_thread),
 		families_test(from_a_signal_handler),
 		families_test(from_another_task),
+		families_test(a_second_task_is_busy),
 		families_test(closed_under_a_task),
 		families_test(before_a_connection),
 		families_test(connections_come_as_before),
