@@ -2,6 +2,8 @@
  * The guide's HTTP server in one process: a task accepts, and spawns one for each connection.
  */
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +17,17 @@ static const char reply[] = "HTTP/1.1 200 OK\r\n"
 			    "\r\n"
 			    "Hello, HTTP!";
 
+/* How long to let clients end, when there is no room for another. */
+#define PAUSE_USEC 100000
+
 /* A client that sends nothing holds up nobody. */
 static int answer(struct inko_mailbox *mailbox, void *argument)
 {
-	struct inko_message *message;
 	struct inko_socket *client;
 	char request[4096];
 
 	(void)argument;
-	if (inko_mailbox_receive(mailbox, &message) < 0 ||
-		inko_message_take_socket(message, &client) < 0)
+	if (inko_mailbox_receive_socket(mailbox, &client) < 0)
 		return 1;
 	if (inko_socket_read(client, request, sizeof(request)) > 0)
 		(void)inko_socket_write_string(client, reply);
@@ -34,19 +37,25 @@ static int answer(struct inko_mailbox *mailbox, void *argument)
 
 static int hand_over(struct inko_socket *client)
 {
-	struct inko_message *message;
 	struct inko_task *task;
-	int r = inko_message_new(NULL, 0, &message);
+	int r = inko_task_spawn(NULL, "answer", answer, NULL, &task);
 
-	if (r == 0)
-		r = inko_message_push_socket(message, client);
-	if (r == 0)
-		r = inko_task_spawn(NULL, "answer", answer, NULL, &task);
-	if (r < 0)
+	if (r < 0) {
+		inko_socket_close(client);
 		return r;
-	r = inko_mailbox_send(inko_task_get_mailbox(task), message);
+	}
+	r = inko_mailbox_send_socket(inko_task_get_mailbox(task), client);
+	if (r < 0) {
+		inko_socket_close(client);
+		inko_task_cancel(task);
+	}
 	inko_task_unref(task);
 	return r;
+}
+
+static bool is_out_of_room(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM;
 }
 
 static int accept_clients(struct inko_mailbox *mailbox, void *argument)
@@ -55,8 +64,14 @@ static int accept_clients(struct inko_mailbox *mailbox, void *argument)
 	int r;
 
 	(void)mailbox;
-	while ((r = inko_socket_accept(listener, &client)) == 0 && (r = hand_over(client)) == 0)
-		;
+	do {
+		r = inko_socket_accept(listener, &client);
+		if (r == 0)
+			r = hand_over(client);
+		/* Those who wait to be accepted wait on: what is open ends in the meantime. */
+		if (is_out_of_room(r))
+			r = inko_task_sleep(inko_deadline_after(PAUSE_USEC));
+	} while (r == 0);
 	return r;
 }
 

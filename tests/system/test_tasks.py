@@ -1,13 +1,17 @@
 """The examples with tasks, and the one that hands connections to another process by itself."""
 
+import os
+import resource
+import select
 import socket
 import subprocess
 
 import pytest
-from harness import BUILD, DEADLINE, curl, wait_until
+from harness import BUILD, DEADLINE, SANITIZED, curl, wait_until
 
 GREETING = "Hello, HTTP!"
 SLOW_CLIENTS = 20
+FEW_DESCRIPTORS = 16
 
 
 def free_port():
@@ -43,6 +47,39 @@ def test_a_task_a_connection(server):
     for client in slow:
         with client, client.makefile("rb") as answer:
             assert answer.read().endswith(GREETING.encode())
+    assert process.poll() is None
+
+
+def test_more_clients_than_descriptors(server):
+    process, port = server
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (FEW_DESCRIPTORS, FEW_DESCRIPTORS))
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(2 * FEW_DESCRIPTORS)]
+    wait_until(lambda: process.poll() is not None or
+               len(os.listdir(f"/proc/{process.pid}/fd")) == FEW_DESCRIPTORS)
+    for client in clients:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    for client in clients:
+        with client, client.makefile("rb") as answer:
+            assert answer.read().endswith(GREETING.encode())
+    assert process.poll() is None
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer ends a process that has no memory")
+def test_no_memory_for_another_task(server):
+    process, port = server
+    limits = resource.prlimit(process.pid, resource.RLIMIT_AS)
+    resource.prlimit(process.pid, resource.RLIMIT_AS, (1, limits[1]))
+    clients = []
+
+    def somebody_was_sent_away():
+        clients.append(socket.create_connection(("127.0.0.1", port)))
+        return select.select(clients, [], [], 0)[0]
+
+    wait_until(somebody_was_sent_away)
+    resource.prlimit(process.pid, resource.RLIMIT_AS, limits)
+    assert curl(f"http://127.0.0.1:{port}/") == GREETING
+    for client in clients:
+        client.close()
     assert process.poll() is None
 
 
