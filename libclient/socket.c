@@ -127,7 +127,13 @@ int socket_adopt(int *take_fd, struct service *service, struct inko_socket **ret
 
 int inko_socket_adopt(int *take_fd, struct inko_socket **ret_socket)
 {
-	return socket_adopt(take_fd, NULL, ret_socket);
+	int r = socket_adopt(take_fd, NULL, ret_socket);
+
+	if (r < 0)
+		return r;
+	/* Of a descriptor that is open it cannot fail. */
+	(void)fcntl((*ret_socket)->fd, F_SETFD, FD_CLOEXEC);
+	return 0;
 }
 
 /* Ends what tasks wait for in calls on it, before its descriptor is closed or given away. */

@@ -54,8 +54,8 @@ enum inko_socket_kind {
  * family has no such type, -EPERM. */
 int inko_socket_new(enum inko_socket_family family, enum inko_socket_type type, int protocol,
 	struct inko_socket **ret_socket);
-/* Makes a socket of a plain descriptor, which is taken on success and set to -1.
- * -ENOTSOCK, -EPROTOTYPE when the kernel says that it is no IP or Unix socket. */
+/* Makes a socket of a plain descriptor, which is taken on success and set to -1; it is then
+ * close-on-exec. -ENOTSOCK, -EPROTOTYPE when the kernel says that it is no IP or Unix socket. */
 int inko_socket_adopt(int *take_fd, struct inko_socket **ret_socket);
 /* Gives the descriptor up to the caller and frees the socket. */
 int inko_socket_release(struct inko_socket *take_socket);
