@@ -1,13 +1,14 @@
 """The examples with tasks, and the one that hands connections to another process by itself."""
 
 import os
+import re
 import resource
 import select
 import socket
 import subprocess
 
 import pytest
-from harness import BUILD, DEADLINE, SANITIZED, curl, wait_until
+from harness import BUILD, DEADLINE, SANITIZED, SOURCE, curl, wait_until
 
 GREETING = "Hello, HTTP!"
 SLOW_CLIENTS = 20
@@ -98,3 +99,25 @@ def test_one_process_accepts_and_another_answers(inko):
     wait_until(lambda: listens(port))
     for _ in range(4):
         assert curl(f"http://127.0.0.1:{port}/") == GREETING
+
+
+def program_in_page(page, program):
+    """Compiles the program that is the page's example."""
+    text = re.search(r"^\.Bd -literal.*\n((?:.*\n)*?)\.Ed", page.read_text(), re.M)[1]
+    subprocess.run(["cc", "-xc", "-", "-Wall", "-Werror", f"-I{SOURCE}/libclient/include",
+                    f"-L{BUILD}/.libs", f"-Wl,-rpath,{BUILD}/.libs", "-linko", "-o", program],
+                   input=text.replace("\\e", "\\"), text=True, check=True)
+    return program
+
+
+@pytest.mark.skipif(SANITIZED, reason="a library with a sanitizer wants programs with the same")
+def test_the_program_in_the_page(inko):
+    page = SOURCE / "libclient/man/inko_task.3"
+    inko.spawn("page", program_in_page(page, inko.directory / "page"))
+    port = inko.listen("page")
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(SLOW_CLIENTS)]
+    for client in clients:
+        with client, client.makefile("rb") as answer:
+            assert answer.read() == b"hello\n"
+    inko.call("Stop", {"actor": "page"})
+    assert inko.instances("page")[0]["lastExit"] == "exited with status 0"

@@ -47,9 +47,9 @@ int inko_runtime_dispatch(struct inko_runtime *runtime);
 
 /* A task that runs function(its mailbox, argument) in runtime, or NULL in a task: in its own
  * (process.spawn). It begins in the next round. *ret_task is a handle for inko_task_join or
- * inko_task_unref; without one (NULL) nobody learns the result. name is copied. -ENOMEM also
- * where the limits of mappings allow no more stacks. -ECANCELED in a runtime that is being freed.
- */
+ * inko_task_unref; without one (NULL) nobody learns the result. name is copied. -EINVAL without
+ * runtime, name or function. -ENOMEM also where the limits of mappings allow no more stacks.
+ * -ECANCELED in a runtime that is being freed. */
 int inko_task_spawn(struct inko_runtime *runtime, const char *name,
 	int (*function)(struct inko_mailbox *mailbox, void *argument), void *argument,
 	struct inko_task **ret_task);
