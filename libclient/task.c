@@ -149,6 +149,8 @@ int inko_task_join(struct inko_task *take_task, int *ret_result)
 {
 	int r = 0;
 
+	if (!take_task)
+		return -EINVAL;
 	if (take_task->runtime)
 		r = task_wait_for_end(take_task);
 	if (r < 0)

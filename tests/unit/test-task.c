@@ -80,6 +80,7 @@ static void test_spawn_refuses(void **state)
 	assert_int_equal(inko_task_spawn(NULL, "x", never_called, NULL, &task), -EINVAL);
 	assert_int_equal(inko_task_spawn(runtime, NULL, never_called, NULL, &task), -EINVAL);
 	assert_int_equal(inko_task_spawn(runtime, "x", NULL, NULL, &task), -EINVAL);
+	assert_int_equal(inko_task_join(NULL, NULL), -EINVAL);
 	finish(runtime);
 }
 

@@ -57,7 +57,8 @@ int inko_task_spawn(struct inko_runtime *runtime, const char *name,
 struct inko_mailbox *inko_task_get_mailbox(struct inko_task *task);
 /* Waits until the task has ended and takes the handle; *ret_result, which may be NULL, is what its
  * function returned. On failure the handle stays the caller's: -ECANCELED, -EDEADLK by the task
- * itself, and outside of tasks if it has not ended yet, -EXDEV in a task of another runtime. */
+ * itself, and outside of tasks if it has not ended yet, -EXDEV in a task of another runtime,
+ * -EINVAL without a handle. */
 int inko_task_join(struct inko_task *take_task, int *ret_result);
 /* Ends the wait that the task is in, and each later one, with -ECANCELED. */
 void inko_task_cancel(struct inko_task *task);
