@@ -484,15 +484,16 @@ families_of(shutdown_read_leaves_writing)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(makes) / sizeof(*makes); i++) {
+		/* To the kernel a Unix socket without a peer can be shut down. */
+		int expected = makes[i].family == INKO_UNIX ? 0 : -ENOTCONN;
 		struct inko_socket *made;
 
-		/* To the kernel a Unix socket without a peer can be shut down. */
-		if (makes[i].family != INKO_IPV4)
+		if (makes[i].family == INKO_IPV6)
 			continue;
 		made = sockets_open(makes[i].family, makes[i].type);
-		assert_int_equal(inko_socket_shutdown(made), -ENOTCONN);
-		assert_int_equal(inko_socket_shutdown_read(made), -ENOTCONN);
-		assert_int_equal(inko_socket_shutdown_write(made), -ENOTCONN);
+		assert_int_equal(inko_socket_shutdown(made), expected);
+		assert_int_equal(inko_socket_shutdown_read(made), expected);
+		assert_int_equal(inko_socket_shutdown_write(made), expected);
 		inko_socket_close(made);
 	}
 }

@@ -33,7 +33,8 @@ enum inko_message_kind {
  * before other descriptors are opened. -ENOENT when inkod did not start this process. */
 int inko_mailbox_open_own(struct inko_mailbox **ret_mailbox);
 /* The mailbox of the actor name, that this actor's spec opens. own stays the caller's and must
- * outlive it. It can be opened before anybody is there: sending then is -EAGAIN. */
+ * outlive it. It can be opened before anybody is there: inko_mailbox_send then waits, and
+ * inko_mailbox_try_send is -EAGAIN. */
 int inko_mailbox_open(
 	struct inko_mailbox *own, const char *name, struct inko_mailbox **ret_mailbox);
 /* Frees the mailbox; what waits in it stays for the next. NULL is allowed. Returns NULL. */

@@ -5,7 +5,8 @@
  * unix(7)).
  *
  * Each call returns 0 or a negative errno: -EOPNOTSUPP when there is no such option for this kind
- * of socket, -EINVAL when the value is out of the kernel's range. What is set is of the socket and
+ * of socket (the kernel takes most SO_ options for any, whether they do anything there or not),
+ * -EINVAL when the value is out of the kernel's range. What is set is of the socket and
  * not of the descriptor: clones, and whoever else holds it, have it too. Times are in
  * microseconds and rounded up to the kernel's unit; get returns what the kernel made of them.
  */

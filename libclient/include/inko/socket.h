@@ -94,11 +94,11 @@ int inko_socket_bind(struct inko_socket *socket, const struct inko_ip *ip, unsig
 /* The same for Unix; by the unnamed address to an abstract name of the kernel's choice. */
 int inko_socket_bind_unix(struct inko_socket *socket, const struct inko_unix_address *address);
 /* Connects (connect). A datagram socket sends there from now on, and receives only from there; it
- * can be connected again. -EISCONN when it was connected before, -ECONNREFUSED, -ETIMEDOUT,
- * -ENETUNREACH, -EHOSTUNREACH. After a failure it can be tried again. */
+ * can be connected again. -EISCONN when it was connected before, or listens, -ECONNREFUSED,
+ * -ETIMEDOUT, -ENETUNREACH, -EHOSTUNREACH. After a failure it can be tried again. */
 int inko_socket_connect(struct inko_socket *socket, const struct inko_ip *ip, unsigned int port);
 /* The same for Unix. Waits while the server's backlog is full. -ENOENT, -ECONNREFUSED, -EPROTOTYPE
- * when that is a socket of another type, -EINVAL for the unnamed address. */
+ * when that is a socket of another type, -EINVAL for the unnamed address and for a listener. */
 int inko_socket_connect_unix(struct inko_socket *socket, const struct inko_unix_address *address);
 /* Has it listen (listen) with up to backlog connections waiting; above 65535 that is -EINVAL, and
  * the kernel cuts it to net.core.somaxconn. -EOPNOTSUPP for sockets without connections. */
@@ -117,7 +117,8 @@ int inko_socket_local_unix_address(
 int inko_socket_peer_unix_address(
 	const struct inko_socket *socket, struct inko_unix_address *ret_address);
 
-/* Reading. The end of a stream is 0, never an error; size 0 is -EINVAL where not said otherwise. */
+/* Reading. The end of a stream is 0, never an error; size 0 is -EINVAL where not said otherwise. Of
+ * what was never connected it is -ENOTCONN, of a Unix stream -EINVAL; datagrams are waited for. */
 
 /* Reads what is there, at least one byte, into buffer (read). Of sockets with messages it is one,
  * and what does not fit is lost. */
@@ -139,8 +140,9 @@ ssize_t inko_socket_receive_from(struct inko_socket *socket, void *buffer, size_
 ssize_t inko_socket_receive_from_unix(struct inko_socket *socket, void *buffer, size_t size,
 	struct inko_unix_address *ret_from, bool *ret_truncated);
 
-/* Writing. -EPIPE or -ECONNRESET when nobody reads any more, -ENOTCONN (of a datagram socket
- * -EDESTADDRREQ) when it was never connected, -EMSGSIZE when it is more than a message can be. */
+/* Writing. -EPIPE or -ECONNRESET when nobody reads any more; when it was never connected -EPIPE of
+ * TCP, -EDESTADDRREQ of UDP and raw sockets, -ENOTCONN of Unix; -EMSGSIZE when it is more than a
+ * message can be. */
 
 /* Writes what there is room for, at least one byte, and returns how much (write). */
 ssize_t inko_socket_write(struct inko_socket *socket, const void *bytes, size_t size);
@@ -156,13 +158,14 @@ ssize_t inko_socket_send_to_unix(struct inko_socket *socket, const void *bytes, 
 	const struct inko_unix_address *address);
 /* Sends up to size bytes of the file from *offset on (send_file); never more than the file holds.
  * *offset (NULL: the beginning) moves by what was sent, on failure too, so that the rest can be
- * sent later; *ret_sent may be NULL. Of sockets with messages it is one. -ESPIPE when that is no
- * file, -EBADF when it is not open for reading, -EMSGSIZE. The file itself is waited for, as all
- * files are, by the thread. */
+ * sent later; *ret_sent may be NULL, and is not written on failure. Of sockets with messages it is
+ * one. -ESPIPE when that is no file, -EBADF when it is not open for reading, -EMSGSIZE. The file
+ * itself is waited for, as all files are, by the thread. */
 int inko_socket_send_file(
 	struct inko_socket *socket, int file_fd, uint64_t *offset, size_t size, size_t *ret_sent);
 
-/* Ends both directions (shutdown). -ENOTCONN when it is not connected. */
+/* Ends both directions (shutdown). -ENOTCONN when it is not connected, except of Unix, and except
+ * for a listener. */
 int inko_socket_shutdown(struct inko_socket *socket);
 /* Ends receiving (shutdown_read): reads give what has come and then the end. */
 int inko_socket_shutdown_read(struct inko_socket *socket);
