@@ -57,8 +57,8 @@ enum keep_verb {
 #define KEEP_SOCKET "socket/"
 
 /* Held under this is which version of the state all else is of. It is the argument, if
- * there is any, behind --try, by which a supervisor is asked in a process of its own whether it could
- * go on from that. */
+ * there is any, behind --try, by which a supervisor is asked in a process of its own whether it
+ * could go on from that. */
 #define KEEP_VERSION "version"
 
 /* The descriptor that the supervisor finds its end at. */

@@ -9,8 +9,8 @@
 
 struct revive;
 
-/* For the keeper of the directory runtime, which is copied; event is borrowed. Nothing happens before
- * revive_begin. -ENOMEM. */
+/* For the keeper of the directory runtime, which is copied; event is borrowed. Nothing happens
+ * before revive_begin. -ENOMEM. */
 int revive_new(sd_event *event, const char *runtime, struct revive **ret_revive);
 /* The keeper has died: starts another in a second, and again, ever more seldom, until revive_end.
  */
