@@ -10,12 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <inko/inko.h>
 
 /* A client that sends nothing may hold up the others for so long. */
-#define PATIENCE_SECONDS 2
+#define PATIENCE_USEC 2000000
 
 static const char reply[] = "HTTP/1.1 200 OK\r\n"
 			    "Content-Type: text/plain\r\n"
@@ -24,17 +23,7 @@ static const char reply[] = "HTTP/1.1 200 OK\r\n"
 			    "\r\n"
 			    "Hello, HTTP!";
 
-static int send_client(struct inko_mailbox *answerer, struct inko_socket *client)
-{
-	struct inko_message *message;
-	int r = inko_message_new(NULL, 0, &message);
-
-	if (r == 0)
-		r = inko_message_push_socket(message, client);
-	return r < 0 ? r : inko_mailbox_send(answerer, message);
-}
-
-static int accept_clients(struct inko_mailbox *own, int port)
+static int accept_clients(struct inko_mailbox *own, unsigned int port)
 {
 	struct inko_ip ip = inko_ip_v4(127, 0, 0, 1);
 	struct inko_socket *listener, *client;
@@ -43,21 +32,19 @@ static int accept_clients(struct inko_mailbox *own, int port)
 
 	r = inko_mailbox_open(own, "answer", &answerer);
 	if (r == 0)
-		r = inko_tcp_listen(&ip, (uint16_t)port, &listener);
+		r = inko_tcp_listen(&ip, port, &listener);
 	if (r == 0)
 		r = inko_actor_ready();
 	while (r >= 0 && (r = inko_mailbox_accept(own, listener, &client)) == 0)
-		r = send_client(answerer, client);
+		r = inko_mailbox_send_socket(answerer, client);
 	return r;
 }
 
 static void answer(struct inko_socket *client)
 {
-	struct timespec now;
 	char request[4096];
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	inko_socket_set_deadline(client, (uint64_t)(now.tv_sec + PATIENCE_SECONDS) * 1000000);
+	inko_socket_set_deadline(client, inko_deadline_after(PATIENCE_USEC));
 	if (inko_socket_read(client, request, sizeof(request)) > 0)
 		(void)inko_socket_write_string(client, reply);
 	(void)inko_socket_shutdown(client);
@@ -84,7 +71,8 @@ int main(int argc, char **argv)
 	int r = inko_mailbox_open_own(&own);
 
 	if (r == 0)
-		r = argc > 1 ? accept_clients(own, atoi(argv[1])) : answer_clients(own);
+		r = argc > 1 ? accept_clients(own, (unsigned int)strtoul(argv[1], NULL, 10))
+			     : answer_clients(own);
 	if (r == -ESHUTDOWN)
 		return 0;
 	(void)fprintf(stderr, "http-handoff: %s (start it with inkoctl spawn)\n", strerror(-r));

@@ -5,12 +5,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <inko/inko.h>
 
 /* A client that sends nothing may hold up the others for so long. */
-#define PATIENCE_SECONDS 2
+#define PATIENCE_USEC 2000000
 
 static const char reply[] = "HTTP/1.1 200 OK\r\n"
 			    "Content-Type: text/plain\r\n"
@@ -21,11 +20,9 @@ static const char reply[] = "HTTP/1.1 200 OK\r\n"
 
 static void answer(struct inko_socket *client)
 {
-	struct timespec now;
 	char request[4096];
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	inko_socket_set_deadline(client, (uint64_t)(now.tv_sec + PATIENCE_SECONDS) * 1000000);
+	inko_socket_set_deadline(client, inko_deadline_after(PATIENCE_USEC));
 	if (inko_socket_read(client, request, sizeof(request)) > 0)
 		(void)inko_socket_write_string(client, reply);
 	(void)inko_socket_shutdown(client);
