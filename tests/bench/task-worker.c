@@ -12,24 +12,12 @@
 static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 12\r\n"
 			     "Connection: close\r\n\r\nHello, HTTP!";
 
-static int receive_socket(struct inko_mailbox *mailbox, struct inko_socket **ret_socket)
-{
-	struct inko_message *message;
-	int r = inko_mailbox_receive(mailbox, &message);
-
-	if (r < 0)
-		return r;
-	r = inko_message_take_socket(message, ret_socket);
-	inko_message_free(message);
-	return r;
-}
-
 static int serve(struct inko_mailbox *mailbox, void *argument)
 {
 	struct inko_socket *client;
 	char request[1024];
 	size_t n_request = 0;
-	int r = receive_socket(mailbox, &client);
+	int r = inko_mailbox_receive_socket(mailbox, &client);
 
 	(void)argument;
 	if (r < 0)
@@ -55,17 +43,12 @@ static int serve(struct inko_mailbox *mailbox, void *argument)
 /* As its argument it would stay this task's, and end with it. */
 static int hand_over(struct inko_socket *client)
 {
-	struct inko_message *message;
 	struct inko_task *task;
-	int r = inko_message_new(NULL, 0, &message);
+	int r = inko_task_spawn(NULL, "connection", serve, NULL, &task);
 
-	if (r == 0)
-		r = inko_message_push_socket(message, client);
-	if (r == 0)
-		r = inko_task_spawn(NULL, "connection", serve, NULL, &task);
 	if (r < 0)
 		return r;
-	r = inko_mailbox_send(inko_task_get_mailbox(task), message);
+	r = inko_mailbox_send_socket(inko_task_get_mailbox(task), client);
 	inko_task_unref(task);
 	return r;
 }
