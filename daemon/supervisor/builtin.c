@@ -41,6 +41,8 @@ static int make_spec(const struct builtin *builtin, struct spec *ret_spec)
 	r = ret_spec->name && ret_spec->command
 		    ? process_find_own(builtin->program, &ret_spec->command[0])
 		    : -ENOMEM;
+	if (r == 0)
+		r = spec_complete(ret_spec);
 	if (r < 0)
 		spec_done(ret_spec);
 	return r;

@@ -85,8 +85,9 @@ cJSON *describe_actor(const struct actor *actor)
 	_cleanup_free_ char *endpoint = NULL;
 	const struct instance *instance;
 
-	ensure_array(object, "environment");
-	ensure_array(object, "opens");
+	for (const struct json_field *field = spec_fields; field->name; field++)
+		if (field->type == JSON_STRINGS)
+			ensure_array(object, field->name);
 	(void)cJSON_AddStringToObject(object, "state", actor_state(actor));
 	(void)cJSON_AddBoolToObject(object, "builtin", actor->is_builtin);
 	(void)cJSON_AddNumberToObject(object, "generation", (double)actor->generation);

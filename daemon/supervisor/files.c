@@ -7,12 +7,12 @@
 #include "daemon/supervisor/files.h"
 #include "proto/runtime.h"
 
-#define MODE 0700
-
+/* Actors of other users pass through the first: their sockets have modes of their own. */
 static const struct {
 	const char *name;
+	mode_t mode;
 	bool is_for_logs;
-} directories[] = {{"notify", false}, {"nng", false}, {"log", true}};
+} directories[] = {{"notify", 0711, false}, {"nng", 0700, false}, {"log", 0700, true}};
 
 #define N_DIRECTORIES (sizeof(directories) / sizeof(*directories))
 
@@ -38,7 +38,10 @@ int files_prepare(const char *runtime, bool is_cold_start)
 
 		if (r < 0)
 			return r;
-		if (mkdir(path, MODE) < 0 && errno != EEXIST)
+		if (mkdir(path, directories[i].mode) < 0 && errno != EEXIST)
+			return -errno;
+		/* The umask took some off, or a former inkod gave it another. */
+		if (chmod(path, directories[i].mode) < 0)
 			return -errno;
 		if (is_cold_start && !directories[i].is_for_logs)
 			empty(path);

@@ -52,37 +52,28 @@ void instance_process_done(struct instance_process *process)
 
 /* How it ended, for a person. */
 
-static void note_failure(struct instance *instance, const struct process_failure *failure)
-{
-	const struct spec *spec = &instance->actor->spec;
-	const char *why = strerror(failure->error);
-
-	instance->never_ran = true;
-	switch (failure->step) {
-	case PROCESS_PREPARE:
-		instance_set_last_exit(instance, "could not be given its descriptors: %s", why);
-		return;
-	case PROCESS_ENTER:
-		instance_set_last_exit(instance, "could not enter the directory %s: %s",
-			spec->directory ? spec->directory : "/", why);
-		return;
-	case PROCESS_EXECUTE:
-		instance_set_last_exit(instance, "could not execute %s: %s", spec->command[0], why);
-		return;
-	}
-}
-
 static void note_exit(struct instance *instance, int code, int status)
 {
 	struct process_failure failure;
 	const char *name = sigabbrev_np(status);
+	char text[512];
 
-	if (process_read_failure(instance->process.gate_fd, &failure))
-		note_failure(instance, &failure);
-	else if (instance->is_late)
+	if (process_read_failure(instance->process.gate_fd, &failure)) {
+		instance->never_ran = true;
+		process_describe_failure(&failure, &instance->actor->spec, text);
+		instance_set_last_exit(instance, "%s", text);
+	} else if (instance->is_late)
 		instance_set_last_exit(instance,
 			"was not ready within %" PRIi64 " s, and was killed",
 			instance->actor->spec.start_usec / 1000000);
+	else if (instance->is_hung)
+		instance_set_last_exit(instance,
+			"did not say WATCHDOG=1 within %" PRIi64 " ms, and was killed",
+			instance->actor->spec.watchdog_usec / 1000);
+	else if (instance->state == LIFECYCLE_KILLING)
+		instance_set_last_exit(instance,
+			"killed by SIGKILL, as it did not end within %" PRIi64 " ms of %s",
+			instance->actor->spec.stop_usec / 1000, instance->actor->spec.stop_signal);
 	else if (code == CLD_EXITED)
 		instance_set_last_exit(instance, "exited with status %d", status);
 	else if (code == CLD_KILLED || code == CLD_DUMPED)
@@ -94,6 +85,17 @@ static void note_exit(struct instance *instance, int code, int status)
 }
 
 /* Its end. */
+
+/* As systemd has it: who ends by one of these was asked to. */
+static bool is_clean_end(const struct instance *instance, int code, int status)
+{
+	if (instance->is_late || instance->is_hung)
+		return false;
+	if (code == CLD_EXITED)
+		return status == 0;
+	return code == CLD_KILLED &&
+	       (status == SIGHUP || status == SIGINT || status == SIGTERM || status == SIGPIPE);
+}
 
 static void forget(struct instance *instance)
 {
@@ -124,7 +126,7 @@ static void on_ended(struct instance *instance, int code, int status)
 		log_warning("%s (pid %" PRIi64 ") %s", instance->name, instance->process.pid,
 			instance->last_exit ? instance->last_exit : "ended");
 	instance->process.pid = 0;
-	instance_on_ended(instance);
+	instance_on_ended(instance, is_clean_end(instance, code, status));
 }
 
 /* A former supervisor's child: the kernel tells once its parent has waited for it, or the keeper,
@@ -215,14 +217,29 @@ static void abandon(struct instance *instance)
 	process->pid = 0;
 }
 
+/* Who it is then, and its socket's owner with it, may have changed since it was spawned. */
+static int prepare_confinement(
+	struct instance *instance, const char *notify, struct confinement *ret_confinement)
+{
+	const char *parameter;
+	char reason[512];
+	int r = confinement_prepare(&instance->actor->spec, ret_confinement, &parameter, reason);
+
+	if (r == -EINVAL)
+		log_error("%s: %s", instance->name, reason);
+	return r < 0 ? r : notify_give(notify, ret_confinement->credentials.uid);
+}
+
 int instance_process_start(struct instance *instance)
 {
 	struct supervisor *supervisor = instance->actor->supervisor;
 	struct instance_process *process = &instance->process;
 	_cleanup_free_ struct routing_start *start = malloc(sizeof(*start));
+	_cleanup_confinement_ struct confinement confinement = {0};
 	_cleanup_close_ int output_fd = -1;
 	char path[PATH_MAX], key[LIMIT_KEY_CHARS];
 	struct process_plan plan = {.spec = &instance->actor->spec,
+		.confinement = &confinement,
 		.instance = instance->name,
 		.runtime = supervisor->runtime,
 		.notify_path = path};
@@ -231,6 +248,8 @@ int instance_process_start(struct instance *instance)
 
 	if (r == 0)
 		r = notify_path(supervisor->runtime, instance->name, path);
+	if (r == 0)
+		r = prepare_confinement(instance, path, &confinement);
 	if (r == 0)
 		r = output_open(supervisor->output, instance->name, &output_fd);
 	if (r < 0)

@@ -22,6 +22,7 @@
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/output.h"
 #include "daemon/supervisor/routing.h"
+#include "daemon/supervisor/signal-name.h"
 #include "proto/descriptor.h"
 
 #define NOTIFICATIONS_A_TURN 16
@@ -44,6 +45,7 @@ static const struct json_field fields[] = {
 };
 
 static void handle(struct instance *instance, enum lifecycle_event event);
+static void arm_state(struct instance *instance);
 
 static struct supervisor *supervisor_of(const struct instance *instance)
 {
@@ -99,6 +101,9 @@ static void on_line(void *context, const char *line)
 
 	if (strcmp(line, "READY=1") == 0) {
 		handle(instance, LIFECYCLE_NOTIFIED);
+	} else if (strcmp(line, "WATCHDOG=1") == 0) {
+		if (instance->state == LIFECYCLE_READY && !instance->is_hung)
+			arm_state(instance);
 	} else if (status) {
 		free(instance->status);
 		instance->status = strndup(status, STATUS_CHARS);
@@ -250,6 +255,12 @@ static void arm_state(struct instance *instance)
 	case LIFECYCLE_WAITING:
 		arm(instance, back_off(instance));
 		return;
+	case LIFECYCLE_READY:
+		if (spec->watchdog_usec > 0) {
+			arm(instance, (uint64_t)spec->watchdog_usec);
+			return;
+		}
+		/* fall through */
 	default:
 		instance->timer = sd_event_source_disable_unref(instance->timer);
 	}
@@ -279,7 +290,7 @@ static void effect_spawn(struct instance *instance)
 	if (instance->process.pidfd < 0) {
 		instance->never_ran = true;
 		instance_set_last_exit(instance, "could not be started: %s", strerror(-r));
-		instance_on_ended(instance);
+		instance_on_ended(instance, false);
 	}
 }
 
@@ -297,9 +308,26 @@ static void effect_drain(struct instance *instance)
 
 static void effect_terminate(struct instance *instance)
 {
+	int number = signal_name_find(instance->actor->spec.stop_signal);
+
 	routing_leave(instance);
-	(void)pidfd_send_signal(instance->process.pidfd, SIGTERM, NULL, 0);
+	(void)pidfd_send_signal(instance->process.pidfd, number, NULL, 0);
 	/* A stopped process gets its signal when it goes on. */
+	(void)pidfd_send_signal(instance->process.pidfd, SIGCONT, NULL, 0);
+}
+
+/* Who does not even end at that is killed. */
+static void effect_abort(struct instance *instance)
+{
+	bool is_second = instance->is_hung;
+
+	instance->is_hung = true;
+	monitor_say_kill(instance, is_second ? "did not end in time" : "gave no sign of life");
+	if (is_second) {
+		instance_process_kill(instance);
+		return;
+	}
+	(void)pidfd_send_signal(instance->process.pidfd, SIGABRT, NULL, 0);
 	(void)pidfd_send_signal(instance->process.pidfd, SIGCONT, NULL, 0);
 }
 
@@ -310,14 +338,25 @@ static void effect_kill(struct instance *instance)
 	instance_process_kill(instance);
 }
 
+static void log_failure(const struct instance *instance)
+{
+	const struct spec *spec = &instance->actor->spec;
+	char why[128];
+
+	if (restart_policy_wants(spec, false))
+		(void)snprintf(why, sizeof(why),
+			"it ended more than %" PRIi64 " times within %" PRIi64 " s",
+			spec->intensity, spec->intensity_usec / 1000000);
+	else
+		(void)snprintf(why, sizeof(why), "it ended, and is never to be started again");
+	log_error("%s has failed: %s; see 'inkoctl logs %s', then 'inkoctl start %s'",
+		instance->name, why, spec->name, spec->name);
+}
+
 static void effect_bury(struct instance *instance)
 {
 	if (instance->state == LIFECYCLE_FAILED)
-		log_error("%s has failed: it ended more than %" PRIi64 " times within %" PRIi64
-			  " s; see 'inkoctl logs %s', then 'inkoctl start %s'",
-			instance->name, instance->actor->spec.intensity,
-			instance->actor->spec.intensity_usec / 1000000, instance->actor->spec.name,
-			instance->actor->spec.name);
+		log_failure(instance);
 	instance->on_room = sd_event_source_disable_unref(instance->on_room);
 	routing_bury(instance);
 }
@@ -328,6 +367,7 @@ static void (*const effects[])(struct instance *) = {
 	[LIFECYCLE_JOIN] = effect_join,
 	[LIFECYCLE_DRAIN] = effect_drain,
 	[LIFECYCLE_TERMINATE] = effect_terminate,
+	[LIFECYCLE_ABORT] = effect_abort,
 	[LIFECYCLE_KILL] = effect_kill,
 	[LIFECYCLE_BURY] = effect_bury,
 };
@@ -341,6 +381,7 @@ static void enter(struct instance *instance, enum lifecycle_state state)
 		instance->was_ready = false;
 		instance->is_late = false;
 		instance->never_ran = false;
+		instance->is_hung = false;
 		instance->is_stalled = false;
 		instance->has_missed_news = false;
 		free(instance->status);
@@ -393,13 +434,24 @@ void instance_on_unstarted(struct instance *instance)
 		handle(instance, LIFECYCLE_EXITED);
 }
 
-void instance_on_ended(struct instance *instance)
+/* Which of its ends this is. */
+static enum lifecycle_event judge_end(struct instance *instance, bool is_clean)
 {
-	bool exceeds = !instance_is_ending(instance) &&
-		       restart_policy_note_death(&instance->policy, &instance->actor->spec,
-			       supervisor_now(supervisor_of(instance)));
+	const struct spec *spec = &instance->actor->spec;
 
-	handle(instance, exceeds ? LIFECYCLE_EXCEEDED : LIFECYCLE_EXITED);
+	if (instance_is_ending(instance))
+		return LIFECYCLE_EXITED;
+	if (!restart_policy_wants(spec, is_clean))
+		return is_clean ? LIFECYCLE_FINISHED : LIFECYCLE_EXCEEDED;
+	return restart_policy_note_death(
+		       &instance->policy, spec, supervisor_now(supervisor_of(instance)))
+		       ? LIFECYCLE_EXCEEDED
+		       : LIFECYCLE_EXITED;
+}
+
+void instance_on_ended(struct instance *instance, bool is_clean)
+{
+	handle(instance, judge_end(instance, is_clean));
 }
 
 void instance_start(struct instance *instance)
@@ -439,6 +491,12 @@ bool instance_reads(const struct instance *instance)
 	return instance->state == LIFECYCLE_READY && !instance->is_stalled;
 }
 
+bool instance_has_served(const struct instance *instance)
+{
+	return instance->state == LIFECYCLE_READY ||
+	       (instance->state == LIFECYCLE_ENDED && instance->was_ready);
+}
+
 bool instance_is_ending(const struct instance *instance)
 {
 	return lifecycle_is_alive(instance->state) && !instance_is_serving(instance);
@@ -446,8 +504,9 @@ bool instance_is_ending(const struct instance *instance)
 
 bool instance_is_broken(const struct instance *instance)
 {
-	return instance->state == LIFECYCLE_FAILED ||
-	       (instance->state == LIFECYCLE_WAITING && !instance->was_ready);
+	bool has_ended = instance->state == LIFECYCLE_WAITING || instance->state == LIFECYCLE_ENDED;
+
+	return instance->state == LIFECYCLE_FAILED || (has_ended && !instance->was_ready);
 }
 
 bool instance_has_sibling(

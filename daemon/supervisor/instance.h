@@ -37,6 +37,7 @@ struct instance {
 	char *last_exit;      /* how its last process ended, for a person */
 	bool was_ready;	      /* did this process, or the last, ever say READY=1? */
 	bool is_late;	      /* was killed because it did not become ready */
+	bool is_hung;	      /* was killed because it gave no sign of life */
 	bool never_ran;	      /* ended before its program was executed */
 	bool is_stalled;      /* has not read its mailbox for long: not in its routes */
 	bool has_missed_news; /* see news.h */
@@ -74,8 +75,9 @@ void instance_retire(struct instance *instance);
 
 /* Its process has ended before it ran: nobody was there any more to open its gate. */
 void instance_on_unstarted(struct instance *instance);
-/* Its process has ended; how is noted. Starts it again in its time, unless it was to end. */
-void instance_on_ended(struct instance *instance);
+/* Its process has ended, as it should or not; how is noted. Starts it again in its time, unless it
+ * was to end or its spec says otherwise. */
+void instance_on_ended(struct instance *instance, bool is_clean);
 /* So many messages in the lane of that number waited for it and are left to its siblings. Each lane
  * counts once: to note the same one again, as the next supervisor may, is nothing. */
 void instance_note_moved(struct instance *instance, int64_t lane, unsigned int messages);
@@ -87,6 +89,8 @@ void instance_set_last_exit(struct instance *instance, const char *format, ...)
 bool instance_is_serving(const struct instance *instance);
 /* Is it ready, and does it read its mailbox? */
 bool instance_reads(const struct instance *instance);
+/* Has it become ready, be it that it has ended since as it should? */
+bool instance_has_served(const struct instance *instance);
 /* Does its process run, and was it told to end? */
 bool instance_is_ending(const struct instance *instance);
 /* Did it end before it was ready, or has it failed, so that its actor will not be ready? */

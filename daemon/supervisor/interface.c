@@ -17,6 +17,7 @@
 #include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/service.h"
+#include "daemon/supervisor/spec-check.h"
 #include "daemon/supervisor/upgrade.h"
 #include "proto/descriptor.h"
 #include "proto/lane.h"
@@ -263,14 +264,19 @@ static void spawn(struct supervisor *supervisor, struct call *call, void *parame
 	struct actor *actor, *gateway;
 	const char *parameter;
 	char reason[512];
-	int r = spec_check(spec, &parameter, reason);
+	const struct spec_asker asker = {.uid = call_get_uid(call), .runtime = supervisor->runtime};
+	int r = spec_check(spec, &asker, &parameter, reason);
 
 	if (r == -ENOENT) {
 		describe_failure(call, "NoSuchProgram", spec->command[0], "%s", reason);
 		return;
 	}
-	if (r < 0) {
+	if (r == -EINVAL) {
 		describe_failure(call, "InvalidValue", parameter, "%s", reason);
+		return;
+	}
+	if (r < 0) {
+		fail_errno(call, "the spec cannot be checked", r);
 		return;
 	}
 	if (builtin_is_reserved(spec->name) || actor_find(supervisor, spec->name)) {

@@ -14,6 +14,7 @@ enum lifecycle_state {
 	LIFECYCLE_KILLING,     /* was sent SIGKILL */
 	LIFECYCLE_WAITING,     /* ended by itself, starts again after its backoff */
 	LIFECYCLE_FAILED,      /* ended too often, or cannot be started */
+	LIFECYCLE_ENDED,       /* ended by itself as it should, and is not started again */
 	LIFECYCLE_STATES,
 };
 
@@ -22,7 +23,8 @@ enum lifecycle_event {
 	LIFECYCLE_STOP,	    /* somebody wants it to end */
 	LIFECYCLE_NOTIFIED, /* READY=1 */
 	LIFECYCLE_EXITED,   /* its process ended */
-	LIFECYCLE_EXCEEDED, /* its process ended, once more than its intensity allows */
+	LIFECYCLE_EXCEEDED, /* its process ended, once more than is allowed */
+	LIFECYCLE_FINISHED, /* its process ended well, and shall not be started again */
 	LIFECYCLE_TIMEOUT,  /* the state's own time is over */
 	LIFECYCLE_EVENTS,
 };
@@ -33,6 +35,7 @@ enum lifecycle_effect {
 	LIFECYCLE_JOIN,	     /* join the routes */
 	LIFECYCLE_DRAIN,     /* leave the routes, say stop */
 	LIFECYCLE_TERMINATE, /* send the stop signal */
+	LIFECYCLE_ABORT,     /* it gives no sign of life: end it, with a trace of where it hangs */
 	LIFECYCLE_KILL,	     /* send SIGKILL to everything it started */
 	LIFECYCLE_BURY,	     /* its process is gone: hand on what waits */
 };

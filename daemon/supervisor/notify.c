@@ -2,12 +2,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/supervisor/notify.h"
 #include "proto/descriptor.h"
 #include "proto/runtime.h"
+
+#define MODE 0600
 
 int notify_path(const char *runtime, const char *instance, char ret_path[static PATH_MAX])
 {
@@ -33,9 +36,22 @@ int notify_open(const char *path, int *ret_fd)
 	if (fd < 0)
 		return -errno;
 	(void)unlink(path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	/* Its directory can be passed through by all: who may send is the socket's own affair. */
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, MODE) < 0)
 		return -errno;
 	*ret_fd = descriptor_take(&fd);
+	return 0;
+}
+
+int notify_give(const char *path, uid_t uid)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return -errno;
+	/* No owner but its own is there to change where there are no privileges. */
+	if (st.st_uid != uid && lchown(path, uid, (gid_t)-1) < 0)
+		return -errno;
 	return 0;
 }
 

@@ -61,6 +61,7 @@ static const struct {
 	{"ready", TONE_GOOD},
 	{"open", TONE_GOOD},
 	{"stopped", TONE_PLAIN},
+	{"ended", TONE_PLAIN},
 	{"failed", TONE_BAD},
 	{"refusing", TONE_BAD},
 	{"paused", TONE_PLAIN},
@@ -120,6 +121,10 @@ static void add_command(struct table *table, const cJSON *actor)
 
 	if (cJSON_IsTrue(reply_member(actor, "builtin"))) {
 		table_add(table, TONE_PLAIN, "part of inkod");
+		return;
+	}
+	if (reply_text(actor, "description")) {
+		table_add(table, TONE_PLAIN, "%s", reply_text(actor, "description"));
 		return;
 	}
 	stream = open_memstream(&line, &size);

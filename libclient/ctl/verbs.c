@@ -3,6 +3,7 @@
  */
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "verbs.h"
@@ -41,40 +42,6 @@ static const struct argument list_arguments[] = {
 	{},
 };
 
-static const struct argument spawn_arguments[] = {
-	{.value = "NAME",
-		.member = "name",
-		.parse = argument_text,
-		.required = true,
-		.help = "what the actor shall be called"},
-	{"--instances", NULL, "N", "instances", argument_number,
-		.help = "how many processes of it run (1)"},
-	{"--backoff", NULL, "TIME", "backoffUSec", argument_time,
-		.help = "pause before the first restart, doubling up to 30s (100ms)"},
-	{"--intensity", NULL, "N/TIME", "intensity", argument_rate,
-		.help = "so many restarts of an instance in TIME and it has failed; off: never "
-			"(5/10s)"},
-	{"--queue", NULL, "N", "queue", argument_number,
-		.help = "messages that a lane into a mailbox holds (64)"},
-	{"--env", NULL, "K=V", "environment", argument_variable,
-		.help = "a variable of its environment; may be repeated"},
-	{"--opens", NULL, "NAME", "opens", argument_texts,
-		.help = "an actor that it may send to; may be repeated"},
-	{"--directory", NULL, "DIR", "directory", argument_path, .help = "where it runs (/)"},
-	{"--drain", NULL, "TIME", "drainUSec", argument_time,
-		.help = "time to finish what it serves when it is stopped (10s)"},
-	{"--stop", NULL, "TIME", "stopUSec", argument_time,
-		.help = "time after that between SIGTERM and SIGKILL (5s)"},
-	{"--start", NULL, "TIME", "startUSec", argument_time, .help = "time to become ready (30s)"},
-	{.value = "PROGRAM [ARG]...",
-		.member = "command",
-		.parse = argument_texts,
-		.required = true,
-		.rest = true,
-		.help = "what runs; without a '/' it is searched in PATH"},
-	{},
-};
-
 static const struct argument scale_arguments[] = {
 	ACTOR,
 	{.value = "N",
@@ -108,7 +75,7 @@ static const struct argument listen_arguments[] = {
 		.help = "the actor whose instances get the listener itself"},
 	{"--name", NULL, "NAME", "name", argument_text,
 		.help = "what the listener shall be called (made from the address)"},
-	{"--balance", NULL, "HOW", "balance", argument_balance,
+	{"--balance", NULL, "round-robin|pull", "balance", argument_choice,
 		.help = "round-robin: in turn to who has room; pull: each instance takes the next "
 			"one when it likes (round-robin)"},
 	{"--hold", NULL, "TIME", "holdUSec", argument_time,
@@ -163,11 +130,8 @@ const struct verb verbs[] = {
 	{"status", "", "how everything is", no_arguments, run_status, NULL, NULL},
 	{"list", "[actors|listeners|routes]", "one line for each", list_arguments, run_list, NULL,
 		NULL},
-	{"spawn",
-		"NAME [--instances N] [--queue N] [--env K=V]... [--opens NAME]... "
-		"[--directory DIR] [--backoff TIME] [--intensity N/TIME|off] [--drain TIME] "
-		"[--stop TIME] [--start TIME] -- PROGRAM [ARG]...",
-		"start a new actor and wait until it is ready", spawn_arguments, run_spawn, "Spawn",
+	{"spawn", "NAME [OPTION]... -- PROGRAM [ARG]...",
+		"start a new actor and wait until it is ready", NULL, run_spawn, "Spawn",
 		print_actor},
 	{"start", "NAME", "start an actor that was stopped or has failed", actor_arguments,
 		verb_call, "Start", print_actor},
@@ -211,6 +175,21 @@ const struct verb *verb_find(const char *name)
 			return verb;
 	}
 	return NULL;
+}
+
+struct argument *verb_copy_arguments(const struct verb *verb)
+{
+	struct argument *copy;
+	size_t n = 0;
+
+	if (!verb->arguments)
+		return spawn_arguments_new();
+	while (verb->arguments[n++].help)
+		;
+	copy = reallocarray(NULL, n, sizeof(*copy));
+	if (copy)
+		memcpy(copy, verb->arguments, n * sizeof(*copy));
+	return copy;
 }
 
 int verb_call(struct session *session, const struct verb *verb, cJSON *parameters)

@@ -242,6 +242,8 @@ class Inkod:
         self.tolerated = "$^"
         # Short, since the paths of sockets in it may have 108 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="ik-", dir="/tmp"))
+        # Actors of other users, inkod's own among them, pass through it.
+        self.directory.chmod(0o711)
         self.runtime = self.directory / "r"
         self.log = self.directory / "inkod.log"
         self.environment = {

@@ -8,7 +8,8 @@
 
 static const enum lifecycle_state alive[] = {LIFECYCLE_STARTING, LIFECYCLE_READY,
 	LIFECYCLE_DRAINING, LIFECYCLE_TERMINATING, LIFECYCLE_KILLING};
-static const enum lifecycle_state dead[] = {LIFECYCLE_STOPPED, LIFECYCLE_WAITING, LIFECYCLE_FAILED};
+static const enum lifecycle_state dead[] = {
+	LIFECYCLE_STOPPED, LIFECYCLE_WAITING, LIFECYCLE_FAILED, LIFECYCLE_ENDED};
 
 #define FOR_EACH(element, array)                                                                   \
 	for (size_t index = 0, n = sizeof(array) / sizeof(*(array));                               \
@@ -51,6 +52,22 @@ static void an_end_that_nobody_asked_for(void **state)
 	assert_step(LIFECYCLE_READY, LIFECYCLE_EXCEEDED, LIFECYCLE_FAILED, LIFECYCLE_BURY);
 	assert_step(LIFECYCLE_FAILED, LIFECYCLE_TIMEOUT, LIFECYCLE_FAILED, LIFECYCLE_NOTHING);
 	assert_step(LIFECYCLE_FAILED, LIFECYCLE_START, LIFECYCLE_STARTING, LIFECYCLE_SPAWN);
+}
+
+static void an_end_that_is_not_mended(void **state)
+{
+	(void)state;
+	assert_step(LIFECYCLE_READY, LIFECYCLE_FINISHED, LIFECYCLE_ENDED, LIFECYCLE_BURY);
+	assert_step(LIFECYCLE_DRAINING, LIFECYCLE_FINISHED, LIFECYCLE_STOPPED, LIFECYCLE_BURY);
+	assert_step(LIFECYCLE_ENDED, LIFECYCLE_TIMEOUT, LIFECYCLE_ENDED, LIFECYCLE_NOTHING);
+	assert_step(LIFECYCLE_ENDED, LIFECYCLE_START, LIFECYCLE_STARTING, LIFECYCLE_SPAWN);
+	assert_step(LIFECYCLE_ENDED, LIFECYCLE_STOP, LIFECYCLE_STOPPED, LIFECYCLE_NOTHING);
+}
+
+static void no_sign_of_life(void **state)
+{
+	(void)state;
+	assert_step(LIFECYCLE_READY, LIFECYCLE_TIMEOUT, LIFECYCLE_READY, LIFECYCLE_ABORT);
 }
 
 /* A start that takes too long is killed, and its exit is one like any other. */
@@ -111,6 +128,8 @@ int main(void)
 		leaks_test(a_whole_life),
 		leaks_test(a_stop_that_needs_force),
 		leaks_test(an_end_that_nobody_asked_for),
+		leaks_test(an_end_that_is_not_mended),
+		leaks_test(no_sign_of_life),
 		leaks_test(a_start_that_takes_too_long),
 		leaks_test(exits_and_stops_from_every_state),
 		leaks_test(processes_come_from_spawns),

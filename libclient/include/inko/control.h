@@ -46,6 +46,37 @@ int inko_control_call_more(
  * open. */
 int inko_control_next(struct inko_control *control, char **ret_error, char **ret_parameters);
 
+/* How the value of an option is written for a person. */
+enum inko_option_kind {
+	INKO_OPTION_TEXT,
+	INKO_OPTION_TEXTS,    /* one a flag, which may be repeated; an array of strings */
+	INKO_OPTION_VARIABLE, /* the same, K=V */
+	INKO_OPTION_PATH,     /* a string: an absolute path */
+	INKO_OPTION_CHOICE,   /* one of those that stand between '|' in value; in JSON on-failure is
+				 the string onFailure */
+	INKO_OPTION_NUMBER,   /* an integer */
+	INKO_OPTION_TIME,     /* microseconds, an integer */
+	INKO_OPTION_RATE,   /* N/TIME or off: an integer, 0 for off, and microseconds in the member
+			       of the same name with USec behind it */
+	INKO_OPTION_YES_NO, /* a boolean */
+};
+
+/* What may be said of an actor when it is spawned, as inkod itself checks it. */
+struct inko_spawn_option {
+	const char *member; /* of Spawn's parameters */
+	const char *flag;   /* of inkoctl spawn, such as --queue */
+	const char *value;  /* what its value is called */
+	const char *help;   /* one line */
+	const char *needs;  /* the capability that inkod must have for it, or NULL */
+	enum inko_option_kind kind;
+	const char *initial_text; /* what counts without it, of strings; or NULL */
+	int64_t initial;	  /* the same, of integers and booleans */
+	int64_t initial_usec;	  /* of a rate */
+};
+
+/* The option of that number, from 0 on; its strings are static. -ENOENT when there is none. */
+int inko_spawn_option_get(unsigned int index, struct inko_spawn_option *ret_option);
+
 #ifdef __cplusplus
 }
 #endif

@@ -6,11 +6,16 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "daemon/supervisor/spec.h"
+#include "daemon/supervisor/spec-check.h"
 
-static int check(const char *json, struct spec *spec, const char **parameter, char reason[512])
+static const char runtime[] = "/run/inko";
+
+static int check_for(
+	uid_t uid, const char *json, struct spec *spec, const char **parameter, char reason[512])
 {
+	const struct spec_asker asker = {.uid = uid, .runtime = runtime};
 	enum json_problem problem;
 	cJSON *object;
 	int r;
@@ -20,7 +25,12 @@ static int check(const char *json, struct spec *spec, const char **parameter, ch
 	r = json_decode(object, spec_fields, spec, parameter, &problem);
 	assert_int_equal(r, 0);
 	cJSON_Delete(object);
-	return spec_check(spec, parameter, reason);
+	return spec_check(spec, &asker, parameter, reason);
+}
+
+static int check(const char *json, struct spec *spec, const char **parameter, char reason[512])
+{
+	return check_for(geteuid(), json, spec, parameter, reason);
 }
 
 static void refuses(const char *json, int error, const char *parameter)
