@@ -369,6 +369,8 @@ void actor_resume(struct actor *actor)
 		actor->forgetting = NULL;
 		actor_put(actor);
 	}
+	if (actor->is_builtin)
+		builtin_renew(actor);
 	actor->said_state = actor_state(actor);
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/files.h"
+#include "daemon/supervisor/log.h"
 #include "proto/runtime.h"
 
 /* Actors of other users pass through the first: their sockets have modes of their own. */
@@ -12,7 +13,7 @@ static const struct {
 	const char *name;
 	mode_t mode;
 	bool is_for_logs;
-} directories[] = {{"notify", 0711, false}, {"nng", 0700, false}, {"log", 0700, true}};
+} directories[] = {{"notify", 0711, false}, {FILES_ENDPOINTS, 0700, false}, {"log", 0700, true}};
 
 #define N_DIRECTORIES (sizeof(directories) / sizeof(*directories))
 
@@ -47,6 +48,14 @@ int files_prepare(const char *runtime, bool is_cold_start)
 			empty(path);
 	}
 	return 0;
+}
+
+void files_give(const char *runtime, const char *name, uid_t uid, gid_t gid)
+{
+	char path[PATH_MAX];
+
+	if (runtime_path(runtime, name, path) < 0 || lchown(path, uid, gid) < 0)
+		log_error("cannot give %s/%s to user %u: %s", runtime, name, uid, strerror(errno));
 }
 
 void files_remove(const char *runtime, bool with_control)

@@ -411,3 +411,45 @@ def test_every_option_of_spawn_is_a_flag():
     members = re.search(r"method Spawn\((.*?)\)", (
         SOURCE / "proto" / "io.inkod.Supervisor.varlink").read_text(), re.S)[1]
     assert len(re.findall(r"\w+:", members)) == len(options()) + 3
+
+
+# inkod's own.
+
+@only_root
+@pytest.mark.parametrize("name", ["acceptor", "gateway"])
+def test_own_actors_have_no_privileges(inko, name):
+    inko.spawn("web", HELLO)
+    port = inko.listen("web")
+    inko.settle()
+    pid = inko.pids(name)[0]
+    status = read_status(pid)
+    uid = int(status["Uid"].split()[0])
+    assert uid != 0 and status["Uid"].split() == [str(uid)] * 4
+    assert "0" not in status["Groups"].split() + status["Gid"].split()
+    assert all(int(status[which], 16) == 0
+               for which in ("CapPrm", "CapEff", "CapInh", "CapAmb", "CapBnd")), status
+    assert status["NoNewPrivs"] == "1"
+    others = {int(read_status(other)["Uid"].split()[0])
+              for actor in ("acceptor", "gateway", "web") if actor != name
+              for other in inko.pids(actor)}
+    assert uid not in others
+    # They do their work all the same, in their next lives and under the next supervisor too.
+    inko.kill(pid)
+    inko.kill(inko.supervisor_pid())
+    wait_until(inko.answers)
+    wait_until(lambda: inko.ready(name) and inko.pids(name) != [pid])
+    assert int(read_status(inko.pids(name)[0])["Uid"].split()[0]) == uid
+    assert http_get(port).startswith("Hello")
+
+
+@only_root
+def test_own_actors_where_nobody_else_may_enter(inko):
+    """They run as inkod's own user, still without capabilities, and the log says so."""
+    inko.directory.chmod(0o700)
+    inko.spawn("web", HELLO)
+    port = inko.listen("web")
+    assert http_get(port).startswith("Hello")
+    for name in "acceptor", "gateway":
+        status = read_status(inko.pids(name)[0])
+        assert status["Uid"].split()[0] == "0" and int(status["CapEff"], 16) == 0
+        assert f"{name} runs as inkod's own user, without capabilities" in inko.log.read_text()
