@@ -437,7 +437,8 @@ class Inkod:
 
     def kill(self, pid, signal_number=signal.SIGKILL):
         """Only what belongs to this inkod."""
-        assert pid in self.processes(), f"{pid} is none of ours"
+        # One that is just being executed has no environment for a moment.
+        wait_until(lambda: pid in self.processes(), timeout=5, what=f"{pid} is one of ours")
         os.kill(pid, signal_number)
 
 

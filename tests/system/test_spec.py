@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ACTORS, BUILD, PYTHON, SOURCE, VarlinkError, http_get, wait_until
+from harness import ACTORS, BUILD, PYTHON, SANITIZED, SOURCE, VarlinkError, http_get, wait_until
 
 HELLO = BUILD / "http-hello"
 NOBODY = pwd.getpwnam("daemon")
@@ -453,3 +453,21 @@ def test_own_actors_where_nobody_else_may_enter(inko):
         status = read_status(inko.pids(name)[0])
         assert status["Uid"].split()[0] == "0" and int(status["CapEff"], 16) == 0
         assert f"{name} runs as inkod's own user, without capabilities" in inko.log.read_text()
+
+
+def test_acceptor_makes_no_socket(inko):
+    """Its filter has no socket(2), and yet it accepts, pauses, closes and confirms."""
+    inko.spawn("web", HELLO)
+    port = inko.listen("web", name="front")
+    inko.settle()
+    pid = inko.pids("acceptor")[0]
+    if SANITIZED:
+        pytest.skip("a sanitizer makes calls of its own")
+    status = read_status(pid)
+    assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1"
+    assert inko.load(port, clients=32, connections=500).report()["answered"] == 500
+    inko.ctl("pause", "front")
+    inko.ctl("resume", "front")
+    assert http_get(port).startswith("Hello")
+    inko.ctl("close", "front")
+    assert inko.pids("acceptor") == [pid]
