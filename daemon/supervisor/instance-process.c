@@ -13,6 +13,7 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/instance-process.h"
+#include "daemon/supervisor/leftovers.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/output.h"
@@ -112,6 +113,46 @@ static bool is_unstarted(const struct instance *instance, int code, int status)
 	       !instance->was_ready && code == CLD_EXITED && status == EXIT_FAILURE;
 }
 
+static size_t collect_pids(const struct supervisor *supervisor, pid_t *pids)
+{
+	const struct actor *actor;
+	const struct instance *instance;
+	size_t n = 0;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		TAILQ_FOREACH(instance, &actor->instances, entries) {
+			if (pids)
+				pids[n] = (pid_t)instance->process.pid;
+			n++;
+		}
+	return n;
+}
+
+/* It says so where it is told how it ended: a daemon that put itself into the background is no
+ * actor. */
+static void kill_leftovers(struct instance *instance)
+{
+	const struct supervisor *supervisor = instance->actor->supervisor;
+	size_t n = collect_pids(supervisor, NULL);
+	_cleanup_free_ pid_t *pids = reallocarray(NULL, n, sizeof(*pids));
+	struct leftovers_known known = {.pids = pids, .n = n};
+	_cleanup_free_ char *how = NULL;
+	unsigned int left;
+
+	if (!pids)
+		return;
+	(void)collect_pids(supervisor, pids);
+	left = leftovers_kill(supervisor->runtime, instance->name, (pid_t)instance->process.pid,
+		holding_peek_keeper(supervisor->holding)->pid, &known);
+	if (left == 0)
+		return;
+	how = strdup(instance->last_exit ? instance->last_exit : "ended");
+	instance_set_last_exit(instance,
+		"%s, and left %u process%s behind, which %s killed: a program must stay in the "
+		"foreground",
+		how ? how : "ended", left, left == 1 ? "" : "es", left == 1 ? "was" : "were");
+}
+
 static void on_ended(struct instance *instance, int code, int status)
 {
 	if (is_unstarted(instance, code, status)) {
@@ -121,6 +162,7 @@ static void on_ended(struct instance *instance, int code, int status)
 		return;
 	}
 	note_exit(instance, code, status);
+	kill_leftovers(instance);
 	forget(instance);
 	if (!instance_is_ending(instance))
 		log_warning("%s (pid %" PRIi64 ") %s", instance->name, instance->process.pid,

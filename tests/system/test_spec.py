@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ACTORS, BUILD, PYTHON, SANITIZED, SOURCE, VarlinkError, http_get, wait_until
+from harness import ACTORS, BUILD, PYTHON, SANITIZED, SOURCE, VarlinkError, alive, http_get, wait_until
 
 HELLO = BUILD / "http-hello"
 NOBODY = pwd.getpwnam("daemon")
@@ -471,3 +471,68 @@ def test_acceptor_makes_no_socket(inko):
     assert http_get(port).startswith("Hello")
     inko.ctl("close", "front")
     assert inko.pids("acceptor") == [pid]
+
+
+# Programs that misbehave.
+
+# Leaves a child behind, out of its group and its session, that holds all that it was given.
+FORKS = """
+import os, sys, time
+child = os.fork()
+if child == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.fork()
+    open({path!r} + str(os.getpid()), "w").close()
+    while True:
+        time.sleep(60)
+time.sleep(0.3)
+"""
+
+
+def left_by(inko, n):
+    """The pids of what was left behind, each once it is there."""
+    wait_until(lambda: len(list(inko.directory.glob("left.*"))) == n)
+    return [int(path.suffix[1:]) for path in inko.directory.glob("left.*")]
+
+
+def test_a_program_that_forks_and_exits(inko):
+    """Its children do not live on, and who started it is told why it did not start."""
+    code = FORKS.format(path=str(inko.directory / "left."))
+    with pytest.raises(VarlinkError) as caught:
+        inko.spawn("a", PYTHON, "-c", code)
+    reason = caught.value.parameters["reason"]
+    assert "exited with status 0" in reason and "foreground" in reason, reason
+    assert "left 3 processes behind" in reason
+    wait_until(lambda: not any(alive(pid) for pid in left_by(inko, 3)))
+
+
+@pytest.mark.parametrize("way", ["end", "kill", "under another supervisor"])
+def test_children_that_hold_its_listener(inko, way):
+    """Given the listener, they would take connections that nobody answers."""
+    go = inko.directory / "go"
+    code = FORKS.format(path=str(inko.directory / "left.")) + READY + f"""
+while not os.path.exists("{go}"):
+    time.sleep(0.01)
+"""
+    inko.spawn("bystander", HELLO)
+    pid = spawn_waiting(inko, code=code, restart="never")
+    inko.call("Listen", {"address": "tcp://127.0.0.1:0", "give": "a", "name": "front"})
+    children = left_by(inko, 3)
+    assert all(alive(child) for child in children)
+    bystander = inko.pids("bystander")
+    if way == "kill":
+        inko.kill(pid)
+    elif way == "end":
+        go.touch()
+    else:
+        inko.kill(inko.supervisor_pid())
+        wait_until(inko.answers)
+        inko.ctl("restart", "bystander")
+        bystander = inko.pids("bystander")
+        inko.kill(pid)
+    wait_until(lambda: not any(alive(child) for child in children))
+    wait_until(lambda: "left 3 processes behind" in inko.instances("a")[0].get("lastExit", ""),
+               what=lambda: inko.instances("a"))
+    assert "left 3 processes behind" in inko.ctl("status").stdout
+    assert inko.pids("bystander") == bystander
