@@ -53,6 +53,7 @@ char *describe_end(const struct instance *instance)
 
 static cJSON *describe_instance(const struct instance *instance)
 {
+	int64_t lost = output_count_lost(instance->actor->supervisor->output, instance->name);
 	cJSON *object = cJSON_CreateObject();
 
 	(void)cJSON_AddStringToObject(object, "name", instance->name);
@@ -70,6 +71,8 @@ static cJSON *describe_instance(const struct instance *instance)
 		(void)cJSON_AddStringToObject(object, "status", instance->status);
 	if (instance->last_exit)
 		(void)cJSON_AddStringToObject(object, "lastExit", instance->last_exit);
+	if (lost > 0)
+		(void)cJSON_AddItemToObject(object, "lostOutputBytes", json_new_integer(lost));
 	return object;
 }
 

@@ -3,6 +3,7 @@
  */
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 #include "reply.h"
 #include "table.h"
 #include "verbs.h"
+
+#define DETAIL_BYTES 1024
 
 static const struct column status_columns[] = {
 	{"NAME", 12, 0},
@@ -155,22 +158,39 @@ static void add_actor_detail(struct table *table, const cJSON *actor)
 		add_command(table, actor);
 }
 
+/* One part of a detail, behind those before. */
+static void add_part(char *detail, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add_part(char *detail, const char *format, ...)
+{
+	size_t used = strlen(detail);
+	va_list arguments;
+
+	if (used > 0)
+		used += (size_t)snprintf(detail + used, DETAIL_BYTES - used, "; ");
+	if (used >= DETAIL_BYTES)
+		return;
+	va_start(arguments, format);
+	vsnprintf(detail + used, DETAIL_BYTES - used, format, arguments);
+	va_end(arguments);
+}
+
 /* Which generation is said where there are several. */
 static void add_detail(struct table *table, const cJSON *instance, bool with_generation)
 {
 	const char *status = reply_text(instance, "status");
 	const char *last_exit = reply_text(instance, "lastExit");
-	bool says = status && *status, ended = !says && last_exit && *last_exit;
-	char generation[48] = "";
+	int64_t lost = reply_number(instance, "lostOutputBytes");
+	char detail[DETAIL_BYTES] = "";
 
 	if (with_generation)
-		snprintf(generation, sizeof(generation), "generation %" PRId64 "%s",
-			reply_number(instance, "generation"), says || ended ? "; " : "");
-	table_add(table, TONE_PLAIN, "%s%s%s", generation, ended ? "last: " : "",
-		says		  ? status
-		: ended		  ? last_exit
-		: with_generation ? ""
-				  : "-");
+		add_part(detail, "generation %" PRId64, reply_number(instance, "generation"));
+	if (status && *status)
+		add_part(detail, "%s", status);
+	else if (last_exit && *last_exit)
+		add_part(detail, "last: %s", last_exit);
+	if (lost > 0)
+		add_part(detail, "%" PRId64 " MiB of its output given up", (lost >> 20) + 1);
+	table_add(table, TONE_PLAIN, "%s", *detail ? detail : "-");
 }
 
 static void add_instance(struct table *table, const cJSON *instance, bool with_generation)

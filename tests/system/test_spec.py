@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ACTORS, BUILD, PYTHON, SANITIZED, SOURCE, VarlinkError, alive, http_get, wait_until
+from harness import ACTORS, BUILD, PYTHON, SANITIZED, SOURCE, VarlinkError, alive, assert_all_answered, http_get, wait_until
 
 HELLO = BUILD / "http-hello"
 NOBODY = pwd.getpwnam("daemon")
@@ -536,3 +536,33 @@ while not os.path.exists("{go}"):
                what=lambda: inko.instances("a"))
     assert "left 3 processes behind" in inko.ctl("status").stdout
     assert inko.pids("bystander") == bystander
+
+
+FLOOD = READY + """
+line = (b"x" * 63 + b"\\n") * 1024
+while True:
+    os.write(2, line)
+"""
+
+
+def test_one_that_fills_its_standard_error(inko):
+    """What it has on disk is bounded all the time, status says what is lost, others go on."""
+    inko.spawn("web", HELLO)
+    port = inko.listen("web")
+    spawn_waiting(inko, code=FLOOD, drainUSec=100_000)
+    log = inko.runtime / "log" / "a.0.log"
+    most = 0
+
+    def gigabyte():
+        nonlocal most
+        status = log.stat()
+        most = max(most, status.st_blocks * 512)
+        return status.st_size > 1 << 30
+
+    wait_until(gigabyte)
+    assert most < 512 << 20, f"{most >> 20} MiB on disk"
+    assert_all_answered(inko.load(port, clients=8, connections=200).report())
+    assert "of its output given up" in inko.ctl("status").stdout
+    assert inko.instances("a")[0]["lostOutputBytes"] > 1 << 29
+    inko.ctl("stop", "a")
+    wait_until(lambda: log.stat().st_blocks * 512 < 6 << 20)
