@@ -231,14 +231,15 @@ static int check_who(const struct spec *spec, uid_t asker, const struct credenti
 {
 	bool is_askers = credentials->uid == asker && !spec->group && !spec->supplementary_groups;
 	bool is_other_user = credentials->uid != geteuid();
+	bool names_another = is_privileged(asker) ? is_other_user : credentials->uid != asker;
 	const char *missing = credentials->is_other ? find_missing(is_other_user) : NULL;
 
 	if (!missing && (is_privileged(asker) || is_askers))
 		return 0;
 	return refuse(asker,
-		is_other_user && credentials->uid != asker ? "user"
-		: spec->group				   ? "group"
-							   : "supplementaryGroups",
+		names_another ? "user"
+		: spec->group ? "group"
+			      : "supplementaryGroups",
 		missing, ret_parameter, reason);
 }
 
