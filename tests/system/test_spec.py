@@ -37,8 +37,15 @@ def read_status(pid):
 
 def spawn_waiting(inko, name="a", code=WAIT, **spec):
     """The pid of an actor of one instance that waits."""
-    inko.spawn(name, PYTHON, "-c", code, **spec)
+    # It reads no mailbox, and so would not hear that it is to stop.
+    inko.spawn(name, PYTHON, "-c", code, **{"drainUSec": 100_000, **spec})
     return inko.pids(name)[0]
+
+
+def ready_other(inko, name, pid):
+    """The pid of a ready instance that is not pid, out of one answer; or None."""
+    ready = [i["pid"] for i in inko.instances(name) if i["state"] == "ready" and i["pid"] != pid]
+    return ready[0] if ready else None
 
 
 def refusal(inko, **spec):
@@ -86,7 +93,7 @@ def test_umask_nice_limits_environment(inko):
 
 def test_the_same_by_flags(inko):
     inko.ctl("spawn", "a", "--umask", "077", "--nice", "3", "--limit", "nofile=64", "--limit",
-             "core=1:2", "--restart", "on-failure", "--stop-signal", "INT", "--watchdog", "1h",
+             "nproc=9000:9001", "--drain", "100ms", "--restart", "on-failure", "--stop-signal", "INT", "--watchdog", "1h",
              "--description", "what it is for", "--no-new-privileges", "no", "--concurrency=9",
              "--network", "host", "--", PYTHON, "-c", WAIT)
     actor = inko.actor("a")
@@ -94,7 +101,7 @@ def test_the_same_by_flags(inko):
         "umask", "nice", "limits", "restart", "stopSignal", "watchdogUSec", "description",
         "noNewPrivileges", "concurrency", "network")}
     assert said == {
-        "umask": "077", "nice": 3, "limits": ["nofile=64", "core=1:2"], "restart": "onFailure",
+        "umask": "077", "nice": 3, "limits": ["nofile=64", "nproc=9000:9001"], "restart": "onFailure",
         "stopSignal": "INT", "watchdogUSec": 3_600_000_000, "description": "what it is for",
         "noNewPrivileges": False, "concurrency": 9, "network": "host"}
     assert "what it is for" in inko.ctl("list").stdout
@@ -121,7 +128,7 @@ def test_another_user(inko):
     assert environment["HOME"] == NOBODY.pw_dir
     # Its life is as any other's: killed, started again, adopted, stopped.
     inko.kill(pid)
-    again = wait_until(lambda: inko.ready("a") and inko.pids("a") != [pid] and inko.pids("a")[0])
+    again = wait_until(lambda: ready_other(inko, "a", pid))
     inko.kill(inko.supervisor_pid())
     wait_until(inko.answers)
     assert inko.pids("a") == [again]
@@ -437,8 +444,8 @@ def test_own_actors_have_no_privileges(inko, name):
     inko.kill(pid)
     inko.kill(inko.supervisor_pid())
     wait_until(inko.answers)
-    wait_until(lambda: inko.ready(name) and inko.pids(name) != [pid])
-    assert int(read_status(inko.pids(name)[0])["Uid"].split()[0]) == uid
+    again = wait_until(lambda: ready_other(inko, name, pid))
+    assert int(read_status(again)["Uid"].split()[0]) == uid
     assert http_get(port).startswith("Hello")
 
 
