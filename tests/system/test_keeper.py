@@ -571,7 +571,7 @@ def test_supervisor_says_what_it_can_go_on_from():
 
     assert try_state('{"version":2}') == (0, "") and try_state() == (0, "")
     code, said = try_state('{"version":1000}')
-    assert code == 3 and "written by a newer inkod (state 1000, this one knows 2)" in said
+    assert code == 3 and "written by a newer inkod (state 1000, this one knows 3)" in said
     assert try_state("what")[0] == 3
 
 
