@@ -69,6 +69,12 @@ static cJSON *describe_instance(const struct instance *instance)
 		(void)cJSON_AddStringToObject(object, "status", "does not read its mailbox");
 	else if (instance->status && instance->process.pid > 0)
 		(void)cJSON_AddStringToObject(object, "status", instance->status);
+	if (instance->is_reloading)
+		(void)cJSON_AddTrueToObject(object, "reloading");
+	if (instance->refused)
+		(void)cJSON_AddStringToObject(object, "refused", instance->refused);
+	if (!TAILQ_EMPTY(&instance->stored))
+		(void)cJSON_AddNumberToObject(object, "stored", stored_count(instance));
 	if (instance->last_exit)
 		(void)cJSON_AddStringToObject(object, "lastExit", instance->last_exit);
 	if (lost > 0)

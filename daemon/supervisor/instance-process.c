@@ -297,6 +297,7 @@ int instance_process_start(struct instance *instance)
 	if (r < 0)
 		return r;
 	routing_add_other(start, instance->counters_fd, COUNTERS_FD_NAME);
+	stored_give(instance, start);
 	plan.output_fd = output_fd;
 	plan.fds = start->fds;
 	plan.n_fds = start->n_fds;

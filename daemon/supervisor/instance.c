@@ -5,17 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/pidfd.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
-#include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/count.h"
 #include "daemon/supervisor/counters.h"
 #include "daemon/supervisor/holding.h"
-#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/instance-notice.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/news.h"
@@ -25,16 +23,14 @@
 #include "daemon/supervisor/signal-name.h"
 #include "proto/descriptor.h"
 
-#define NOTIFICATIONS_A_TURN 16
-/* A status is for a table, not for storage at our cost. */
-#define STATUS_CHARS 200
-
 static const struct json_field fields[] = {
 	JSON_FIELD(instance, "name", JSON_STRING, name, true),
 	JSON_FIELD_INTEGER(instance, "index", index, true, 0, INSTANCE_INDEX_MAX),
 	JSON_FIELD(instance, "state", JSON_STRING, state_name, true),
 	JSON_FIELD_INTEGER(instance, "restarts", restarts, true, 0, JSON_INTEGER_MAX),
 	JSON_FIELD(instance, "status", JSON_STRING, status, false),
+	JSON_FIELD(instance, "refused", JSON_STRING, refused, false),
+	JSON_FIELD(instance, "reloading", JSON_BOOLEAN, is_reloading, false),
 	JSON_FIELD(instance, "lastExit", JSON_STRING, last_exit, false),
 	JSON_FIELD(instance, "wasReady", JSON_BOOLEAN, was_ready, false),
 	JSON_FIELD_INTEGER(instance, "generation", generation, false, 1, JSON_INTEGER_MAX),
@@ -45,7 +41,6 @@ static const struct json_field fields[] = {
 };
 
 static void handle(struct instance *instance, enum lifecycle_event event);
-static void arm_state(struct instance *instance);
 
 static struct supervisor *supervisor_of(const struct instance *instance)
 {
@@ -73,7 +68,7 @@ void instance_put(struct instance *instance)
 		(int[]){instance->notify_fd, instance->counters_fd}, 2);
 }
 
-static void update(struct instance *instance)
+void instance_update(struct instance *instance)
 {
 	char key[LIMIT_KEY_CHARS];
 
@@ -92,50 +87,6 @@ void instance_set_last_exit(struct instance *instance, const char *format, ...)
 	va_end(arguments);
 }
 
-/* Notifications. */
-
-static void on_line(void *context, const char *line)
-{
-	struct instance *instance = context;
-	const char *status = notify_find_value(line, "STATUS");
-
-	if (strcmp(line, "READY=1") == 0) {
-		handle(instance, LIFECYCLE_NOTIFIED);
-	} else if (strcmp(line, "WATCHDOG=1") == 0) {
-		if (instance->state == LIFECYCLE_READY && !instance->is_hung)
-			arm_state(instance);
-	} else if (status) {
-		free(instance->status);
-		instance->status = strndup(status, STATUS_CHARS);
-		if (instance->status)
-			json_clean(instance->status);
-		update(instance);
-	} else if (instance->actor->is_builtin) {
-		builtin_on_notified(instance, line);
-		listener_on_notified(instance->actor->supervisor, line);
-	}
-}
-
-static int on_notify(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-	(void)source;
-	(void)events;
-	for (int i = 0; i < NOTIFICATIONS_A_TURN; i++)
-		if (!notify_dispatch(fd, on_line, userdata))
-			break;
-	return 0;
-}
-
-static int watch_notify(struct instance *instance)
-{
-	int r = sd_event_add_io(supervisor_of(instance)->event, &instance->on_notify,
-		instance->notify_fd, EPOLLIN, on_notify, instance);
-
-	/* One that notifies without end is read a few hundred times a second, and the kernel
-	 * makes it wait. */
-	return r < 0 ? r : sd_event_source_set_ratelimit(instance->on_notify, 100000, 50);
-}
-
 /* Its life in memory. */
 
 static struct instance *allocate(struct actor *actor)
@@ -147,6 +98,7 @@ static struct instance *allocate(struct actor *actor)
 	instance->actor = actor;
 	instance_process_init(&instance->process);
 	instance->notify_fd = instance->counters_fd = -1;
+	TAILQ_INIT(&instance->stored);
 	return instance;
 }
 
@@ -184,7 +136,7 @@ int instance_new(struct actor *actor, int64_t index, struct instance **ret_insta
 	if (r == 0)
 		r = counters_new_page(&instance->counters_fd);
 	if (r == 0)
-		r = watch_notify(instance);
+		r = instance_notice_watch(instance);
 	if (r >= 0)
 		r = actor_link_instance(actor, instance);
 	if (r < 0) {
@@ -202,6 +154,7 @@ struct instance *instance_free(struct instance *instance)
 	char path[PATH_MAX], key[LIMIT_KEY_CHARS];
 
 	routing_forget(instance);
+	stored_remove_all(instance);
 	if (notify_path(supervisor->runtime, instance->name, path) == 0)
 		(void)unlink(path);
 	output_remove(supervisor->output, instance->name);
@@ -384,8 +337,7 @@ static void enter(struct instance *instance, enum lifecycle_state state)
 		instance->is_hung = false;
 		instance->is_stalled = false;
 		instance->has_missed_news = false;
-		free(instance->status);
-		instance->status = NULL;
+		instance_notice_forget(instance);
 		restart_policy_note_start(&instance->policy);
 		return;
 	case LIFECYCLE_READY:
@@ -418,11 +370,31 @@ static void handle(struct instance *instance, enum lifecycle_event event)
 		arm_state(instance);
 	else if (event == LIFECYCLE_TIMEOUT)
 		arm(instance, (uint64_t)instance->actor->spec.stop_usec);
-	update(instance);
+	instance_update(instance);
 	/* A start is said with the pid that comes of it. */
 	if (step.effect != LIFECYCLE_SPAWN)
 		monitor_say_state(instance);
 	effects[step.effect](instance);
+	actor_touch(instance->actor);
+}
+
+void instance_on_notified(struct instance *instance, enum lifecycle_event event)
+{
+	handle(instance, event);
+}
+
+void instance_on_alive(struct instance *instance)
+{
+	if (instance->state == LIFECYCLE_READY && !instance->is_hung)
+		arm_state(instance);
+}
+
+void instance_on_reloading(struct instance *instance, bool is_reloading)
+{
+	if (instance->is_reloading == is_reloading || !instance_is_serving(instance))
+		return;
+	instance->is_reloading = is_reloading;
+	instance_update(instance);
 	actor_touch(instance->actor);
 }
 
@@ -476,7 +448,7 @@ void instance_retire(struct instance *instance)
 	if (instance->is_retiring)
 		return;
 	instance->is_retiring = true;
-	update(instance);
+	instance_update(instance);
 	handle(instance, LIFECYCLE_STOP);
 	actor_touch(instance->actor);
 }
@@ -526,7 +498,7 @@ void instance_note_moved(struct instance *instance, int64_t lane, unsigned int m
 		return;
 	instance->moved += messages;
 	instance->moved_lane = lane;
-	update(instance);
+	instance_update(instance);
 }
 
 /* After a former supervisor. */
@@ -563,7 +535,7 @@ int instance_adopt(struct actor *actor, struct keep_message *message)
 		r = adopt_descriptors(instance, message);
 	}
 	if (r >= 0)
-		r = watch_notify(instance);
+		r = instance_notice_watch(instance);
 	if (r >= 0 && instance->generation == 0) {
 		/* Of a supervisor that knew only one, and no others than those it still wanted. */
 		instance->generation = 1;

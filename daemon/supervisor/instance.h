@@ -13,6 +13,7 @@
 #include "daemon/supervisor/instance-process.h"
 #include "daemon/supervisor/lifecycle.h"
 #include "daemon/supervisor/restart-policy.h"
+#include "daemon/supervisor/stored.h"
 #include "proto/keep.h"
 
 struct actor;
@@ -33,21 +34,25 @@ struct instance {
 	int64_t restarts; /* how often it was started again as it had ended by itself */
 	int64_t moved;	  /* messages that were left to its siblings, up to those in this lane */
 	int64_t moved_lane;
-	char *status;	      /* STATUS= */
-	char *last_exit;      /* how its last process ended, for a person */
-	bool was_ready;	      /* did this process, or the last, ever say READY=1? */
-	bool is_late;	      /* was killed because it did not become ready */
-	bool is_hung;	      /* was killed because it gave no sign of life */
-	bool never_ran;	      /* ended before its program was executed */
-	bool is_stalled;      /* has not read its mailbox for long: not in its routes */
-	bool has_missed_news; /* see news.h */
+	char *status;	       /* STATUS= */
+	char *refused;	       /* what it said last that was not granted, for a person */
+	unsigned int refusals; /* all of that, see instance-notice.c */
+	bool is_reloading;     /* said RELOADING=1, and not READY=1 since */
+	char *last_exit;       /* how its last process ended, for a person */
+	bool was_ready;	       /* did this process, or the last, ever say READY=1? */
+	bool is_late;	       /* was killed because it did not become ready */
+	bool never_ran;	       /* ended before its program was executed */
+	bool is_hung;	       /* was killed because it gave no sign of life */
+	bool is_stalled;       /* has not read its mailbox for long: not in its routes */
+	bool has_missed_news;  /* see news.h */
 
 	struct instance_process process;
 	struct restart_policy policy;
 	enum lifecycle_state said_state; /* to monitors, and the pid */
 	int64_t said_pid;
 	int notify_fd;
-	int counters_fd; /* the page that its processes count in */
+	int counters_fd;	   /* the page that its processes count in */
+	struct stored_list stored; /* by their numbers */
 	sd_event_source *on_notify, *timer, *on_room;
 };
 
@@ -58,6 +63,8 @@ int instance_new(struct actor *actor, int64_t index, struct instance **ret_insta
 struct instance *instance_free(struct instance *instance);
 /* Has it held as it is now, without its process. */
 void instance_put(struct instance *instance);
+/* The same where nothing but its JSON has changed. */
+void instance_update(struct instance *instance);
 /* Takes over what a former supervisor held: message's notify socket, and page to count in unless
  * that supervisor knew none. In actor's list the instances stand by their numbers. Its process
  * comes after. -EBADMSG, -EINVAL, -ENOMEM. */
@@ -73,6 +80,12 @@ void instance_restart(struct instance *instance);
 /* Lets it end for good: actor.c frees it then. Nothing where that was said before. */
 void instance_retire(struct instance *instance);
 
+/* Its process has said something that event stands for. */
+void instance_on_notified(struct instance *instance, enum lifecycle_event event);
+/* It lives (WATCHDOG=1). */
+void instance_on_alive(struct instance *instance);
+/* It reads its configuration again (RELOADING=1), or has done so (READY=1). */
+void instance_on_reloading(struct instance *instance, bool is_reloading);
 /* Its process has ended before it ran: nobody was there any more to open its gate. */
 void instance_on_unstarted(struct instance *instance);
 /* Its process has ended, as it should or not; how is noted. Starts it again in its time, unless it

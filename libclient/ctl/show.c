@@ -184,10 +184,14 @@ static void add_detail(struct table *table, const cJSON *instance, bool with_gen
 
 	if (with_generation)
 		add_part(detail, "generation %" PRId64, reply_number(instance, "generation"));
+	if (cJSON_IsTrue(reply_member(instance, "reloading")))
+		add_part(detail, "is reloading");
 	if (status && *status)
 		add_part(detail, "%s", status);
 	else if (last_exit && *last_exit)
 		add_part(detail, "last: %s", last_exit);
+	if (reply_text(instance, "refused"))
+		add_part(detail, "%s", reply_text(instance, "refused"));
 	if (lost > 0)
 		add_part(detail, "%" PRId64 " MiB of its output given up", (lost >> 20) + 1);
 	table_add(table, TONE_PLAIN, "%s", *detail ? detail : "-");
