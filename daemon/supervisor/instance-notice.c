@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #define NOTIFICATIONS_A_TURN 16
 /* A status is for a table, not for storage at our cost. */
 #define STATUS_CHARS 200
+#define TIME_MAX_USEC UINT64_C(86400000000)
 
 /* What it cannot have. */
 enum refusal {
@@ -121,8 +123,52 @@ static void on_watchdog(
 	struct instance *instance, struct notification *notification, const char *value)
 {
 	(void)notification;
+	if (strcmp(value, "1") == 0)
+		instance_on_alive(instance);
+	else if (strcmp(value, "trigger") == 0)
+		instance_on_hung(instance);
+}
+
+/* Microseconds, none of which is more than a day: that is a slip, or as good as for ever. */
+static bool parse_usec(const char *text, int64_t *ret_usec)
+{
+	unsigned long long usec;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	usec = strtoull(text, &end, 10);
+	*ret_usec = usec < TIME_MAX_USEC ? (int64_t)usec : (int64_t)TIME_MAX_USEC;
+	return !*end;
+}
+
+static void on_watchdog_usec(
+	struct instance *instance, struct notification *notification, const char *value)
+{
+	int64_t usec;
+
+	(void)notification;
+	if (parse_usec(value, &usec))
+		instance_set_watchdog(instance, usec);
+}
+
+static void on_extend(
+	struct instance *instance, struct notification *notification, const char *value)
+{
+	int64_t usec;
+
+	(void)notification;
+	if (parse_usec(value, &usec))
+		instance_extend(instance, usec);
+}
+
+static void on_stopping(
+	struct instance *instance, struct notification *notification, const char *value)
+{
+	(void)notification;
 	(void)value;
-	instance_on_alive(instance);
+	instance_on_reloading(instance, false);
+	instance_on_notified(instance, LIFECYCLE_STOPPING);
 }
 
 static void on_status(
@@ -147,7 +193,10 @@ static const struct {
 	{"FDSTORE", "1", on_store},
 	{"RELOADING", "1", on_reloading},
 	{"READY", "1", on_ready},
-	{"WATCHDOG", "1", on_watchdog},
+	{"STOPPING", "1", on_stopping},
+	{"EXTEND_TIMEOUT_USEC", NULL, on_extend},
+	{"WATCHDOG_USEC", NULL, on_watchdog_usec},
+	{"WATCHDOG", NULL, on_watchdog},
 	{"STATUS", NULL, on_status},
 };
 

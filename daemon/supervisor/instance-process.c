@@ -67,10 +67,12 @@ static void note_exit(struct instance *instance, int code, int status)
 		instance_set_last_exit(instance,
 			"was not ready within %" PRIi64 " s, and was killed",
 			instance->actor->spec.start_usec / 1000000);
+	else if (instance->has_triggered)
+		instance_set_last_exit(instance, "said WATCHDOG=trigger, and was killed");
 	else if (instance->is_hung)
 		instance_set_last_exit(instance,
 			"did not say WATCHDOG=1 within %" PRIi64 " ms, and was killed",
-			instance->actor->spec.watchdog_usec / 1000);
+			instance_get_watchdog(instance) / 1000);
 	else if (instance->state == LIFECYCLE_KILLING)
 		instance_set_last_exit(instance,
 			"killed by SIGKILL, as it did not end within %" PRIi64 " ms of %s",

@@ -31,6 +31,9 @@ static const struct json_field fields[] = {
 	JSON_FIELD(instance, "status", JSON_STRING, status, false),
 	JSON_FIELD(instance, "refused", JSON_STRING, refused, false),
 	JSON_FIELD(instance, "reloading", JSON_BOOLEAN, is_reloading, false),
+	JSON_FIELD_INTEGER(
+		instance, "extendedUntilUSec", extended_until_usec, false, 0, JSON_INTEGER_MAX),
+	JSON_FIELD_INTEGER(instance, "watchdogUSec", watchdog_usec, false, -1, JSON_INTEGER_MAX),
 	JSON_FIELD(instance, "lastExit", JSON_STRING, last_exit, false),
 	JSON_FIELD(instance, "wasReady", JSON_BOOLEAN, was_ready, false),
 	JSON_FIELD_INTEGER(instance, "generation", generation, false, 1, JSON_INTEGER_MAX),
@@ -98,6 +101,7 @@ static struct instance *allocate(struct actor *actor)
 	instance->actor = actor;
 	instance_process_init(&instance->process);
 	instance->notify_fd = instance->counters_fd = -1;
+	instance->watchdog_usec = -1;
 	TAILQ_INIT(&instance->stored);
 	return instance;
 }
@@ -174,11 +178,41 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static void arm(struct instance *instance, uint64_t usec)
+static void arm_at(struct instance *instance, uint64_t deadline_usec)
 {
 	instance->timer = sd_event_source_disable_unref(instance->timer);
-	(void)sd_event_add_time_relative(supervisor_of(instance)->event, &instance->timer,
-		CLOCK_MONOTONIC, usec, 1, on_timer, instance);
+	(void)sd_event_add_time(supervisor_of(instance)->event, &instance->timer, CLOCK_MONOTONIC,
+		deadline_usec, 1, on_timer, instance);
+}
+
+static void arm(struct instance *instance, uint64_t usec)
+{
+	arm_at(instance, supervisor_now(supervisor_of(instance)) + usec);
+}
+
+/* May it take longer than its spec says, when it says so? */
+static bool is_extensible(const struct instance *instance)
+{
+	return (instance->state == LIFECYCLE_STARTING && !instance->is_late) ||
+	       instance->state == LIFECYCLE_LEAVING || instance->state == LIFECYCLE_DRAINING ||
+	       instance->state == LIFECYCLE_TERMINATING;
+}
+
+/* Where what it said last is later than what was armed. */
+static void arm_extension(struct instance *instance)
+{
+	uint64_t deadline_usec = 0;
+
+	if (instance->timer && is_extensible(instance) &&
+		sd_event_source_get_time(instance->timer, &deadline_usec) >= 0 &&
+		(uint64_t)instance->extended_until_usec > deadline_usec)
+		arm_at(instance, (uint64_t)instance->extended_until_usec);
+}
+
+int64_t instance_get_watchdog(const struct instance *instance)
+{
+	return instance->watchdog_usec < 0 ? instance->actor->spec.watchdog_usec
+					   : instance->watchdog_usec;
 }
 
 static uint64_t back_off(struct instance *instance)
@@ -198,6 +232,9 @@ static void arm_state(struct instance *instance)
 	case LIFECYCLE_STARTING:
 		arm(instance, (uint64_t)spec->start_usec);
 		return;
+	case LIFECYCLE_LEAVING:
+		arm(instance, (uint64_t)spec->drain_usec + (uint64_t)spec->stop_usec);
+		return;
 	case LIFECYCLE_DRAINING:
 		arm(instance, (uint64_t)spec->drain_usec);
 		return;
@@ -209,8 +246,8 @@ static void arm_state(struct instance *instance)
 		arm(instance, back_off(instance));
 		return;
 	case LIFECYCLE_READY:
-		if (spec->watchdog_usec > 0) {
-			arm(instance, (uint64_t)spec->watchdog_usec);
+		if (instance_get_watchdog(instance) > 0) {
+			arm(instance, (uint64_t)instance_get_watchdog(instance));
 			return;
 		}
 		/* fall through */
@@ -253,6 +290,11 @@ static void effect_join(struct instance *instance)
 	routing_sync(instance);
 }
 
+static void effect_leave(struct instance *instance)
+{
+	routing_leave(instance);
+}
+
 static void effect_drain(struct instance *instance)
 {
 	routing_leave(instance);
@@ -275,7 +317,9 @@ static void effect_abort(struct instance *instance)
 	bool is_second = instance->is_hung;
 
 	instance->is_hung = true;
-	monitor_say_kill(instance, is_second ? "did not end in time" : "gave no sign of life");
+	monitor_say_kill(instance, is_second		     ? "did not end in time"
+				   : instance->has_triggered ? "said WATCHDOG=trigger"
+							     : "gave no sign of life");
 	if (is_second) {
 		instance_process_kill(instance);
 		return;
@@ -318,6 +362,7 @@ static void (*const effects[])(struct instance *) = {
 	[LIFECYCLE_NOTHING] = effect_nothing,
 	[LIFECYCLE_SPAWN] = effect_spawn,
 	[LIFECYCLE_JOIN] = effect_join,
+	[LIFECYCLE_LEAVE] = effect_leave,
 	[LIFECYCLE_DRAIN] = effect_drain,
 	[LIFECYCLE_TERMINATE] = effect_terminate,
 	[LIFECYCLE_ABORT] = effect_abort,
@@ -329,12 +374,15 @@ static void (*const effects[])(struct instance *) = {
 static void enter(struct instance *instance, enum lifecycle_state state)
 {
 	instance->state = state;
+	instance->extended_until_usec = 0;
 	switch (state) {
 	case LIFECYCLE_STARTING:
 		instance->was_ready = false;
 		instance->is_late = false;
 		instance->never_ran = false;
 		instance->is_hung = false;
+		instance->has_triggered = false;
+		instance->watchdog_usec = -1;
 		instance->is_stalled = false;
 		instance->has_missed_news = false;
 		instance_notice_forget(instance);
@@ -387,6 +435,32 @@ void instance_on_alive(struct instance *instance)
 {
 	if (instance->state == LIFECYCLE_READY && !instance->is_hung)
 		arm_state(instance);
+}
+
+void instance_on_hung(struct instance *instance)
+{
+	if (instance->state != LIFECYCLE_READY || instance->is_hung)
+		return;
+	instance->has_triggered = true;
+	handle(instance, LIFECYCLE_TIMEOUT);
+}
+
+void instance_set_watchdog(struct instance *instance, int64_t usec)
+{
+	instance->watchdog_usec = usec;
+	instance_update(instance);
+	instance_on_alive(instance);
+}
+
+void instance_extend(struct instance *instance, int64_t usec)
+{
+	int64_t until_usec = (int64_t)supervisor_now(supervisor_of(instance)) + usec;
+
+	if (!is_extensible(instance) || until_usec <= instance->extended_until_usec)
+		return;
+	instance->extended_until_usec = until_usec;
+	instance_update(instance);
+	arm_extension(instance);
 }
 
 void instance_on_reloading(struct instance *instance, bool is_reloading)
@@ -471,7 +545,8 @@ bool instance_has_served(const struct instance *instance)
 
 bool instance_is_ending(const struct instance *instance)
 {
-	return lifecycle_is_alive(instance->state) && !instance_is_serving(instance);
+	return lifecycle_is_alive(instance->state) && !instance_is_serving(instance) &&
+	       instance->state != LIFECYCLE_LEAVING;
 }
 
 bool instance_is_broken(const struct instance *instance)
@@ -560,6 +635,7 @@ void instance_resume(struct instance *instance)
 		return;
 	}
 	arm_state(instance);
+	arm_extension(instance);
 	if (instance->state == LIFECYCLE_STARTING && instance->process.pidfd < 0) {
 		instance_on_unstarted(instance);
 		return;

@@ -34,17 +34,20 @@ struct instance {
 	int64_t restarts; /* how often it was started again as it had ended by itself */
 	int64_t moved;	  /* messages that were left to its siblings, up to those in this lane */
 	int64_t moved_lane;
-	char *status;	       /* STATUS= */
-	char *refused;	       /* what it said last that was not granted, for a person */
-	unsigned int refusals; /* all of that, see instance-notice.c */
-	bool is_reloading;     /* said RELOADING=1, and not READY=1 since */
-	char *last_exit;       /* how its last process ended, for a person */
-	bool was_ready;	       /* did this process, or the last, ever say READY=1? */
-	bool is_late;	       /* was killed because it did not become ready */
-	bool never_ran;	       /* ended before its program was executed */
-	bool is_hung;	       /* was killed because it gave no sign of life */
-	bool is_stalled;       /* has not read its mailbox for long: not in its routes */
-	bool has_missed_news;  /* see news.h */
+	char *status;		     /* STATUS= */
+	char *refused;		     /* what it said last that was not granted, for a person */
+	unsigned int refusals;	     /* all of that, see instance-notice.c */
+	bool is_reloading;	     /* said RELOADING=1, and not READY=1 since */
+	char *last_exit;	     /* how its last process ended, for a person */
+	bool was_ready;		     /* did this process, or the last, ever say READY=1? */
+	bool is_late;		     /* was killed because it did not become ready */
+	bool never_ran;		     /* ended before its program was executed */
+	bool is_hung;		     /* was killed because it gave no sign of life */
+	bool has_triggered;	     /* that was because it said WATCHDOG=trigger */
+	int64_t watchdog_usec;	     /* as it said (WATCHDOG_USEC=); -1: as its spec says */
+	int64_t extended_until_usec; /* until when it may be in its state, as it said; or 0 */
+	bool is_stalled;	     /* has not read its mailbox for long: not in its routes */
+	bool has_missed_news;	     /* see news.h */
 
 	struct instance_process process;
 	struct restart_policy policy;
@@ -84,6 +87,13 @@ void instance_retire(struct instance *instance);
 void instance_on_notified(struct instance *instance, enum lifecycle_event event);
 /* It lives (WATCHDOG=1). */
 void instance_on_alive(struct instance *instance);
+/* It does not work, as it says itself (WATCHDOG=trigger). */
+void instance_on_hung(struct instance *instance);
+/* So often it will say that it lives; 0: not at all. */
+void instance_set_watchdog(struct instance *instance, int64_t usec);
+/* What it does now, starting or ending, it does for so long from now, if that is longer than it
+ * had. */
+void instance_extend(struct instance *instance, int64_t usec);
 /* It reads its configuration again (RELOADING=1), or has done so (READY=1). */
 void instance_on_reloading(struct instance *instance, bool is_reloading);
 /* Its process has ended before it ran: nobody was there any more to open its gate. */
@@ -100,6 +110,8 @@ void instance_set_last_exit(struct instance *instance, const char *format, ...)
 
 /* Is it one that may be handed something now or soon? */
 bool instance_is_serving(const struct instance *instance);
+/* How often it is to say that it lives, 0: never. */
+int64_t instance_get_watchdog(const struct instance *instance);
 /* Is it ready, and does it read its mailbox? */
 bool instance_reads(const struct instance *instance);
 /* Has it become ready, be it that it has ended since as it should? */

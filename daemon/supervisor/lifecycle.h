@@ -9,6 +9,7 @@ enum lifecycle_state {
 	LIFECYCLE_STOPPED,
 	LIFECYCLE_STARTING,    /* a process runs and has not said READY=1 yet */
 	LIFECYCLE_READY,       /* in its routes */
+	LIFECYCLE_LEAVING,     /* ends by itself, and said so: out of its routes */
 	LIFECYCLE_DRAINING,    /* told to stop, serves what stands in its mailbox */
 	LIFECYCLE_TERMINATING, /* was sent its stop signal */
 	LIFECYCLE_KILLING,     /* was sent SIGKILL */
@@ -22,6 +23,7 @@ enum lifecycle_event {
 	LIFECYCLE_START,    /* somebody wants it to run */
 	LIFECYCLE_STOP,	    /* somebody wants it to end */
 	LIFECYCLE_NOTIFIED, /* READY=1 */
+	LIFECYCLE_STOPPING, /* STOPPING=1 */
 	LIFECYCLE_EXITED,   /* its process ended */
 	LIFECYCLE_EXCEEDED, /* its process ended, once more than is allowed */
 	LIFECYCLE_FINISHED, /* its process ended well, and shall not be started again */
@@ -33,6 +35,7 @@ enum lifecycle_effect {
 	LIFECYCLE_NOTHING,
 	LIFECYCLE_SPAWN,     /* start a process */
 	LIFECYCLE_JOIN,	     /* join the routes */
+	LIFECYCLE_LEAVE,     /* leave the routes */
 	LIFECYCLE_DRAIN,     /* leave the routes, say stop */
 	LIFECYCLE_TERMINATE, /* send the stop signal */
 	LIFECYCLE_ABORT,     /* it gives no sign of life: end it, with a trace of where it hangs */

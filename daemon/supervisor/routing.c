@@ -355,7 +355,7 @@ void routing_leave(struct instance *instance)
 			strcmp(lane->from, HELD_LANE_SUPERVISOR) == 0)
 			continue;
 		/* While it ends it still receives, beside its siblings. */
-		if (!instance_is_ending(instance))
+		if (!instance_is_ending(instance) && instance->state != LIFECYCLE_LEAVING)
 			count_moved(lane, instance);
 		held_lane_revoke(lane);
 		tell_shared(lane);

@@ -296,6 +296,12 @@ class Inkod:
         with self.varlink(timeout) as control:
             return control.call(method, parameters)
 
+    def begin_call(self, method, parameters):
+        """Calls without waiting for the answer, which comes on the connection that is returned."""
+        control = self.varlink()
+        control.send(method, parameters)
+        return control
+
     def processes(self):
         """Everything that was started under this inkod, by the environment it was given."""
         mark = f"INKO_RUNTIME_DIR={self.runtime}".encode()

@@ -5,10 +5,11 @@ import contextlib
 import os
 import re
 import socket
+import time
 
 import pytest
 
-from harness import ACTORS, DEADLINE, count_descriptors, private_inkod, wait_until
+from harness import ACTORS, DEADLINE, alive, count_descriptors, private_inkod, wait_until
 
 STORED_MAX = 128
 
@@ -34,6 +35,11 @@ class Contract:
     def instance(self, index=0):
         return next(i for i in self.inko.instances(self.name)
                     if i["name"] == f"{self.name}/{index}")
+
+    def listens(self, index=0):
+        with contextlib.suppress(OSError):
+            return self.order("barrier", index) == "1"
+        return False
 
     def given(self, index=0):
         """What it was given and stored before: names, each with what there is to read."""
@@ -123,6 +129,110 @@ def test_reloading_is_shown(inko):
     assert contract.order("notify READY=1") == "1"
     assert contract.order("barrier") == "1"
     assert "reloading" not in contract.instance()
+
+
+# Times.
+
+def test_starting_takes_as_long_as_it_says(inko):
+    """It says so again after each second; inkod is replaced meanwhile."""
+    contract = Contract(inko, ready="EXTEND_TIMEOUT_USEC=60000000", instances=0, startUSec=1000000)
+    call = inko.begin_call("Scale", {"actor": "contract", "instances": 1})
+    wait_until(contract.listens, what="it runs")
+    assert contract.order("barrier") == "1"
+    pid = contract.instance()["pid"]
+    # Longer than it had: nothing else may end it.
+    time.sleep(1.5)
+    replace_supervisor(inko)
+    time.sleep(1.5)
+    assert contract.order("notify READY=1") == "1"
+    contract.wait_for("state", "ready")
+    assert contract.instance()["pid"] == pid
+    call.close()
+
+
+def test_an_extension_ends(inko):
+    contract = Contract(inko, ready="EXTEND_TIMEOUT_USEC=1500000", instances=0, startUSec=1000,
+                        intensity=0)
+    call = inko.begin_call("Scale", {"actor": "contract", "instances": 1})
+    wait_until(lambda: "lastExit" in contract.instance(), what="it is killed")
+    assert "was not ready" in contract.instance()["lastExit"]
+    call.close()
+
+
+def test_stopping_takes_as_long_as_it_says(inko):
+    contract = Contract(inko, drainUSec=1000, stopUSec=3000000, stopSignal="SIGURG")
+    pid = contract.instance()["pid"]
+    call = inko.begin_call("Stop", {"actor": "contract"})
+    contract.wait_for("state", "terminating")
+    assert contract.order("notify STOPPING=1|EXTEND_TIMEOUT_USEC=30000000") == "1"
+    assert contract.order("barrier") == "1"
+    time.sleep(3.5)
+    assert contract.instance()["state"] == "terminating" and alive(pid)
+    contract.order("exit 0")
+    contract.wait_for("state", "stopped")
+    assert contract.instance()["lastExit"] == "exited with status 0"
+    call.close()
+
+
+def test_one_that_ends_by_itself_leaves_its_routes(inko):
+    contract = Contract(inko, stopUSec=30000000)
+    assert contract.order("notify STOPPING=1") == "1"
+    contract.wait_for("state", "leaving")
+    assert inko.actor("contract")["state"] == "starting"
+    replace_supervisor(inko)
+    assert contract.instance()["state"] == "leaving"
+    # It is not told to end: that is its own affair, and it is started again then.
+    contract.end()
+    assert contract.instance()["restarts"] == 1
+    assert contract.instance()["lastExit"] == "exited with status 1"
+
+
+def test_one_that_says_that_it_ends_and_does_not(inko):
+    contract = Contract(inko, drainUSec=1000, stopUSec=1000)
+    pid = contract.instance()["pid"]
+    assert contract.order("notify STOPPING=1") == "1"
+    contract.wait_for_other_than(pid)
+    assert contract.instance()["lastExit"] == "killed by SIGKILL"
+
+
+def test_watchdog(inko):
+    contract = Contract(inko)
+    assert contract.order("watchdog").split()[0] == "0"
+    inko.ctl("remove", "contract")
+    contract = Contract(inko, "watched", watchdogUSec=60000000)
+    assert contract.order("watchdog") == "1 60000000"
+    # From now on it says so more often, as it says, and then does not.
+    pid = contract.instance()["pid"]
+    assert contract.order("notify WATCHDOG_USEC=300000") == "1"
+    contract.wait_for_other_than(pid)
+    assert contract.instance()["lastExit"] == "did not say WATCHDOG=1 within 300 ms, and was killed"
+    # The next one is as its spec says.
+    assert contract.order("watchdog") == "1 60000000"
+    time.sleep(0.5)
+    assert contract.instance()["restarts"] == 1
+
+
+def test_watchdog_is_triggered(inko):
+    contract = Contract(inko)
+    pid = contract.instance()["pid"]
+    # Which may end it before it answers.
+    contract.order("notify WATCHDOG=trigger")
+    contract.wait_for_other_than(pid)
+    assert contract.instance()["lastExit"] == "said WATCHDOG=trigger, and was killed"
+
+
+@pytest.mark.parametrize("said", [
+    "WATCHDOG_USEC=x", "WATCHDOG_USEC=-1", "WATCHDOG=", "WATCHDOG=2", "EXTEND_TIMEOUT_USEC=1s",
+    "EXTEND_TIMEOUT_USEC=99999999999999999999999", "MAINPID=", "MAINPID=x", "FDSTORE=1",
+    "FDSTOREREMOVE=1", "FDSTORE=2", "READY=0", "STOPPING=0", "RELOADING=2", "BARRIER=1", "X" * 900])
+def test_odd_words_do_no_harm(inko, said):
+    contract = Contract(inko)
+    pid = contract.instance()["pid"]
+    assert contract.order(f"notify {said}") == "1"
+    assert contract.order("barrier") == "1"
+    assert contract.instance()["pid"] == pid
+    assert contract.instance()["state"] == "ready"
+    assert "stored" not in contract.instance()
 
 
 # Stored descriptors.
