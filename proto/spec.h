@@ -15,6 +15,9 @@ struct spec {
 	char *name;
 	char **command; /* an absolute path and its arguments */
 	char *description;
+	char *adapter;	  /* mailbox, activation or stdio: see adapter.h of the supervisor */
+	char **listeners; /* ADDRESS or NAME=ADDRESS, which come and go with it */
+	char *fd_env;	  /* the variable that the numbers of its listeners are put in */
 	int64_t instances;
 	char *user;		     /* NULL: inkod's own */
 	char *group;		     /* NULL: the user's */
@@ -34,8 +37,10 @@ struct spec {
 	int64_t backoff_usec;
 	int64_t intensity; /* deaths of an instance within intensity_usec; 0 is any number */
 	int64_t intensity_usec;
-	int64_t start_usec;    /* from the start to READY=1 */
-	int64_t watchdog_usec; /* from one WATCHDOG=1 to the next; 0: it need not say so */
+	int64_t start_usec;	  /* from the start to READY=1 */
+	int64_t ready_after_usec; /* from the start until it counts as ready; 0: it says so */
+	char *ready_check;	  /* an address: it is ready when that can be connected to */
+	int64_t watchdog_usec;	  /* from one WATCHDOG=1 to the next; 0: it need not say so */
 	char *stop_signal;
 	int64_t drain_usec; /* from `stop` to the stop signal */
 	int64_t stop_usec;  /* from the stop signal to SIGKILL */

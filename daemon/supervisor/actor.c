@@ -315,6 +315,7 @@ struct actor *actor_free(struct actor *actor)
 
 	say_state(actor, "removed");
 	builtin_close_endpoint(actor);
+	listener_close_owned(actor->supervisor, actor->spec.name);
 	while (!TAILQ_EMPTY(&actor->instances))
 		instance_free(TAILQ_FIRST(&actor->instances));
 	routing_refuse(actor);

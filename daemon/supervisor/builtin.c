@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/capability.h"
 #include "daemon/supervisor/credentials.h"
@@ -232,7 +233,7 @@ void builtin_open_endpoint(struct actor *actor)
 {
 	struct instance *gateway = find_gateway(actor);
 
-	if (gateway && !actor->is_builtin)
+	if (gateway && !actor->is_builtin && adapter_has_mailbox(&actor->spec))
 		tell(gateway, actor, false);
 }
 
@@ -240,13 +241,13 @@ void builtin_close_endpoint(struct actor *actor)
 {
 	struct instance *gateway = find_gateway(actor);
 
-	if (gateway && !actor->is_builtin)
+	if (gateway && !actor->is_builtin && adapter_has_mailbox(&actor->spec))
 		tell(gateway, actor, true);
 }
 
 bool builtin_is_opening(const struct actor *actor)
 {
-	return !actor->has_endpoint && find_gateway(actor);
+	return !actor->has_endpoint && adapter_has_mailbox(&actor->spec) && find_gateway(actor);
 }
 
 void builtin_tell_endpoints(struct instance *gateway)
@@ -256,7 +257,7 @@ void builtin_tell_endpoints(struct instance *gateway)
 	if (strcmp(gateway->actor->spec.name, BUILTIN_GATEWAY) != 0)
 		return;
 	TAILQ_FOREACH(actor, &gateway->actor->supervisor->actors, entries)
-		if (!actor->is_builtin && !actor->is_removing)
+		if (!actor->is_builtin && !actor->is_removing && adapter_has_mailbox(&actor->spec))
 			tell(gateway, actor, false);
 }
 

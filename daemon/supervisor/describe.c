@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/count.h"
@@ -45,7 +46,10 @@ char *describe_end(const struct instance *instance)
 	output_last_line(instance->actor->supervisor->output, instance->name, line, sizeof(line));
 	if (asprintf(&text, "%s %s%s%s%s%s", instance->name, ended,
 		    instance->is_late || instance->never_ran ? "" : " before it was ready",
-		    is_silent ? "; a program is ready when it says READY=1 (sd_notify(3))" : "",
+		    is_silent
+			    ? "; a program is ready when it says READY=1 (sd_notify(3)); for one that does not there "
+			      "are --ready-after and --ready-check"
+			    : "",
 		    *line ? "; it said: " : "", line) < 0)
 		return NULL;
 	return text;
@@ -104,7 +108,8 @@ cJSON *describe_actor(const struct actor *actor)
 	(void)cJSON_AddBoolToObject(object, "rolling", roll_is_under_way(actor));
 	if (actor->roll.failure)
 		(void)cJSON_AddStringToObject(object, "rollFailure", actor->roll.failure);
-	if (!actor->is_builtin && actor_find(actor->supervisor, BUILTIN_GATEWAY)) {
+	if (!actor->is_builtin && adapter_has_mailbox(&actor->spec) &&
+		actor_find(actor->supervisor, BUILTIN_GATEWAY)) {
 		endpoint = builtin_endpoint(actor->supervisor, actor);
 		(void)cJSON_AddStringToObject(object, "endpoint", endpoint);
 	}

@@ -70,15 +70,35 @@ static void add_user(struct environment *environment, const struct credentials *
 	add(environment, "SHELL=%s", credentials->shell);
 }
 
+/* VARIABLE=3;4; as nginx wants the sockets that it inherits. */
+static void add_numbers(struct environment *environment, const char *variable, size_t n)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (stream) {
+		fprintf(stream, "%s=", variable);
+		for (size_t i = 0; i < n; i++)
+			fprintf(stream, "%zu;", PROCESS_LISTEN_FDS_START + i);
+		(void)fclose(stream);
+	}
+	set(environment, text);
+}
+
 static void add_contract(struct environment *environment, const struct process_plan *plan)
 {
 	add(environment, "INKO_INSTANCE=%s", plan->instance);
 	add(environment, "INKO_RUNTIME_DIR=%s", plan->runtime);
 	add(environment, "INKO_CONCURRENCY=%" PRIi64, plan->spec->concurrency);
 	add(environment, "NOTIFY_SOCKET=%s", plan->notify_path);
-	add(environment, "LISTEN_PID=" SLOT);
-	add(environment, "LISTEN_FDS=%zu", plan->n_fds);
-	add(environment, "LISTEN_FDNAMES=%s", plan->fd_names);
+	if (plan->n_fds > 0) {
+		add(environment, "LISTEN_PID=" SLOT);
+		add(environment, "LISTEN_FDS=%zu", plan->n_fds);
+		add(environment, "LISTEN_FDNAMES=%s", plan->fd_names);
+	}
+	if (plan->spec->fd_env)
+		add_numbers(environment, plan->spec->fd_env, plan->n_listeners);
 	if (plan->spec->watchdog_usec == 0)
 		return;
 	add(environment, "WATCHDOG_USEC=%" PRIi64, plan->spec->watchdog_usec);

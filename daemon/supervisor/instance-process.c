@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/instance-process.h"
 #include "daemon/supervisor/leftovers.h"
@@ -20,7 +21,6 @@
 #include "daemon/supervisor/pidfd-info.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/routing.h"
-#include "proto/counters.h"
 #include "proto/descriptor.h"
 
 /* How long the keeper may take to tell how a process ended that is not our child. */
@@ -288,7 +288,7 @@ int instance_process_start(struct instance *instance)
 		.runtime = supervisor->runtime,
 		.notify_path = path};
 	pid_t pid;
-	int r = start ? routing_prepare(instance, start) : -ENOMEM;
+	int r = start ? adapter_prepare(instance, start, &plan.n_listeners) : -ENOMEM;
 
 	if (r == 0)
 		r = notify_path(supervisor->runtime, instance->name, path);
@@ -298,7 +298,6 @@ int instance_process_start(struct instance *instance)
 		r = output_open(supervisor->output, instance->name, &output_fd);
 	if (r < 0)
 		return r;
-	routing_add_other(start, instance->counters_fd, COUNTERS_FD_NAME);
 	stored_give(instance, start);
 	plan.output_fd = output_fd;
 	plan.fds = start->fds;

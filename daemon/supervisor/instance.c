@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/count.h"
 #include "daemon/supervisor/counters.h"
 #include "daemon/supervisor/holding.h"
@@ -100,6 +101,7 @@ static struct instance *allocate(struct actor *actor)
 		return NULL;
 	instance->actor = actor;
 	instance_process_init(&instance->process);
+	readiness_init(&instance->readiness);
 	instance->notify_fd = instance->counters_fd = -1;
 	instance->watchdog_usec = -1;
 	TAILQ_INIT(&instance->stored);
@@ -109,6 +111,7 @@ static struct instance *allocate(struct actor *actor)
 static void release(struct instance *instance)
 {
 	instance_process_done(&instance->process);
+	readiness_end(&instance->readiness);
 	sd_event_source_disable_unref(instance->on_notify);
 	sd_event_source_disable_unref(instance->timer);
 	sd_event_source_disable_unref(instance->on_room);
@@ -272,6 +275,7 @@ static void effect_spawn(struct instance *instance)
 	monitor_say_state(instance);
 	if (r == 0) {
 		news_tell_all(instance);
+		readiness_begin(instance);
 		return;
 	}
 	log_error("%s cannot be started: %s", instance->name, strerror(-r));
@@ -295,20 +299,31 @@ static void effect_leave(struct instance *instance)
 	routing_leave(instance);
 }
 
-static void effect_drain(struct instance *instance)
-{
-	routing_leave(instance);
-	news_tell_stop(instance);
-}
-
-static void effect_terminate(struct instance *instance)
+static void send_stop_signal(const struct instance *instance)
 {
 	int number = signal_name_find(instance->actor->spec.stop_signal);
 
-	routing_leave(instance);
 	(void)pidfd_send_signal(instance->process.pidfd, number, NULL, 0);
 	/* A stopped process gets its signal when it goes on. */
 	(void)pidfd_send_signal(instance->process.pidfd, SIGCONT, NULL, 0);
+}
+
+/* Who has no mailbox drains on the signal. */
+static void effect_drain(struct instance *instance)
+{
+	routing_leave(instance);
+	if (adapter_has_mailbox(&instance->actor->spec))
+		news_tell_stop(instance);
+	else
+		send_stop_signal(instance);
+}
+
+/* Who drains on the signal has had it: to many programs a second one means at once. */
+static void effect_terminate(struct instance *instance)
+{
+	routing_leave(instance);
+	if (adapter_has_mailbox(&instance->actor->spec) || !instance->was_ready)
+		send_stop_signal(instance);
 }
 
 /* Who does not even end at that is killed. */
@@ -375,6 +390,7 @@ static void enter(struct instance *instance, enum lifecycle_state state)
 {
 	instance->state = state;
 	instance->extended_until_usec = 0;
+	readiness_end(&instance->readiness);
 	switch (state) {
 	case LIFECYCLE_STARTING:
 		instance->was_ready = false;
@@ -640,6 +656,8 @@ void instance_resume(struct instance *instance)
 		instance_on_unstarted(instance);
 		return;
 	}
+	if (instance->state == LIFECYCLE_STARTING)
+		readiness_begin(instance);
 	if (instance->state == LIFECYCLE_READY)
 		restart_policy_note_ready(
 			&instance->policy, supervisor_now(supervisor_of(instance)));

@@ -12,6 +12,7 @@
 
 #include "daemon/supervisor/instance-process.h"
 #include "daemon/supervisor/lifecycle.h"
+#include "daemon/supervisor/readiness.h"
 #include "daemon/supervisor/restart-policy.h"
 #include "daemon/supervisor/stored.h"
 #include "proto/keep.h"
@@ -53,6 +54,7 @@ struct instance {
 	struct restart_policy policy;
 	enum lifecycle_state said_state; /* to monitors, and the pid */
 	int64_t said_pid;
+	struct readiness readiness;
 	int notify_fd;
 	int counters_fd;	   /* the page that its processes count in */
 	struct stored_list stored; /* by their numbers */

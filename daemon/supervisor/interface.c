@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/count.h"
@@ -261,6 +262,7 @@ static void init_spec(void *parameters)
 static void spawn(struct supervisor *supervisor, struct call *call, void *parameters)
 {
 	struct spec *spec = parameters;
+	struct listener_refusal refusal;
 	struct actor *actor, *gateway;
 	const char *parameter;
 	char reason[512];
@@ -286,8 +288,14 @@ static void spawn(struct supervisor *supervisor, struct call *call, void *parame
 		return;
 	}
 	(void)builtin_ensure_gateway(supervisor, &gateway);
+	r = adapter_open_listeners(supervisor, spec, &refusal);
+	if (r < 0) {
+		describe_failure(call, refusal.error, refusal.subject, "%s", refusal.reason);
+		return;
+	}
 	r = actor_new(supervisor, spec, false, &actor);
 	if (r < 0) {
+		listener_close_owned(supervisor, spec->name);
 		fail_errno(call, "the actor cannot be made", r);
 		return;
 	}
@@ -401,6 +409,15 @@ static void remove_actor(struct supervisor *supervisor, struct call *call, void 
 	answer_later(supervisor, call, REQUEST_REMOVED, named->name);
 }
 
+static bool check_mailbox(struct call *call, const struct actor *actor, const char *instead)
+{
+	if (adapter_has_mailbox(&actor->spec))
+		return true;
+	describe_failure(call, "Failed", NULL, "%s has no mailbox, by its adapter; %s",
+		actor->spec.name, instead);
+	return false;
+}
+
 /* Listeners. */
 
 static void init_listen(void *parameters)
@@ -444,10 +461,14 @@ static void open_listener(struct supervisor *supervisor, struct call *call, void
 		.hold_usec = wanted->hold_usec >= 0 ? wanted->hold_usec : HOLD_USEC};
 	struct listener_refusal refusal;
 	struct listener *listener;
+	struct actor *actor;
 	int r;
 
-	if (!check_listen(call, wanted) ||
-		!find_own_actor(supervisor, call, wanted->to ? wanted->to : wanted->give))
+	if (!check_listen(call, wanted))
+		return;
+	actor = find_own_actor(supervisor, call, wanted->to ? wanted->to : wanted->give);
+	if (!actor || (wanted->to && !check_mailbox(call, actor,
+					     "give it the listener: --give in place of --to")))
 		return;
 	r = listener_new(supervisor, &request, &listener, &refusal);
 	if (r < 0) {
@@ -524,7 +545,11 @@ static void close_listener(struct supervisor *supervisor, struct call *call, voi
 	struct named *named = parameters;
 	struct listener *listener = find_listener(supervisor, call, named->name);
 
-	if (!listener)
+	if (listener && listener->is_owned)
+		describe_failure(call, "Failed", NULL,
+			"%s belongs to %s, and is closed by 'inkoctl remove %s'", named->name,
+			listener->give, listener->give);
+	if (!listener || listener->is_owned)
 		return;
 	if (!listener->is_closing)
 		listener_close(listener);
@@ -542,7 +567,7 @@ static void send_message(struct supervisor *supervisor, struct call *call, void 
 	size_t size = wanted->text ? strlen(wanted->text) : 0;
 	int r = 0;
 
-	if (!actor)
+	if (!actor || !check_mailbox(call, actor, "it takes no messages"))
 		return;
 	if (!wanted->text == !wanted->base64 ||
 		(wanted->base64 && mail_decode_base64(wanted->base64, &decoded, &size) < 0)) {

@@ -16,9 +16,6 @@
 #include "proto/descriptor.h"
 #include "proto/signals.h"
 
-/* sd_listen_fds(3) */
-#define LISTEN_FDS_START 3
-
 /* What is made before the fork. */
 struct prepared {
 	struct environment *environment;
@@ -30,7 +27,7 @@ struct prepared {
 static int give_descriptors(
 	const struct process_plan *plan, const struct prepared *prepared, int *gate_fd)
 {
-	int first_free = LISTEN_FDS_START + (int)plan->n_fds;
+	int first_free = PROCESS_LISTEN_FDS_START + (int)plan->n_fds;
 	int null_fd = fcntl(prepared->null_fd, F_DUPFD_CLOEXEC, first_free + 1);
 	int *copies = prepared->copies;
 	int output_fd = fcntl(plan->output_fd, F_DUPFD_CLOEXEC, first_free + 1);
@@ -48,7 +45,7 @@ static int give_descriptors(
 		dup2(output_fd, STDERR_FILENO) < 0)
 		return -errno;
 	for (size_t i = 0; i < plan->n_fds; i++)
-		if (dup2(copies[i], LISTEN_FDS_START + (int)i) < 0)
+		if (dup2(copies[i], PROCESS_LISTEN_FDS_START + (int)i) < 0)
 			return -errno;
 	*gate_fd = first_free;
 	if (dup3(gate, first_free, O_CLOEXEC) < 0)

@@ -12,6 +12,9 @@
 #include "daemon/supervisor/confinement.h"
 #include "proto/spec.h"
 
+/* sd_listen_fds(3) */
+#define PROCESS_LISTEN_FDS_START 3
+
 struct process_plan {
 	const struct spec *spec;
 	const struct confinement *confinement; /* of spec */
@@ -21,6 +24,7 @@ struct process_plan {
 	int output_fd;			       /* its standard output and error */
 	const int *fds;			       /* LISTEN_FDS, borrowed */
 	size_t n_fds;
+	size_t n_listeners;   /* of them, at the front */
 	const char *fd_names; /* LISTEN_FDNAMES */
 };
 

@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/confinement.h"
+#include "daemon/supervisor/readiness.h"
 #include "daemon/supervisor/signal-name.h"
 #include "daemon/supervisor/spec-check.h"
 #include "proto/descriptor.h"
@@ -384,5 +386,9 @@ int spec_check(struct spec *spec, const struct spec_asker *asker, const char **r
 	}
 	if (r == 0)
 		r = check_choices(spec, ret_parameter, ret_reason);
+	if (r == 0)
+		r = adapter_check(spec, ret_parameter, ret_reason);
+	if (r == 0)
+		r = readiness_check(spec, ret_parameter, ret_reason);
 	return r < 0 ? r : check_confinement(spec, asker, ret_parameter, ret_reason);
 }
