@@ -42,8 +42,11 @@ struct spec {
 	char *ready_check;	  /* an address: it is ready when that can be connected to */
 	int64_t watchdog_usec;	  /* from one WATCHDOG=1 to the next; 0: it need not say so */
 	char *stop_signal;
-	int64_t drain_usec; /* from `stop` to the stop signal */
-	int64_t stop_usec;  /* from the stop signal to SIGKILL */
+	char *reload_signal;
+	char *reload_command; /* a line for sh, in place of the signal; or NULL */
+	bool reload_notify;   /* it says RELOADING=1, and READY=1 when it has */
+	int64_t drain_usec;   /* from `stop` to the stop signal */
+	int64_t stop_usec;    /* from the stop signal to SIGKILL */
 };
 
 /* How a member is written on a command line. */

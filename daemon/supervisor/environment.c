@@ -97,6 +97,8 @@ static void add_contract(struct environment *environment, const struct process_p
 		add(environment, "LISTEN_FDS=%zu", plan->n_fds);
 		add(environment, "LISTEN_FDNAMES=%s", plan->fd_names);
 	}
+	if (plan->main_pid > 0)
+		add(environment, "MAINPID=%" PRIi64, plan->main_pid);
 	if (plan->spec->fd_env)
 		add_numbers(environment, plan->spec->fd_env, plan->n_listeners);
 	if (plan->spec->watchdog_usec == 0)

@@ -105,9 +105,11 @@ static void on_store(
 static void on_reloading(
 	struct instance *instance, struct notification *notification, const char *value)
 {
-	(void)notification;
+	const char *when = notification_find(notification, "MONOTONIC_USEC");
+
 	(void)value;
 	instance_on_reloading(instance, true);
+	reload_on_reloading(instance, when ? strtoll(when, NULL, 10) : 0);
 }
 
 static void on_ready(
@@ -117,6 +119,7 @@ static void on_ready(
 	(void)value;
 	instance_on_reloading(instance, false);
 	instance_on_notified(instance, LIFECYCLE_NOTIFIED);
+	reload_on_ready(instance);
 }
 
 static void on_watchdog(

@@ -102,6 +102,7 @@ static struct instance *allocate(struct actor *actor)
 	instance->actor = actor;
 	instance_process_init(&instance->process);
 	readiness_init(&instance->readiness);
+	reload_init(&instance->reload);
 	instance->notify_fd = instance->counters_fd = -1;
 	instance->watchdog_usec = -1;
 	TAILQ_INIT(&instance->stored);
@@ -112,6 +113,7 @@ static void release(struct instance *instance)
 {
 	instance_process_done(&instance->process);
 	readiness_end(&instance->readiness);
+	reload_done(&instance->reload);
 	sd_event_source_disable_unref(instance->on_notify);
 	sd_event_source_disable_unref(instance->timer);
 	sd_event_source_disable_unref(instance->on_room);
@@ -439,6 +441,8 @@ static void handle(struct instance *instance, enum lifecycle_event event)
 	if (step.effect != LIFECYCLE_SPAWN)
 		monitor_say_state(instance);
 	effects[step.effect](instance);
+	if (instance->state != LIFECYCLE_READY)
+		reload_on_end(instance);
 	actor_touch(instance->actor);
 }
 

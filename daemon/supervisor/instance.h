@@ -13,6 +13,7 @@
 #include "daemon/supervisor/instance-process.h"
 #include "daemon/supervisor/lifecycle.h"
 #include "daemon/supervisor/readiness.h"
+#include "daemon/supervisor/reload.h"
 #include "daemon/supervisor/restart-policy.h"
 #include "daemon/supervisor/stored.h"
 #include "proto/keep.h"
@@ -55,6 +56,7 @@ struct instance {
 	enum lifecycle_state said_state; /* to monitors, and the pid */
 	int64_t said_pid;
 	struct readiness readiness;
+	struct reload reload;
 	int notify_fd;
 	int counters_fd;	   /* the page that its processes count in */
 	struct stored_list stored; /* by their numbers */

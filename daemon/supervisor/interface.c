@@ -366,6 +366,28 @@ static void restart(struct supervisor *supervisor, struct call *call, void *para
 			wanted->actor);
 }
 
+static void reload(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct named *named = parameters;
+	struct actor *actor = find_own_actor(supervisor, call, named->name);
+	struct instance *instance;
+	bool is_any = false;
+
+	if (!actor)
+		return;
+	TAILQ_FOREACH(instance, &actor->instances, entries) {
+		reload_done(&instance->reload);
+		if (instance->state != LIFECYCLE_READY)
+			continue;
+		reload_begin(instance);
+		is_any = true;
+	}
+	if (is_any)
+		answer_later(supervisor, call, REQUEST_RELOADED, named->name);
+	else
+		describe_failure(call, "Failed", NULL, "no instance of %s is ready", named->name);
+}
+
 static void stop(struct supervisor *supervisor, struct call *call, void *parameters)
 {
 	struct named *named = parameters;
@@ -615,6 +637,7 @@ const struct interface_method interface_methods[] = {
 	{SUPERVISOR ".Monitor",			monitor_fields,	    sizeof(struct monitoring),	INTERFACE_LOOK,	  init_monitor,	monitor},
 	{SUPERVISOR ".Spawn",			spec_fields,	    sizeof(struct spec),	INTERFACE_CHANGE, init_spec,	spawn},
 	{SUPERVISOR ".Start",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		start},
+	{SUPERVISOR ".Reload",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		reload},
 	{SUPERVISOR ".Stop",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		stop},
 	{SUPERVISOR ".Restart",			restart_fields,	    sizeof(struct restart),	INTERFACE_CHANGE, init_restart,	restart},
 	{SUPERVISOR ".Scale",			scale_fields,	    sizeof(struct scale),	INTERFACE_CHANGE, NULL,		scale},

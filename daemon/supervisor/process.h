@@ -7,6 +7,7 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "daemon/supervisor/confinement.h"
@@ -25,6 +26,7 @@ struct process_plan {
 	const int *fds;			       /* LISTEN_FDS, borrowed */
 	size_t n_fds;
 	size_t n_listeners;   /* of them, at the front */
+	int64_t main_pid;     /* MAINPID: of the instance that it is for; 0: it is that */
 	const char *fd_names; /* LISTEN_FDNAMES */
 };
 

@@ -167,6 +167,16 @@ static int check_stop_signal(const struct spec *spec, char reason[static 512])
 	return -EINVAL;
 }
 
+static int check_reload_signal(const struct spec *spec, char reason[static 512])
+{
+	if (signal_name_find(spec->reload_signal) >= 0)
+		return 0;
+	(void)snprintf(reason, 512,
+		"reloadSignal: there is no signal '%.100s'; write SIGHUP, SIGUSR2 or the like",
+		spec->reload_signal);
+	return -EINVAL;
+}
+
 static int check_watchdog(const struct spec *spec, char reason[static 512])
 {
 	if (spec->watchdog_usec == 0 || spec->watchdog_usec >= WATCHDOG_MIN_USEC)
@@ -362,6 +372,7 @@ static const struct {
 	{"opens", check_opens},
 	{"description", check_description},
 	{"stopSignal", check_stop_signal},
+	{"reloadSignal", check_reload_signal},
 	{"watchdogUSec", check_watchdog},
 	{"command", check_size},
 	{"queue", check_queue},

@@ -140,6 +140,8 @@ const struct verb verbs[] = {
 	{"restart", "NAME [--rolling [--max-extra N]]",
 		"replace the instances without losing a connection", restart_arguments, run_restart,
 		"Restart", print_actor},
+	{"reload", "NAME", "have the instances read their configuration again", actor_arguments,
+		verb_call, "Reload", print_actor},
 	{"scale", "NAME N", "change how many instances there are", scale_arguments, verb_call,
 		"Scale", print_actor},
 	{"remove", "NAME", "stop an actor and forget it", actor_arguments, verb_call, "Remove",

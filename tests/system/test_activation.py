@@ -349,3 +349,66 @@ def test_nginx(inko):
     roll_under_load(inko, port)
     inko.ctl("stop", "web")
     assert all(i["lastExit"] == "exited with status 0" for i in inko.instances("web"))
+
+
+def test_nginx_reloads(inko):
+    port, configuration = start_nginx(inko)
+    pid = inko.pids("web")
+    configuration.write_text(configuration.read_text().replace('"one', '"two'))
+    inko.ctl("reload", "web")
+    wait_until(lambda: http_get(port).startswith("two "))
+    assert inko.pids("web") == pid
+
+
+# Reloading.
+
+def test_reload_waits_for_the_word(inko):
+    contract = Contract(inko, reloadNotify=True, reloadCommand="echo for $MAINPID")
+    call = inko.begin_call("Reload", {"actor": "contract"})
+    pid = contract.instance()["pid"]
+    wait_until(lambda: f"for {pid}" in inko.ctl("logs", "contract").stdout)
+    # One that began before it was asked does not count.
+    contract.order("notify RELOADING=1|MONOTONIC_USEC=1")
+    contract.order("notify READY=1")
+    assert contract.order("barrier") == "1"
+    call.socket.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        call.receive()
+    assert contract.order("reloading") == "1"
+    assert contract.order("barrier") == "1"
+    assert contract.instance()["reloading"]
+    assert contract.order("notify READY=1") == "1"
+    call.socket.settimeout(DEADLINE)
+    assert call.receive()["parameters"]["actor"]["state"] == "ready"
+    call.close()
+
+
+@pytest.mark.parametrize("spec, words", [
+    ({}, "does not handle SIGHUP"),
+    ({"reloadSignal": "SIGUSR1"}, "does not handle SIGUSR1"),
+    ({"reloadCommand": "exit 7"}, "exited with status 7"),
+    ({"reloadCommand": "kill -9 $$"}, "killed by SIGKILL"),
+    ({"reloadCommand": "exec sleep 1000", "startUSec": 1000000}, "did not end within 1 s"),
+    ({"reloadCommand": ":", "reloadNotify": True, "startUSec": 1000000}, "did not say RELOADING=1"),
+])
+def test_a_reload_that_fails(inko, spec, words):
+    inko.spawn("web", ACTORS / "notifier", **{"drainUSec": 1000, **spec})
+    pids = inko.pids("web")
+    result = inko.ctl("reload", "web", check=False)
+    assert result.returncode == 1 and words in result.stderr and "web/0" in result.stderr
+    assert inko.pids("web") == pids and inko.ready("web")
+
+
+def test_a_reload_that_the_instance_does_not_survive(inko):
+    contract = Contract(inko, reloadNotify=True, reloadCommand="kill -9 $MAINPID")
+    with pytest.raises(VarlinkError, match="ended meanwhile"):
+        inko.call("Reload", {"actor": "contract"})
+    wait_until(lambda: inko.ready("contract"))
+
+
+def test_reload_of_what_is_not_there(inko):
+    inko.spawn("web", ACTORS / "notifier", instances=0)
+    for name, words in (("web", "no instance of web is ready"), ("x", "there is no actor"),
+                        ("gateway", "belongs to inkod")):
+        with pytest.raises(VarlinkError, match=words):
+            inko.call("Reload", {"actor": name})
