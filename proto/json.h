@@ -80,3 +80,9 @@ void json_release(const struct json_field *fields, void *from);
 
 /* Frees a NULL-terminated array of strings. Returns NULL. */
 char **json_strings_free(char **strings);
+
+static inline void json_strings_free_pointer(char ***strings)
+{
+	*strings = json_strings_free(*strings);
+}
+#define _cleanup_strings_ __attribute__((cleanup(json_strings_free_pointer)))

@@ -15,9 +15,10 @@ struct spec {
 	char *name;
 	char **command; /* an absolute path and its arguments */
 	char *description;
-	char *adapter;	  /* mailbox, activation or stdio: see adapter.h of the supervisor */
-	char **listeners; /* ADDRESS or NAME=ADDRESS, which come and go with it */
-	char *fd_env;	  /* the variable that the numbers of its listeners are put in */
+	char *adapter;		/* mailbox, activation or stdio: see adapter.h of the supervisor */
+	int64_t max_per_source; /* connections of one address at once, with stdio; 0: any number */
+	char **listeners;	/* ADDRESS or NAME=ADDRESS, which come and go with it */
+	char *fd_env;		/* the variable that the numbers of its listeners are put in */
 	int64_t instances;
 	char *user;		     /* NULL: inkod's own */
 	char *group;		     /* NULL: the user's */

@@ -1,5 +1,6 @@
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,12 +8,15 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/process.h"
 #include "daemon/supervisor/routing.h"
 #include "proto/address.h"
 #include "proto/counters.h"
 #include "proto/descriptor.h"
 
 #define ACTIVATION "activation"
+#define STDIO "stdio"
+#define STDIO_PROGRAM "inko-stdio"
 
 bool adapter_has_mailbox(const struct spec *spec)
 {
@@ -55,8 +59,11 @@ static const char *find_complaint(const struct spec *spec, const char **ret_para
 		return "it goes with the adapter activation";
 	if (spec->fd_env && !is_variable(spec->fd_env))
 		return "it is no name of an environment variable";
+	*ret_parameter = "maxPerSource";
+	if (spec->max_per_source > 0 && strcmp(spec->adapter, STDIO) != 0)
+		return "it goes with the adapter stdio";
 	*ret_parameter = "opens";
-	if (spec->opens && is_activation)
+	if (spec->opens && (is_activation || strcmp(spec->adapter, STDIO) == 0))
 		return "a program without a mailbox sends no messages; leave it out, or use the "
 		       "adapter mailbox";
 	return NULL;
@@ -105,6 +112,43 @@ int adapter_open_listeners(struct supervisor *supervisor, const struct spec *spe
 }
 
 /* A start. */
+
+bool adapter_takes_listeners(const struct spec *spec)
+{
+	return strcmp(spec->adapter, STDIO) != 0;
+}
+
+/* inko-stdio MAX_PER_SOURCE before the program's own words. */
+static int make_head(const struct spec *spec, char **command)
+{
+	if (adapter_takes_listeners(spec))
+		return 0;
+	if (asprintf(&command[1], "%" PRIi64, spec->max_per_source) < 0) {
+		command[1] = NULL;
+		return -ENOMEM;
+	}
+	return process_find_own(STDIO_PROGRAM, &command[0]);
+}
+
+int adapter_make_command(const struct spec *spec, char ***ret_command)
+{
+	size_t n_head = adapter_takes_listeners(spec) ? 0 : 2, n = count(spec->command);
+	char **command = calloc(n_head + n + 1, sizeof(*command));
+	int r = command ? make_head(spec, command) : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		command[n_head + i] = strdup(spec->command[i]);
+		r = command[n_head + i] ? 0 : -ENOMEM;
+	}
+	if (r < 0) {
+		if (command && !command[0] && n_head > 0)
+			free(command[1]);
+		json_strings_free(command);
+		return r;
+	}
+	*ret_command = command;
+	return 0;
+}
 
 static int prepare_listeners(struct instance *instance, struct routing_start *start)
 {

@@ -2,7 +2,8 @@
 
 /*
  * How an actor's program is spoken to. One that knows inko has a mailbox; one that knows systemd
- * alone (activation) is given its listeners and what it stored, and nothing else.
+ * alone (activation) is given its listeners and what it stored, and nothing else. One that knows
+ * nothing (stdio) is run for each connection by a program of inkod's, which has the mailbox.
  */
 
 #include <stdbool.h>
@@ -28,6 +29,13 @@ int adapter_check(const struct spec *spec, const char **ret_parameter, char ret_
  * listener_new. */
 int adapter_open_listeners(struct supervisor *supervisor, const struct spec *spec,
 	struct listener_refusal *ret_refusal);
+
+/* What is executed, the caller's (json_strings_free). -ENOENT: inkod's own program is missing.
+ * -ENOMEM. */
+int adapter_make_command(const struct spec *spec, char ***ret_command);
+
+/* May a listener itself be given to it? */
+bool adapter_takes_listeners(const struct spec *spec);
 
 /* What a process that starts is given first. *ret_n_listeners are those at the front that are
  * listeners. Errors of routing_prepare, -ENOBUFS. */

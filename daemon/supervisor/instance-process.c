@@ -280,6 +280,7 @@ int instance_process_start(struct instance *instance)
 	struct instance_process *process = &instance->process;
 	_cleanup_free_ struct routing_start *start = malloc(sizeof(*start));
 	_cleanup_confinement_ struct confinement confinement = {0};
+	_cleanup_strings_ char **command = NULL;
 	_cleanup_close_ int output_fd = -1;
 	char path[PATH_MAX], key[LIMIT_KEY_CHARS];
 	struct process_plan plan = {.spec = &instance->actor->spec,
@@ -295,10 +296,13 @@ int instance_process_start(struct instance *instance)
 	if (r == 0)
 		r = prepare_confinement(instance, path, &confinement);
 	if (r == 0)
+		r = adapter_make_command(&instance->actor->spec, &command);
+	if (r == 0)
 		r = output_open(supervisor->output, instance->name, &output_fd);
 	if (r < 0)
 		return r;
 	stored_give(instance, start);
+	plan.command = command;
 	plan.output_fd = output_fd;
 	plan.fds = start->fds;
 	plan.n_fds = start->n_fds;

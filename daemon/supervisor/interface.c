@@ -489,6 +489,13 @@ static void open_listener(struct supervisor *supervisor, struct call *call, void
 	if (!check_listen(call, wanted))
 		return;
 	actor = find_own_actor(supervisor, call, wanted->to ? wanted->to : wanted->give);
+	if (actor && wanted->give && !adapter_takes_listeners(&actor->spec)) {
+		describe_failure(call, "Failed", NULL,
+			"%s is run for each connection, by its adapter; hand them to it: --to in "
+			"place of --give",
+			wanted->give);
+		return;
+	}
 	if (!actor || (wanted->to && !check_mailbox(call, actor,
 					     "give it the listener: --give in place of --to")))
 		return;

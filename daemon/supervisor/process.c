@@ -81,7 +81,7 @@ static void run(const struct process_plan *plan, const struct prepared *prepared
 	failure->step = PROCESS_ENTER;
 	if (chdir(plan->spec->directory) == 0) {
 		failure->step = PROCESS_EXECUTE;
-		(void)execve(plan->spec->command[0], plan->spec->command,
+		(void)execve(plan->command[0], plan->command,
 			environment_finish(prepared->environment, getpid()));
 	}
 	failure->error = errno;

@@ -18,6 +18,7 @@
 
 struct process_plan {
 	const struct spec *spec;
+	char *const *command;		       /* what is executed, by an absolute path */
 	const struct confinement *confinement; /* of spec */
 	const char *instance;		       /* INKO_INSTANCE */
 	const char *runtime;		       /* INKO_RUNTIME_DIR */

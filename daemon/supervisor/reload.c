@@ -111,6 +111,7 @@ static int start_command(struct instance *instance)
 	char path[PATH_MAX], reason[512];
 	const char *parameter;
 	struct process_plan plan = {.spec = &spec,
+		.command = command,
 		.confinement = &confinement,
 		.instance = instance->name,
 		.runtime = supervisor->runtime,
@@ -120,7 +121,6 @@ static int start_command(struct instance *instance)
 	pid_t pid;
 	int r = confinement_prepare(&spec, &confinement, &parameter, reason);
 
-	spec.command = command;
 	spec.fd_env = NULL;
 	spec.watchdog_usec = 0;
 	if (r == 0)
