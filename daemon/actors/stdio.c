@@ -6,21 +6,22 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <inko/inko.h>
+
+#include "spawner.h"
 
 #define CONCURRENCY_DEFAULT 256
 /* Between tries to receive when this process is out of descriptors. */
@@ -32,18 +33,30 @@ struct child {
 	struct inko_ip source;
 };
 
+/* One that is about to run. */
+struct birth {
+	struct spawner_job job; /* the first member: one is the other */
+	TAILQ_ENTRY(birth) entries;
+	struct child child;
+	char address[sizeof("REMOTE_ADDR=") + INKO_IP_TEXT_BYTES],
+		port[sizeof("REMOTE_PORT=65535")];
+};
+
 struct stdio {
 	struct inko_mailbox *mailbox;
-	char **command, **environment;
-	struct child *children; /* n of them run, of up to max */
+	struct spawner *spawner;
+	char **command;
+	struct child *children; /* n of them run; with the births there are up to max */
 	size_t n, max;
+	TAILQ_HEAD(, birth) births;
+	size_t n_births;
+	pid_t early[SPAWNER_JOBS_MAX]; /* that ended before their birth was known */
+	size_t n_early;
 	size_t max_per_source; /* 0: any number */
 	unsigned long refused;
 	int signal_fd;
+	int end_signal;	  /* that was passed on, or 0 */
 	bool is_stopping; /* nothing more comes */
-	posix_spawnattr_t attributes;
-	char address[sizeof("REMOTE_ADDR=") + INKO_IP_TEXT_BYTES],
-		port[sizeof("REMOTE_PORT=65535")];
 };
 
 extern char **environ;
@@ -61,7 +74,6 @@ static bool is_own(const char *variable)
 	return false;
 }
 
-/* Its last two members are for the address and the port. */
 static char **make_environment(void)
 {
 	size_t n = 0, kept = 0;
@@ -69,50 +81,52 @@ static char **make_environment(void)
 
 	while (environ[n])
 		n++;
-	environment = calloc(n + 3, sizeof(*environment));
+	environment = calloc(n + 1, sizeof(*environment));
 	for (size_t i = 0; environment && i < n; i++)
 		if (!is_own(environ[i]))
 			environment[kept++] = environ[i];
 	return environment;
 }
 
-static void tell_source(struct stdio *stdio, const struct inko_ip *source, uint16_t port)
+static void tell_source(struct birth *birth, uint16_t port)
 {
 	char text[INKO_IP_TEXT_BYTES];
-	char **end = stdio->environment;
 
-	while (*end && *end != stdio->address)
-		end++;
-	end[0] = end[1] = NULL;
-	if (!source)
+	if (!birth->child.has_source)
 		return;
-	inko_ip_format(source, text);
-	(void)snprintf(stdio->address, sizeof(stdio->address), "REMOTE_ADDR=%s", text);
-	(void)snprintf(stdio->port, sizeof(stdio->port), "REMOTE_PORT=%u", (unsigned int)port);
-	end[0] = stdio->address;
-	end[1] = stdio->port;
+	inko_ip_format(&birth->child.source, text);
+	(void)snprintf(birth->address, sizeof(birth->address), "REMOTE_ADDR=%s", text);
+	(void)snprintf(birth->port, sizeof(birth->port), "REMOTE_PORT=%u", (unsigned int)port);
+	birth->job.more[0] = birth->address;
+	birth->job.more[1] = birth->port;
 }
 
 /* Children. */
 
+static bool is_of(const struct child *child, const struct inko_ip *source)
+{
+	return child->has_source && inko_ip_equal(&child->source, source);
+}
+
 static bool is_too_many(const struct stdio *stdio, const struct inko_ip *source)
 {
+	const struct birth *birth;
 	size_t n = 0;
 
 	if (stdio->max_per_source == 0)
 		return false;
 	for (size_t i = 0; i < stdio->n; i++)
-		n += stdio->children[i].has_source &&
-		     inko_ip_equal(&stdio->children[i].source, source);
+		n += is_of(&stdio->children[i], source);
+	TAILQ_FOREACH(birth, &stdio->births, entries)
+		n += is_of(&birth->child, source);
 	return n >= stdio->max_per_source;
 }
 
 /* Said each time that there are twice as many: an attack must not fill the log. */
-static void refuse(struct stdio *stdio, const struct inko_ip *source, int fd)
+static void refuse(struct stdio *stdio, const struct inko_ip *source)
 {
 	char text[INKO_IP_TEXT_BYTES];
 
-	(void)shutdown(fd, SHUT_RDWR);
 	stdio->refused++;
 	if ((stdio->refused & (stdio->refused - 1)) != 0)
 		return;
@@ -121,45 +135,63 @@ static void refuse(struct stdio *stdio, const struct inko_ip *source, int fd)
 		text, stdio->max_per_source, stdio->refused);
 }
 
-static int spawn(struct stdio *stdio, int fd, pid_t *ret_pid)
+static void serve(struct stdio *stdio, struct inko_message *message, int *take_fd)
 {
-	posix_spawn_file_actions_t actions;
-	int flags = fcntl(fd, F_GETFL), r = posix_spawn_file_actions_init(&actions);
+	struct birth *birth = calloc(1, sizeof(*birth));
+	uint16_t port = 0;
 
-	if (r != 0)
-		return -r;
-	/* A program that reads its standard input expects to wait. */
-	if (flags >= 0)
-		(void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-	r = posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
-	if (r == 0)
-		r = posix_spawn(ret_pid, stdio->command[0], &actions, &stdio->attributes,
-			stdio->command, stdio->environment);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	return -r;
+	if (!birth)
+		return;
+	birth->child.has_source = inko_message_peek_peer(message, &birth->child.source, &port) == 0;
+	if (birth->child.has_source && is_too_many(stdio, &birth->child.source)) {
+		refuse(stdio, &birth->child.source);
+		free(birth);
+		return;
+	}
+	tell_source(birth, port);
+	birth->job.fd = *take_fd;
+	*take_fd = -1;
+	TAILQ_INSERT_TAIL(&stdio->births, birth, entries);
+	stdio->n_births++;
+	spawner_push(stdio->spawner, &birth->job);
 }
 
-static void serve(struct stdio *stdio, struct inko_message *message, int fd)
+static bool take_early(struct stdio *stdio, pid_t pid)
 {
-	struct child *child = &stdio->children[stdio->n];
-	uint16_t port = 0;
-	int r;
+	for (size_t i = 0; i < stdio->n_early; i++)
+		if (stdio->early[i] == pid) {
+			stdio->early[i] = stdio->early[--stdio->n_early];
+			return true;
+		}
+	return false;
+}
 
-	child->has_source = inko_message_peek_peer(message, &child->source, &port) == 0;
-	if (child->has_source && is_too_many(stdio, &child->source)) {
-		refuse(stdio, &child->source, fd);
-		return;
+static void note_birth(struct stdio *stdio, struct birth *birth)
+{
+	pid_t pid = birth->job.pid;
+
+	if (pid < 0)
+		fprintf(stderr, "%s cannot be executed: %s\n", stdio->command[0], strerror(-pid));
+	else if (!take_early(stdio, pid)) {
+		birth->child.pid = pid;
+		stdio->children[stdio->n++] = birth->child;
+		if (stdio->end_signal)
+			(void)kill(pid, stdio->end_signal);
 	}
-	tell_source(stdio, child->has_source ? &child->source : NULL, port);
-	r = spawn(stdio, fd, &child->pid);
-	if (r == 0) {
-		stdio->n++;
-		return;
-	}
-	fprintf(stderr, "%s cannot be executed: %s\n", stdio->command[0], strerror(-r));
-	(void)shutdown(fd, SHUT_RDWR);
+	TAILQ_REMOVE(&stdio->births, birth, entries);
+	stdio->n_births--;
+	/* Then what is left was nobody's birth: posix_spawn(3) ends who cannot be executed. */
+	if (stdio->n_births == 0)
+		stdio->n_early = 0;
+	free(birth);
+}
+
+static void note_births(struct stdio *stdio)
+{
+	struct spawner_job *job;
+
+	while ((job = spawner_pop(stdio->spawner)))
+		note_birth(stdio, (struct birth *)job);
 }
 
 static void forget(struct stdio *stdio, pid_t pid)
@@ -169,6 +201,8 @@ static void forget(struct stdio *stdio, pid_t pid)
 			stdio->children[i] = stdio->children[--stdio->n];
 			return;
 		}
+	if (stdio->n_early < SPAWNER_JOBS_MAX)
+		stdio->early[stdio->n_early++] = pid;
 }
 
 /* As systemd's would: who served no client to the end says so itself. */
@@ -187,6 +221,12 @@ static void reap(struct stdio *stdio)
 
 /* What comes. */
 
+static bool has_room(const struct stdio *stdio)
+{
+	return !stdio->is_stopping && stdio->n + stdio->n_births < stdio->max &&
+	       stdio->n_births < SPAWNER_JOBS_MAX;
+}
+
 static void receive(struct stdio *stdio)
 {
 	struct inko_message *message;
@@ -200,8 +240,11 @@ static void receive(struct stdio *stdio)
 		return;
 	if (inko_message_get_kind(message) == INKO_CONNECTION &&
 		inko_message_take_fd(message, &fd) == 0) {
-		serve(stdio, message, fd);
-		(void)close(fd);
+		serve(stdio, message, &fd);
+		if (fd >= 0) {
+			(void)shutdown(fd, SHUT_RDWR);
+			(void)close(fd);
+		}
 	}
 	inko_message_free(message);
 }
@@ -217,17 +260,18 @@ static void read_signal(struct stdio *stdio)
 		return;
 	}
 	stdio->is_stopping = true;
+	stdio->end_signal = (int)info.ssi_signo;
 	for (size_t i = 0; i < stdio->n; i++)
-		(void)kill(stdio->children[i].pid, (int)info.ssi_signo);
+		(void)kill(stdio->children[i].pid, stdio->end_signal);
 }
 
 static void run(struct stdio *stdio)
 {
-	while (!stdio->is_stopping || stdio->n > 0) {
-		bool wants_more = !stdio->is_stopping && stdio->n < stdio->max;
+	while (!stdio->is_stopping || stdio->n + stdio->n_births > 0) {
 		struct pollfd waits[] = {
 			{.fd = stdio->signal_fd, .events = POLLIN},
-			{.fd = wants_more ? inko_mailbox_get_fd(stdio->mailbox) : -1,
+			{.fd = spawner_get_fd(stdio->spawner), .events = POLLIN},
+			{.fd = has_room(stdio) ? inko_mailbox_get_fd(stdio->mailbox) : -1,
 				.events = POLLIN},
 		};
 
@@ -235,30 +279,21 @@ static void run(struct stdio *stdio)
 			abort();
 		if (waits[0].revents)
 			read_signal(stdio);
-		if (waits[1].revents && stdio->n < stdio->max)
+		if (waits[1].revents)
+			note_births(stdio);
+		if (waits[2].revents && has_room(stdio))
 			receive(stdio);
 	}
 }
 
-static int prepare_signals(struct stdio *stdio)
+/* Before there are threads, which have the same. */
+static int block_signals(struct stdio *stdio)
 {
-	sigset_t own, all, none;
-	int r = posix_spawnattr_init(&stdio->attributes);
+	sigset_t own;
 
-	(void)sigemptyset(&none);
-	(void)sigfillset(&all);
 	(void)sigemptyset(&own);
 	(void)sigaddset(&own, SIGCHLD);
 	(void)sigaddset(&own, SIGTERM);
-	if (r == 0)
-		r = posix_spawnattr_setsigmask(&stdio->attributes, &none);
-	if (r == 0)
-		r = posix_spawnattr_setsigdefault(&stdio->attributes, &all);
-	if (r == 0)
-		r = posix_spawnattr_setflags(
-			&stdio->attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	if (r != 0)
-		return -r;
 	if (sigprocmask(SIG_SETMASK, &own, NULL) < 0)
 		return -errno;
 	stdio->signal_fd = signalfd(-1, &own, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -270,21 +305,32 @@ static size_t read_number(const char *text)
 	return text ? strtoul(text, NULL, 10) : 0;
 }
 
+static int init(struct stdio *stdio, int argc, char **argv)
+{
+	char **environment;
+	int r = argc > 2 ? inko_mailbox_open_own(&stdio->mailbox) : -EINVAL;
+
+	if (r < 0)
+		return r;
+	stdio->max = read_number(getenv("INKO_CONCURRENCY"));
+	if (stdio->max == 0)
+		stdio->max = CONCURRENCY_DEFAULT;
+	stdio->max_per_source = read_number(argv[1]);
+	stdio->command = argv + 2;
+	TAILQ_INIT(&stdio->births);
+	stdio->children = calloc(stdio->max, sizeof(*stdio->children));
+	environment = make_environment();
+	if (!stdio->children || !environment)
+		return -ENOMEM;
+	r = block_signals(stdio);
+	return r < 0 ? r : spawner_new(stdio->command, environment, &stdio->spawner);
+}
+
 int main(int argc, char **argv)
 {
-	struct stdio stdio = {.max = read_number(getenv("INKO_CONCURRENCY"))};
-	int r = argc > 2 ? inko_mailbox_open_own(&stdio.mailbox) : -EINVAL;
+	struct stdio stdio = {0};
+	int r = init(&stdio, argc, argv);
 
-	if (stdio.max == 0)
-		stdio.max = CONCURRENCY_DEFAULT;
-	stdio.max_per_source = argc > 2 ? read_number(argv[1]) : 0;
-	stdio.command = argv + 2;
-	stdio.environment = make_environment();
-	stdio.children = calloc(stdio.max, sizeof(*stdio.children));
-	if (r == 0 && (!stdio.environment || !stdio.children))
-		r = -ENOMEM;
-	if (r == 0)
-		r = prepare_signals(&stdio);
 	if (r == 0)
 		r = inko_actor_ready();
 	if (r < 0) {

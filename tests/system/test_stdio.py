@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -43,8 +44,8 @@ def children(inko, name="echo"):
     """Of all its instances."""
     found = []
     for pid in inko.pids(name):
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            found += [int(child) for child in file.read().split()]
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += [int(child) for child in (task / "children").read_text().split()]
     return found
 
 
@@ -156,6 +157,23 @@ def test_children_are_reaped_and_their_deaths_said(inko):
     wait_until(lambda: not children(inko))
     assert "was killed by SIGSEGV" in inko.ctl("logs", "echo").stdout
     assert inko.ready("echo") and inko.restarts("echo") == 0
+
+
+def test_many_at_once_that_cannot_be_executed(inko):
+    """Each is closed, none is counted for ever."""
+    program = inko.directory / "program"
+    program.write_text("#!/bin/cat\n")
+    program.chmod(0o755)
+    port = serve(inko, program, concurrency=8)
+    program.unlink()
+    for _ in range(40):
+        with contextlib.suppress(ConnectionResetError):
+            assert ask(port) == b""
+    program.write_text("#!/bin/echo\n")
+    program.chmod(0o755)
+    assert all(ask(port) for _ in range(20))
+    wait_until(lambda: not children(inko))
+    assert "cannot be executed" in inko.ctl("logs", "echo").stdout
 
 
 def test_a_program_that_forks_and_exits(inko):
