@@ -49,6 +49,7 @@ static const struct {
 	{"instance", "starting", "waiting", "is started again"},
 	{"instance", "starting", NULL, "is started"},
 	{"instance", "ready", NULL, "is ready"},
+	{"instance", "leaving", NULL, "says that it ends, and is handed no more"},
 	{"instance", "draining", NULL, "is told to stop, and finishes what it serves"},
 	{"instance", "terminating", NULL, "is sent its stop signal"},
 	{"instance", "killing", NULL, "is sent SIGKILL"},

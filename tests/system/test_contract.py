@@ -365,6 +365,8 @@ def test_supervisor_dies_at_each_put_of_a_store():
             with contextlib.suppress(ConnectionError):
                 contract = Contract(inko)
             if not contract:
+                wait_until(lambda: supervisor_pid(inko), what="a supervisor answers")
+                inko.settle()
                 continue
             assert contract.order("store a 8 FDPOLL=0") == "1"
             assert contract.order("barrier") == "1"
