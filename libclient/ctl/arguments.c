@@ -2,6 +2,7 @@
  * From words on a command line to JSON parameters.
  */
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -123,17 +124,48 @@ const char *argument_rate(const struct argument *argument, const char *text, cJS
 	return set_rate(argument, count, usec, values);
 }
 
-const char *argument_balance(const struct argument *argument, const char *text, cJSON *values)
+static bool is_one_of(const char *text, const char *choices)
 {
-	static const struct {
-		const char *text, *value;
-	} balances[] = {{"round-robin", "roundRobin"}, {"pull", "pull"}};
+	size_t length = strlen(text);
 
-	for (size_t i = 0; i < sizeof(balances) / sizeof(balances[0]); i++) {
-		if (strcmp(balances[i].text, text) == 0)
-			return set(values, argument->member, cJSON_CreateString(balances[i].value));
+	for (const char *choice = choices; *choice; choice += strspn(choice, "|")) {
+		size_t size = strcspn(choice, "|");
+
+		if (size == length && strncmp(choice, text, size) == 0)
+			return true;
+		choice += size;
 	}
-	return "write round-robin or pull";
+	return false;
+}
+
+/* on-failure to onFailure, as the interface writes its values. */
+static void join_words(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++) {
+		if (*text == '-' && text[1])
+			*to++ = (char)toupper((unsigned char)*++text);
+		else
+			*to++ = *text;
+	}
+	*to = 0;
+}
+
+const char *argument_choice(const struct argument *argument, const char *text, cJSON *values)
+{
+	const char *complaint;
+	char *value;
+
+	if (!is_one_of(text, argument->value))
+		return argument->value; /* which says what may be written */
+	value = strdup(text);
+	if (!value)
+		return no_memory;
+	join_words(value);
+	complaint = argument_text(argument, value, values);
+	free(value);
+	return complaint;
 }
 
 const char *argument_path(const struct argument *argument, const char *text, cJSON *values)

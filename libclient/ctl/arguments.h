@@ -31,10 +31,10 @@ argument_parse_fn argument_text;     /* a string */
 argument_parse_fn argument_texts;    /* one more string of an array */
 argument_parse_fn argument_variable; /* the same, K=V */
 argument_parse_fn argument_number;   /* a whole number */
-argument_parse_fn argument_time;     /* microseconds, in member */
-argument_parse_fn argument_rate;     /* N/TIME or off: in member and memberUSec */
-argument_parse_fn argument_balance;  /* round-robin or pull */
-argument_parse_fn argument_path;     /* an absolute path of what may be relative */
+argument_parse_fn argument_choice; /* one of those in value, between '|'; on-failure as onFailure */
+argument_parse_fn argument_time;   /* microseconds, in member */
+argument_parse_fn argument_rate;   /* N/TIME or off: in member and memberUSec */
+argument_parse_fn argument_path;   /* an absolute path of what may be relative */
 
 /* The row of table that words[0] ("--queue", "--queue=8") is a flag of; NULL if there is none. */
 const struct argument *argument_find(const struct argument *table, const char *word);

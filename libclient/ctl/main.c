@@ -76,6 +76,7 @@ static int run(const struct command_line *line)
 	struct session session = {
 		.runtime_directory = reply_text(line->globals, "runtimeDirectory"),
 		.json = reply_member(line->globals, "json") != NULL,
+		.look = terminal_look(reply_text(line->globals, "colour")),
 	};
 	int status;
 

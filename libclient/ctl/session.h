@@ -9,6 +9,8 @@
 
 #include <cjson/cJSON.h>
 
+#include "terminal.h"
+
 /* inkod answers at once, or it has a reason to be looked at. */
 #define SESSION_PATIENCE_USEC UINT64_C(5000000)
 
@@ -18,6 +20,7 @@ struct inko_control;
 struct session {
 	const char *runtime_directory; /* NULL: the default */
 	bool json;
+	struct look look;
 	const struct argument *arguments; /* of the verb, for what is said when it is refused */
 	struct inko_control *control;	  /* NULL until the first call */
 };

@@ -15,41 +15,41 @@
 #include "verbs.h"
 
 static const struct column status_columns[] = {
-	{"NAME", 12, 0},
-	{"STATE", 0, 0},
-	{"PID", 0, 1},
-	{"RESTARTS", 0, 1},
-	{"MESSAGES", 0, 1},
-	{"DETAIL", 12, 0},
+	{"NAME", 12, 0, 6},
+	{"STATE", 0, 0, 5},
+	{"PID", 0, 1, 1},
+	{"RESTARTS", 0, 1, 3},
+	{"MESSAGES", 0, 1, 4},
+	{"DETAIL", 12, 0, 2},
 	{},
 };
 
 static const struct column actor_columns[] = {
-	{"NAME", 12, 0},
-	{"STATE", 0, 0},
-	{"READY", 0, 1},
-	{"RESTARTS", 0, 1},
-	{"MESSAGES", 0, 1},
-	{"COMMAND", 12, 0},
+	{"NAME", 12, 0, 6},
+	{"STATE", 0, 0, 5},
+	{"READY", 0, 1, 4},
+	{"RESTARTS", 0, 1, 2},
+	{"MESSAGES", 0, 1, 3},
+	{"COMMAND", 12, 0, 1},
 	{},
 };
 
 static const struct column listener_columns[] = {
-	{"LISTENER", 12, 0},
-	{"ADDRESS", 12, 0},
-	{"STATE", 0, 0},
-	{"HANDED TO", 10, 0},
-	{"GIVEN TO", 10, 0},
-	{"BALANCE", 0, 0},
-	{"HOLD", 0, 1},
+	{"LISTENER", 12, 0, 7},
+	{"ADDRESS", 12, 0, 4},
+	{"STATE", 0, 0, 6},
+	{"HANDED TO", 10, 0, 5},
+	{"GIVEN TO", 10, 0, 3},
+	{"BALANCE", 0, 0, 1},
+	{"HOLD", 0, 1, 2},
 	{},
 };
 
 static const struct column route_columns[] = {
-	{"LISTENER", 12, 0},
-	{"ADDRESS", 12, 0},
-	{"ACTOR", 10, 0},
-	{"HOW", 0, 0},
+	{"LISTENER", 12, 0, 4},
+	{"ADDRESS", 12, 0, 2},
+	{"ACTOR", 10, 0, 3},
+	{"HOW", 0, 0, 1},
 	{},
 };
 
@@ -236,8 +236,8 @@ static void add_route(struct table *table, const cJSON *route)
 	table_add(table, TONE_PLAIN, "%s", shown_way(reply_shown(route, "how")));
 }
 
-static int print_rows(const cJSON *array, const struct column *columns,
-	void (*add)(struct table *table, const cJSON *object))
+static int print_rows(const struct session *session, const cJSON *array,
+	const struct column *columns, void (*add)(struct table *table, const cJSON *object))
 {
 	struct table *table = table_new(columns);
 	const cJSON *object;
@@ -248,7 +248,7 @@ static int print_rows(const cJSON *array, const struct column *columns,
 	cJSON_ArrayForEach(object, array) {
 		add(table, object);
 	}
-	status = table_print(table);
+	status = table_print(table, &session->look, stdout);
 	table_free(table);
 	return status;
 }
@@ -287,7 +287,8 @@ int run_list(struct session *session, const struct verb *verb, cJSON *parameters
 	cJSON_DeleteItemFromObjectCaseSensitive(parameters, "what");
 	status = session_call(session, list->method, parameters, &reply);
 	if (reply)
-		status = print_rows(reply_member(reply, list->member), list->columns, list->add);
+		status = print_rows(
+			session, reply_member(reply, list->member), list->columns, list->add);
 	cJSON_Delete(reply);
 	return status;
 }
@@ -325,17 +326,17 @@ static void print_processes(const cJSON *reply)
 		printf("There is no keeper: what runs goes on, and the next one is given all.\n\n");
 }
 
-static int print_status(const cJSON *reply)
+static int print_status(const struct session *session, const cJSON *reply)
 {
 	const cJSON *listeners = reply_member(reply, "listeners");
 	int status;
 
 	print_processes(reply);
-	status =
-		print_rows(reply_member(reply, "actors"), status_columns, add_actor_with_instances);
+	status = print_rows(
+		session, reply_member(reply, "actors"), status_columns, add_actor_with_instances);
 	if (status == STATUS_DONE && cJSON_GetArraySize(listeners) > 0) {
 		putchar('\n');
-		status = print_rows(listeners, listener_columns, add_listener);
+		status = print_rows(session, listeners, listener_columns, add_listener);
 	}
 	if (status == STATUS_DONE)
 		print_roll_failures(reply_member(reply, "actors"));
@@ -350,7 +351,7 @@ int run_status(struct session *session, const struct verb *verb, cJSON *paramete
 	(void)verb;
 	status = session_call(session, "GetStatus", parameters, &reply);
 	if (reply)
-		status = print_status(reply);
+		status = print_status(session, reply);
 	cJSON_Delete(reply);
 	return status;
 }

@@ -19,6 +19,8 @@ const struct argument global_arguments[] = {
 			"$XDG_RUNTIME_DIR/inko)"},
 	{"--json", NULL, NULL, "json", argument_switch,
 		.help = "print what the control socket said"},
+	{"--color", NULL, "auto|always|never", "colour", argument_choice,
+		.help = "colours: on a terminal unless NO_COLOR is set (auto), or what is said"},
 	{"--help", "-h", NULL, "help", argument_switch, .help = "say how it is called"},
 	{"--version", NULL, NULL, "version", argument_switch, .help = "say which inkoctl this is"},
 	{},
@@ -108,7 +110,7 @@ static const struct argument listen_arguments[] = {
 		.help = "the actor whose instances get the listener itself"},
 	{"--name", NULL, "NAME", "name", argument_text,
 		.help = "what the listener shall be called (made from the address)"},
-	{"--balance", NULL, "HOW", "balance", argument_balance,
+	{"--balance", NULL, "round-robin|pull", "balance", argument_choice,
 		.help = "round-robin: in turn to who has room; pull: each instance takes the next "
 			"one when it likes (round-robin)"},
 	{"--hold", NULL, "TIME", "holdUSec", argument_time,
