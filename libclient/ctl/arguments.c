@@ -168,6 +168,14 @@ const char *argument_choice(const struct argument *argument, const char *text, c
 	return complaint;
 }
 
+const char *argument_host(const struct argument *argument, const char *text, cJSON *values)
+{
+	/* ssh would take it for an option. */
+	if (!*text || *text == '-')
+		return "write HOST or USER@HOST";
+	return argument_text(argument, text, values);
+}
+
 const char *argument_path(const struct argument *argument, const char *text, cJSON *values)
 {
 	char here[PATH_MAX];

@@ -34,6 +34,7 @@ argument_parse_fn argument_number;   /* a whole number */
 argument_parse_fn argument_choice; /* one of those in value, between '|'; on-failure as onFailure */
 argument_parse_fn argument_time;   /* microseconds, in member */
 argument_parse_fn argument_rate;   /* N/TIME or off: in member and memberUSec */
+argument_parse_fn argument_host;   /* a string that ssh takes for a host */
 argument_parse_fn argument_path;   /* an absolute path of what may be relative */
 
 /* The row of table that words[0] ("--queue", "--queue=8") is a flag of; NULL if there is none. */

@@ -13,7 +13,9 @@
 #include <cjson/cJSON.h>
 
 #include "errors.h"
+#include "printable.h"
 #include "reply.h"
+#include "ssh.h"
 #include "tail.h"
 #include "terminal.h"
 #include "verbs.h"
@@ -143,6 +145,53 @@ static int print_logs(
 	return print_files(session, parameters, reply, following);
 }
 
+/* What any actor may have printed, in front of a terminal. */
+static void pass_on(const char *line, size_t length)
+{
+	bool shown = terminal_is_there();
+	char *clean = shown ? printable_bytes(line, length) : NULL;
+
+	if (shown)
+		fputs(clean ? clean : "?\n", stdout);
+	else
+		fwrite(line, 1, length, stdout);
+	free(clean);
+}
+
+static void pass_on_all(FILE *lines)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t length;
+
+	while (!terminal_is_gone(0) && (length = getline(&line, &size, lines)) > 0) {
+		pass_on(line, length);
+		(void)fflush(stdout);
+	}
+	free(line);
+}
+
+/* Where the files are, which inkoctl there reads and this one only passes on. */
+static int print_from_host(const struct session *session, const char *actor, bool following)
+{
+	const char *words[] = {"logs", actor, following ? "--follow" : NULL, NULL};
+	FILE *lines;
+	pid_t ssh;
+	int fd, r;
+
+	r = ssh_start(session->host, session->runtime_directory, words, &fd, &ssh);
+	if (r < 0)
+		return complain(STATUS_NO_DAEMON, "cannot run ssh: %s", strerror(-r));
+	lines = fdopen(fd, "r");
+	if (lines) {
+		pass_on_all(lines);
+		fclose(lines);
+	} else {
+		close(fd);
+	}
+	return ssh_end(ssh);
+}
+
 int run_logs(struct session *session, const struct verb *verb, cJSON *parameters)
 {
 	bool following = reply_member(parameters, "follow");
@@ -150,6 +199,8 @@ int run_logs(struct session *session, const struct verb *verb, cJSON *parameters
 	int status;
 
 	(void)verb;
+	if (session->host && !session->json)
+		return print_from_host(session, reply_shown(parameters, "actor"), following);
 	cJSON_DeleteItemFromObjectCaseSensitive(parameters, "follow");
 	status = session_call(session, "GetLogs", parameters, &reply);
 	if (reply)

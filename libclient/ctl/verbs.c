@@ -17,6 +17,8 @@ const struct argument global_arguments[] = {
 	{"--runtime-dir", NULL, "DIR", "runtimeDirectory", argument_text,
 		.help = "where inkod runs (INKO_RUNTIME_DIR, else /run/inko for root, else "
 			"$XDG_RUNTIME_DIR/inko)"},
+	{"--host", "-H", "[USER@]HOST", "host", argument_host,
+		.help = "talk to the inkod there, by ssh"},
 	{"--json", NULL, NULL, "json", argument_switch,
 		.help = "print what the control socket said"},
 	{"--color", NULL, "auto|always|never", "colour", argument_choice,
@@ -202,6 +204,8 @@ const struct verb verbs[] = {
 	{"counters", "[NAME]", "how much was accepted, handed over and received, and how fast",
 		counters_arguments, run_counters, NULL, NULL},
 	{"monitor", "", "what happens, until Ctrl-C", no_arguments, run_monitor, NULL, NULL},
+	{"bridge", "", "connect standard input and output to inkod", no_arguments, run_bridge, NULL,
+		NULL},
 	{"help", "[VERB]", "say how a verb is called", help_arguments, run_help, NULL, NULL},
 	{},
 };

@@ -28,6 +28,8 @@ class Terminal:
             start_new_session=True, preexec_fn=self.take)
 
     def take(self):
+        # Which is ignored where the tests were started in the background.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     def resize(self, lines, columns):
