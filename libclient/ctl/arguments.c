@@ -240,8 +240,7 @@ int argument_take_flag(
 	return argument->value && !equals ? 2 : 1;
 }
 
-/* The argument that word is for, NULL if there are too many words. */
-static const struct argument *find_position(
+const struct argument *argument_find_position(
 	const struct argument *table, bool after, const cJSON *values)
 {
 	const struct argument *found = NULL;
@@ -257,7 +256,7 @@ static const struct argument *find_position(
 	return found;
 }
 
-static bool takes_rest(const struct argument *table)
+bool argument_takes_rest(const struct argument *table)
 {
 	for (; table->help; table++) {
 		if (table->rest)
@@ -269,10 +268,10 @@ static bool takes_rest(const struct argument *table)
 int argument_take_word(
 	const struct argument *table, const char *word, bool after, const char *verb, cJSON *values)
 {
-	const struct argument *argument = find_position(table, after, values);
+	const struct argument *argument = argument_find_position(table, after, values);
 	const char *complaint;
 
-	if (!argument && takes_rest(table))
+	if (!argument && argument_takes_rest(table))
 		return complain_usage(verb, "write -- before the program: -- %s", word);
 	if (!argument)
 		return complain_usage(verb, "'%s' is one word too many for %s", word, verb);

@@ -54,5 +54,13 @@ int argument_take_flag(
 int argument_take_word(const struct argument *table, const char *word, bool after, const char *verb,
 	cJSON *values);
 
+/* The row that the next word by position is for, which stands behind "--" or not; NULL if there
+ * are too many words. */
+const struct argument *argument_find_position(
+	const struct argument *table, bool after, const cJSON *values);
+
+/* Does it take what stands behind "--"? */
+bool argument_takes_rest(const struct argument *table);
+
 /* Is there all that is required? */
 int argument_check(const struct argument *table, const char *verb, const cJSON *values);

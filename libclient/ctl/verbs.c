@@ -38,10 +38,10 @@ static const struct argument actor_arguments[] = {
 };
 
 static const struct argument list_arguments[] = {
-	{.value = "WHAT",
+	{.value = "actors|listeners|routes",
 		.member = "what",
 		.parse = argument_text,
-		.help = "actors (the default), listeners or routes"},
+		.help = "what is listed (actors)"},
 	{},
 };
 
@@ -144,7 +144,11 @@ static const struct argument send_arguments[] = {
 };
 
 static const struct argument logs_arguments[] = {
-	ACTOR,
+	{.value = "NAME",
+		.member = "source",
+		.parse = argument_text,
+		.required = true,
+		.help = "the actor, or one of its instances, such as web/0"},
 	{"--follow", "-f", NULL, "follow", argument_switch,
 		.help = "go on with what is written, until Ctrl-C"},
 	{},
@@ -155,6 +159,19 @@ static const struct argument counters_arguments[] = {
 		.member = "actor",
 		.parse = argument_text,
 		.help = "only this actor, and what leads to it"},
+	{},
+};
+
+static const struct argument completion_arguments[] = {
+	{.value = "bash|zsh|fish",
+		.member = "shell",
+		.parse = argument_choice,
+		.help = "print its script"},
+	{.value = "WORD...",
+		.member = "words",
+		.parse = argument_texts,
+		.rest = true,
+		.help = "print what the last word may be, behind those before it"},
 	{},
 };
 
@@ -197,13 +214,15 @@ const struct verb verbs[] = {
 		print_closed},
 	{"send", "MAILBOX [TEXT]", "put a message into a mailbox", send_arguments, run_send, "Send",
 		print_sent},
-	{"logs", "NAME [-f]", "what an actor's instances have printed", logs_arguments, run_logs,
-		NULL, NULL},
+	{"logs", "NAME [-f]", "what an actor or one of its instances has printed", logs_arguments,
+		run_logs, NULL, NULL},
 	{"upgrade", "", "replace inkod by the installed build, under what runs", no_arguments,
 		run_upgrade, "Upgrade", NULL},
 	{"counters", "[NAME]", "how much was accepted, handed over and received, and how fast",
 		counters_arguments, run_counters, NULL, NULL},
 	{"monitor", "", "what happens, until Ctrl-C", no_arguments, run_monitor, NULL, NULL},
+	{"completion", "bash|zsh|fish | -- WORD...", "print the completion of a shell",
+		completion_arguments, run_completion, NULL, NULL},
 	{"bridge", "", "connect standard input and output to inkod", no_arguments, run_bridge, NULL,
 		NULL},
 	{"help", "[VERB]", "say how a verb is called", help_arguments, run_help, NULL, NULL},

@@ -35,6 +35,7 @@ int verb_call(struct session *session, const struct verb *verb, cJSON *parameter
 void help_print(const struct verb *verb);
 
 int run_bridge(struct session *session, const struct verb *verb, cJSON *parameters);
+int run_completion(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_counters(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_help(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_list(struct session *session, const struct verb *verb, cJSON *parameters);

@@ -17,7 +17,7 @@ from harness import DEADLINE
 class Terminal:
     """The program gets the terminal as its controlling one, as a shell gives it."""
 
-    def __init__(self, command, environment, lines=24, columns=80):
+    def __init__(self, command, environment, lines=24, columns=80, cwd=None):
         self.screen, self.terminal = pty.openpty()
         self.resize(lines, columns)
         self.attributes = termios.tcgetattr(self.terminal)
@@ -25,7 +25,7 @@ class Terminal:
         self.process = subprocess.Popen(
             [str(word) for word in command], env={"TERM": "xterm", **environment},
             stdin=self.terminal, stdout=self.terminal, stderr=self.terminal,
-            start_new_session=True, preexec_fn=self.take)
+            cwd=cwd, start_new_session=True, preexec_fn=self.take)
 
     def take(self):
         # Which is ignored where the tests were started in the background.
