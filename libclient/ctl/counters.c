@@ -44,19 +44,9 @@ static void add_number(struct table *table, const cJSON *object, const char *mem
 	table_add(table, TONE_PLAIN, "%" PRId64, reply_number(object, member));
 }
 
-/* At most so long: as far as a person reads it. */
 static void add_time(struct table *table, const cJSON *object, const char *member)
 {
-	int64_t usec = reply_number(object, member);
-
-	if (!reply_member(object, member))
-		table_add(table, TONE_PLAIN, "-");
-	else if (usec < 1000)
-		table_add(table, TONE_PLAIN, "%" PRId64 "us", usec);
-	else if (usec < 1000000)
-		table_add(table, TONE_PLAIN, "%.1fms", (double)usec / 1000);
-	else
-		table_add(table, TONE_PLAIN, "%.1fs", (double)usec / 1000000);
+	table_add_time(table, reply_member(object, member) ? reply_number(object, member) : -1);
 }
 
 static void add_work(struct table *table, const char *name, const cJSON *object)

@@ -245,7 +245,8 @@ int session_ask(
 	if (!session->control)
 		r = session_connect(session);
 	if (r == 0)
-		r = inko_control_set_timeout(session->control, SESSION_PATIENCE_USEC);
+		r = inko_control_set_timeout(
+			session->control, session->patience_usec ?: SESSION_PATIENCE_USEC);
 	if (r < 0) {
 		(void)session_close(session);
 		return r;

@@ -22,6 +22,7 @@ struct session {
 	const char *host;	       /* that it runs on, by way of ssh; NULL: this one */
 	const char *runtime_directory; /* NULL: the default */
 	bool json;
+	uint64_t patience_usec; /* of session_ask; 0: five seconds */
 	struct look look;
 	const struct argument *arguments; /* of the verb, for what is said when it is refused */
 	struct inko_control *control;	  /* NULL until the first call */
@@ -58,7 +59,7 @@ int session_begin(
 int session_print_json(const char *error, const char *parameters);
 
 /* Calls method again while following something: nothing is printed, and a connection that broke
- * is made anew. As inko_control_call, and -ETIMEDOUT after five seconds; *ret_reply is set on
+ * is made anew. As inko_control_call, and -ETIMEDOUT after patience_usec; *ret_reply is set on
  * success only. */
 int session_ask(
 	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply);

@@ -53,35 +53,10 @@ static const struct column route_columns[] = {
 	{},
 };
 
-/* The states of actors, instances and listeners that are more than a step on the way. */
-static const struct {
-	const char *state;
-	enum tone tone;
-} tones[] = {
-	{"ready", TONE_GOOD},
-	{"open", TONE_GOOD},
-	{"stopped", TONE_PLAIN},
-	{"failed", TONE_BAD},
-	{"refusing", TONE_BAD},
-	{"paused", TONE_PLAIN},
-};
-
 /* The enum values of the interface as they are written on the command line. */
 static const char *shown_way(const char *way)
 {
 	return strcmp(way, "roundRobin") == 0 ? "round-robin" : way;
-}
-
-static void add_state(struct table *table, const cJSON *object)
-{
-	const char *state = reply_shown(object, "state");
-	enum tone tone = TONE_BUSY;
-
-	for (size_t i = 0; i < sizeof(tones) / sizeof(tones[0]); i++) {
-		if (strcmp(tones[i].state, state) == 0)
-			tone = tones[i].tone;
-	}
-	table_add(table, tone, "%s", state);
 }
 
 static void add_number(struct table *table, int64_t number)
@@ -173,7 +148,7 @@ static void add_instance(struct table *table, const cJSON *instance, bool with_g
 	int64_t pid = reply_number(instance, "pid");
 
 	table_add(table, TONE_PLAIN, "  %s", reply_shown(instance, "name"));
-	add_state(table, instance);
+	table_add_state(table, reply_shown(instance, "state"));
 	if (pid > 0)
 		add_number(table, pid);
 	else
@@ -189,7 +164,7 @@ static void add_actor_with_instances(struct table *table, const cJSON *actor)
 	const cJSON *instance;
 
 	table_add(table, TONE_PLAIN, "%s", reply_shown(actor, "name"));
-	add_state(table, actor);
+	table_add_state(table, reply_shown(actor, "state"));
 	table_add(table, TONE_PLAIN, "-");
 	add_number(table, reply_number(actor, "restarts"));
 	add_number(table, sum(actor, "messages"));
@@ -202,7 +177,7 @@ static void add_actor_with_instances(struct table *table, const cJSON *actor)
 static void add_actor(struct table *table, const cJSON *actor)
 {
 	table_add(table, TONE_PLAIN, "%s", reply_shown(actor, "name"));
-	add_state(table, actor);
+	table_add_state(table, reply_shown(actor, "state"));
 	table_add(table, TONE_PLAIN, "%d/%d", reply_count_ready(actor),
 		cJSON_GetArraySize(reply_member(actor, "instances")) - reply_count_retiring(actor));
 	add_number(table, reply_number(actor, "restarts"));
@@ -219,7 +194,7 @@ static void add_listener(struct table *table, const cJSON *listener)
 	reply_format_address(listener, address);
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "name"));
 	table_add(table, TONE_PLAIN, "%s", address);
-	add_state(table, listener);
+	table_add_state(table, reply_shown(listener, "state"));
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "to"));
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "give"));
 	/* Who holds the listener itself accepts as it likes. */

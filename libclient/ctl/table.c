@@ -3,10 +3,12 @@
  * first, then whole columns are left out, so that a row is always one line.
  */
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "errors.h"
 #include "printable.h"
@@ -14,6 +16,19 @@
 
 #define GAP 2
 #define COLUMNS_MAX 8
+
+/* The states of actors, instances and listeners that are more than a step on the way. */
+static const struct {
+	const char *state;
+	enum tone tone;
+} tones[] = {
+	{"ready", TONE_GOOD},
+	{"open", TONE_GOOD},
+	{"stopped", TONE_PLAIN},
+	{"failed", TONE_BAD},
+	{"refusing", TONE_BAD},
+	{"paused", TONE_PLAIN},
+};
 
 struct cell {
 	char *text;
@@ -87,6 +102,29 @@ void table_add(struct table *table, enum tone tone, const char *format, ...)
 	}
 	table->cells = cells;
 	cells[table->n_cells++] = (struct cell){.text = line, .tone = tone};
+}
+
+void table_add_state(struct table *table, const char *state)
+{
+	enum tone tone = TONE_BUSY;
+
+	for (size_t i = 0; i < sizeof(tones) / sizeof(tones[0]); i++) {
+		if (strcmp(tones[i].state, state) == 0)
+			tone = tones[i].tone;
+	}
+	table_add(table, tone, "%s", state);
+}
+
+void table_add_time(struct table *table, int64_t usec)
+{
+	if (usec < 0)
+		table_add(table, TONE_PLAIN, "-");
+	else if (usec < 1000)
+		table_add(table, TONE_PLAIN, "%" PRId64 "us", usec);
+	else if (usec < 1000000)
+		table_add(table, TONE_PLAIN, "%.1fms", (double)usec / 1000);
+	else
+		table_add(table, TONE_PLAIN, "%.1fs", (double)usec / 1000000);
 }
 
 static void measure(const struct table *table, struct layout *layout)

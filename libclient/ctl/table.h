@@ -5,6 +5,7 @@
  */
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "terminal.h"
@@ -29,6 +30,12 @@ struct table *table_free(struct table *table);
 /* Adds the next cell, row by row. */
 void table_add(struct table *table, enum tone tone, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The same of a state of an actor, an instance or a listener. */
+void table_add_state(struct table *table, const char *state);
+
+/* The same of a time as far as a person reads it; less than 0: there is none. */
+void table_add_time(struct table *table, int64_t usec);
 
 /* Prints titles and rows on output, which looks as look says. STATUS_DONE, or STATUS_REFUSED (with
  * a complaint) when there was no memory for all of it. */

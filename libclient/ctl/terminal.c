@@ -25,6 +25,14 @@ static unsigned int find_width(void)
 	return value > 0 && value <= 10000 ? value : size.ws_col;
 }
 
+unsigned int terminal_columns(void)
+{
+	struct winsize size = {};
+
+	(void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+	return size.ws_col;
+}
+
 bool terminal_is_there(void)
 {
 	return isatty(STDOUT_FILENO);

@@ -17,6 +17,9 @@ struct look {
  * set. */
 struct look terminal_look(const char *when);
 
+/* How many columns it has now, whatever COLUMNS says: it may be resized. */
+unsigned int terminal_columns(void);
+
 /* Is it one? What programs printed may drive it (see printable.h). */
 bool terminal_is_there(void);
 

@@ -162,6 +162,19 @@ static const struct argument counters_arguments[] = {
 	{},
 };
 
+static const struct argument top_arguments[] = {
+	{.value = "NAME",
+		.member = "actor",
+		.parse = argument_text,
+		.help = "only this actor, and what leads to it"},
+	{"--delay", "-d", "TIME", "delayUSec", argument_time,
+		.help = "how long a round takes (1s)"},
+	{"--rounds", "-n", "N", "rounds", argument_number, .help = "end after so many"},
+	{"--batch", "-b", NULL, "batch", argument_switch,
+		.help = "print round after round, as where there is no terminal"},
+	{},
+};
+
 static const struct argument completion_arguments[] = {
 	{.value = "bash|zsh|fish",
 		.member = "shell",
@@ -220,6 +233,8 @@ const struct verb verbs[] = {
 		run_upgrade, "Upgrade", NULL},
 	{"counters", "[NAME]", "how much was accepted, handed over and received, and how fast",
 		counters_arguments, run_counters, NULL, NULL},
+	{"top", "[NAME] [-b] [-n N] [-d TIME]", "a live view of what is busy; q quits",
+		top_arguments, run_top, NULL, NULL},
 	{"monitor", "", "what happens, until Ctrl-C", no_arguments, run_monitor, NULL, NULL},
 	{"completion", "bash|zsh|fish | -- WORD...", "print the completion of a shell",
 		completion_arguments, run_completion, NULL, NULL},

@@ -45,6 +45,7 @@ int run_monitor(struct session *session, const struct verb *verb, cJSON *paramet
 int run_restart(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_send(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_spawn(struct session *session, const struct verb *verb, cJSON *parameters);
+int run_top(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_upgrade(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_status(struct session *session, const struct verb *verb, cJSON *parameters);
 
