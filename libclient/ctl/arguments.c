@@ -166,7 +166,7 @@ const char *argument_choice(const struct argument *argument, const char *text, c
 	char *value;
 
 	if (!is_one_of(text, argument->value))
-		return "it is none of the choices";
+		return argument->value; /* which says what may be written */
 	value = strdup(text);
 	if (!value)
 		return no_memory;
@@ -174,6 +174,14 @@ const char *argument_choice(const struct argument *argument, const char *text, c
 	complaint = argument_text(argument, value, values);
 	free(value);
 	return complaint;
+}
+
+const char *argument_host(const struct argument *argument, const char *text, cJSON *values)
+{
+	/* ssh would take it for an option. */
+	if (!*text || *text == '-')
+		return "write HOST or USER@HOST";
+	return argument_text(argument, text, values);
 }
 
 const char *argument_path(const struct argument *argument, const char *text, cJSON *values)
@@ -240,8 +248,7 @@ int argument_take_flag(
 	return argument->value && !equals ? 2 : 1;
 }
 
-/* The argument that word is for, NULL if there are too many words. */
-static const struct argument *find_position(
+const struct argument *argument_find_position(
 	const struct argument *table, bool after, const cJSON *values)
 {
 	const struct argument *found = NULL;
@@ -257,7 +264,7 @@ static const struct argument *find_position(
 	return found;
 }
 
-static bool takes_rest(const struct argument *table)
+bool argument_takes_rest(const struct argument *table)
 {
 	for (; table->help; table++) {
 		if (table->rest)
@@ -269,10 +276,10 @@ static bool takes_rest(const struct argument *table)
 int argument_take_word(
 	const struct argument *table, const char *word, bool after, const char *verb, cJSON *values)
 {
-	const struct argument *argument = find_position(table, after, values);
+	const struct argument *argument = argument_find_position(table, after, values);
 	const char *complaint;
 
-	if (!argument && takes_rest(table))
+	if (!argument && argument_takes_rest(table))
 		return complain_usage(verb, "write -- before the program: -- %s", word);
 	if (!argument)
 		return complain_usage(verb, "'%s' is one word too many for %s", word, verb);

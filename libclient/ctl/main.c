@@ -80,8 +80,10 @@ static int parse(struct command_line *line, char *const *words)
 static int run(const struct command_line *line)
 {
 	struct session session = {
+		.host = reply_text(line->globals, "host"),
 		.runtime_directory = reply_text(line->globals, "runtimeDirectory"),
 		.json = reply_member(line->globals, "json") != NULL,
+		.look = terminal_look(reply_text(line->globals, "colour")),
 	};
 	int status;
 
@@ -97,7 +99,7 @@ static int run(const struct command_line *line)
 	status = argument_check(line->arguments, verb_name(line), line->parameters);
 	if (status == STATUS_DONE)
 		status = line->verb->run(&session, line->verb, line->parameters);
-	session_done(&session);
+	(void)session_close(&session);
 	return status;
 }
 

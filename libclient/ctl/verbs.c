@@ -18,8 +18,12 @@ const struct argument global_arguments[] = {
 	{"--runtime-dir", NULL, "DIR", "runtimeDirectory", argument_text,
 		.help = "where inkod runs (INKO_RUNTIME_DIR, else /run/inko for root, else "
 			"$XDG_RUNTIME_DIR/inko)"},
+	{"--host", "-H", "[USER@]HOST", "host", argument_host,
+		.help = "talk to the inkod there, by ssh"},
 	{"--json", NULL, NULL, "json", argument_switch,
 		.help = "print what the control socket said"},
+	{"--color", NULL, "auto|always|never", "colour", argument_choice,
+		.help = "colours: on a terminal unless NO_COLOR is set (auto), or what is said"},
 	{"--help", "-h", NULL, "help", argument_switch, .help = "say how it is called"},
 	{"--version", NULL, NULL, "version", argument_switch, .help = "say which inkoctl this is"},
 	{},
@@ -35,10 +39,10 @@ static const struct argument actor_arguments[] = {
 };
 
 static const struct argument list_arguments[] = {
-	{.value = "WHAT",
+	{.value = "actors|listeners|routes",
 		.member = "what",
 		.parse = argument_text,
-		.help = "actors (the default), listeners or routes"},
+		.help = "what is listed (actors)"},
 	{},
 };
 
@@ -107,7 +111,11 @@ static const struct argument send_arguments[] = {
 };
 
 static const struct argument logs_arguments[] = {
-	ACTOR,
+	{.value = "NAME",
+		.member = "source",
+		.parse = argument_text,
+		.required = true,
+		.help = "the actor, or one of its instances, such as web/0"},
 	{"--follow", "-f", NULL, "follow", argument_switch,
 		.help = "go on with what is written, until Ctrl-C"},
 	{},
@@ -118,6 +126,32 @@ static const struct argument counters_arguments[] = {
 		.member = "actor",
 		.parse = argument_text,
 		.help = "only this actor, and what leads to it"},
+	{},
+};
+
+static const struct argument top_arguments[] = {
+	{.value = "NAME",
+		.member = "actor",
+		.parse = argument_text,
+		.help = "only this actor, and what leads to it"},
+	{"--delay", "-d", "TIME", "delayUSec", argument_time,
+		.help = "how long a round takes (1s)"},
+	{"--rounds", "-n", "N", "rounds", argument_number, .help = "end after so many"},
+	{"--batch", "-b", NULL, "batch", argument_switch,
+		.help = "print round after round, as where there is no terminal"},
+	{},
+};
+
+static const struct argument completion_arguments[] = {
+	{.value = "bash|zsh|fish",
+		.member = "shell",
+		.parse = argument_choice,
+		.help = "print its script"},
+	{.value = "WORD...",
+		.member = "words",
+		.parse = argument_texts,
+		.rest = true,
+		.help = "print what the last word may be, behind those before it"},
 	{},
 };
 
@@ -159,13 +193,19 @@ const struct verb verbs[] = {
 		print_closed},
 	{"send", "MAILBOX [TEXT]", "put a message into a mailbox", send_arguments, run_send, "Send",
 		print_sent},
-	{"logs", "NAME [-f]", "what an actor's instances have printed", logs_arguments, run_logs,
-		NULL, NULL},
+	{"logs", "NAME [-f]", "what an actor or one of its instances has printed", logs_arguments,
+		run_logs, NULL, NULL},
 	{"upgrade", "", "replace inkod by the installed build, under what runs", no_arguments,
 		run_upgrade, "Upgrade", NULL},
 	{"counters", "[NAME]", "how much was accepted, handed over and received, and how fast",
 		counters_arguments, run_counters, NULL, NULL},
+	{"top", "[NAME] [-b] [-n N] [-d TIME]", "a live view of what is busy; q quits",
+		top_arguments, run_top, NULL, NULL},
 	{"monitor", "", "what happens, until Ctrl-C", no_arguments, run_monitor, NULL, NULL},
+	{"completion", "bash|zsh|fish | -- WORD...", "print the completion of a shell",
+		completion_arguments, run_completion, NULL, NULL},
+	{"bridge", "", "connect standard input and output to inkod", no_arguments, run_bridge, NULL,
+		NULL},
 	{"help", "[VERB]", "say how a verb is called", help_arguments, run_help, NULL, NULL},
 	{},
 };

@@ -41,6 +41,8 @@ int help_print(const struct verb *verb);
 /* What spawn takes: what the library knows of a spec. To be freed; NULL without memory. */
 struct argument *spawn_arguments_new(void);
 
+int run_bridge(struct session *session, const struct verb *verb, cJSON *parameters);
+int run_completion(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_counters(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_help(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_list(struct session *session, const struct verb *verb, cJSON *parameters);
@@ -50,6 +52,7 @@ int run_monitor(struct session *session, const struct verb *verb, cJSON *paramet
 int run_restart(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_send(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_spawn(struct session *session, const struct verb *verb, cJSON *parameters);
+int run_top(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_upgrade(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_status(struct session *session, const struct verb *verb, cJSON *parameters);
 

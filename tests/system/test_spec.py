@@ -238,7 +238,7 @@ def test_unknown_fields_and_types(inko, spec, parameter):
 
 
 @pytest.mark.parametrize("flags, words", [
-    (("--restart", "sometimes"), "none of the choices"), (("--no-new-privileges", "1"), "yes or no"),
+    (("--restart", "sometimes"), "always|on-failure|never"), (("--no-new-privileges", "1"), "yes or no"),
     (("--nice", "low"), "whole number"), (("--watchdog", "soon"), "500ms")])
 def test_flags_are_checked(inko, flags, words):
     result = inko.ctl("spawn", "a", *flags, "--", HELLO, check=False)

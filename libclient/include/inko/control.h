@@ -20,6 +20,13 @@ int inko_control_directory(const char *runtime_directory, char **ret_directory);
 /* Connects to the inkod of runtime_directory; NULL is INKO_RUNTIME_DIR, else /run/inko for root,
  * else $XDG_RUNTIME_DIR/inko. -ENOENT or -ECONNREFUSED when no inkod runs there. */
 int inko_control_connect(const char *runtime_directory, struct inko_control **ret_control);
+/* Makes a control client of a stream socket that leads to an inkod in another way, such as the
+ * standard input and output of 'inkoctl bridge' on another host. *take_fd is taken on success and
+ * set to -1. -ENOTSOCK, -EPROTOTYPE when the kernel says that it is none. */
+int inko_control_adopt(int *take_fd, struct inko_control **ret_control);
+/* Gives the connection up to the caller and frees take_control. -ENOTCONN when there was an error
+ * in it, and it is of no use. */
+int inko_control_release(struct inko_control *take_control);
 /* How long each of the following calls may wait for inkod; 0, the default: for ever. A call that
  * waited so long is -ETIMEDOUT, and the connection is of no more use. */
 int inko_control_set_timeout(struct inko_control *control, uint64_t timeout_usec);
