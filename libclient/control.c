@@ -101,11 +101,21 @@ static int connect_to(const char *path, int *ret_fd)
 	return 0;
 }
 
+static int make(int *take_fd, struct inko_control **ret_control)
+{
+	struct inko_control *control = calloc(1, sizeof(*control));
+
+	if (!control)
+		return -ENOMEM;
+	control->fd = descriptor_take(take_fd);
+	*ret_control = control;
+	return 0;
+}
+
 int inko_control_connect(const char *option, struct inko_control **ret_control)
 {
 	char directory[PATH_MAX], path[PATH_MAX];
 	_cleanup_close_ int fd = -1;
-	struct inko_control *control;
 	int r;
 
 	r = runtime_directory(option, directory);
@@ -113,14 +123,25 @@ int inko_control_connect(const char *option, struct inko_control **ret_control)
 		r = runtime_path(directory, RUNTIME_CONTROL, path);
 	if (r >= 0)
 		r = connect_to(path, &fd);
-	if (r < 0)
-		return r;
-	control = calloc(1, sizeof(*control));
-	if (!control)
-		return -ENOMEM;
-	control->fd = descriptor_take(&fd);
-	*ret_control = control;
-	return 0;
+	return r < 0 ? r : make(&fd, ret_control);
+}
+
+int inko_control_adopt(int *take_fd, struct inko_control **ret_control)
+{
+	socklen_t size = sizeof(int);
+	int type;
+
+	if (getsockopt(*take_fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0)
+		return -errno;
+	return type == SOCK_STREAM ? make(take_fd, ret_control) : -EPROTOTYPE;
+}
+
+int inko_control_release(struct inko_control *take_control)
+{
+	int fd = descriptor_take(&take_control->fd);
+
+	inko_control_close(take_control);
+	return fd < 0 ? -ENOTCONN : fd;
 }
 
 struct inko_control *inko_control_close(struct inko_control *control)

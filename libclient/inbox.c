@@ -21,9 +21,8 @@
 #include "proto/counters.h"
 #include "proto/descriptor.h"
 #include "proto/lane.h"
+#include "proto/limits.h"
 #include "proto/name.h"
-
-#define CONCURRENCY_DEFAULT 256
 
 /* Of one lane's messages so many are received before the next lane has its turn. */
 #define LANE_BUDGET 16
@@ -590,9 +589,19 @@ static int inbox_add_all_inherited(struct inbox *inbox, struct inherited *inheri
 	return inbox->supervisor ? 0 : -ENOENT;
 }
 
+/* What the actor's spec says, as inkod passes it on. */
+static unsigned int read_concurrency(void)
+{
+	const char *text = getenv("INKO_CONCURRENCY");
+	unsigned long connections = text ? strtoul(text, NULL, 10) : 0;
+
+	return connections > 0 && connections <= LIMIT_CONCURRENCY ? (unsigned int)connections
+								   : LIMIT_CONCURRENCY_DEFAULT;
+}
+
 static int inbox_init(struct inbox *inbox)
 {
-	*inbox = (struct inbox){.epoll_fd = -1, .concurrency = CONCURRENCY_DEFAULT};
+	*inbox = (struct inbox){.epoll_fd = -1, .concurrency = read_concurrency()};
 	inbox->service = service_new(inbox_resume, inbox);
 	if (!inbox->service)
 		return -ENOMEM;

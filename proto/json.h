@@ -39,21 +39,22 @@ struct json_field {
 	enum json_type type;
 	size_t offset;
 	bool required;
-	int64_t min, max; /* of integers */
+	int64_t min, max;  /* of integers */
+	const void *about; /* what the table's owner says of it besides, or NULL */
 };
 
 /* Rows of a table, which JSON_FIELDS_END closes. */
 #define JSON_FIELD(owner, name, type, member, required)                                            \
 	{                                                                                          \
-		name, type, offsetof(struct owner, member), required, 0, 0                         \
+		name, type, offsetof(struct owner, member), required, 0, 0, NULL                   \
 	}
 #define JSON_FIELD_INTEGER(owner, name, member, required, min, max)                                \
 	{                                                                                          \
-		name, JSON_INTEGER, offsetof(struct owner, member), required, min, max             \
+		name, JSON_INTEGER, offsetof(struct owner, member), required, min, max, NULL       \
 	}
 #define JSON_FIELDS_END                                                                            \
 	{                                                                                          \
-		NULL, JSON_STRING, 0, false, 0, 0                                                  \
+		NULL, JSON_STRING, 0, false, 0, 0, NULL                                            \
 	}
 
 /* The largest whole number that every JSON reader keeps. */
@@ -79,3 +80,9 @@ void json_release(const struct json_field *fields, void *from);
 
 /* Frees a NULL-terminated array of strings. Returns NULL. */
 char **json_strings_free(char **strings);
+
+static inline void json_strings_free_pointer(char ***strings)
+{
+	*strings = json_strings_free(*strings);
+}
+#define _cleanup_strings_ __attribute__((cleanup(json_strings_free_pointer)))

@@ -23,6 +23,9 @@
 /* A name is a file name, an fd name (no ':', sd_listen_fds_with_names(3)) and an envelope field. */
 #define LIMIT_NAME_CHARS 63
 #define LIMIT_INSTANCES 1000
+/* Connections that one process serves at once: each is a descriptor of it, and lost if it dies. */
+#define LIMIT_CONCURRENCY_DEFAULT 256
+#define LIMIT_CONCURRENCY (1 << 20)
 
 /* One control frame in, and what a client may leave unread (CONTROL.md's numbers). */
 #define LIMIT_FRAME_BYTES (1u << 20)

@@ -19,6 +19,7 @@
 #include <inko/inko.h>
 
 #include "feeder.h"
+#include "sandbox.h"
 
 /* One a socket: what systemd opens anew stands beside the former one of its name until all that
  * waited there was accepted. */
@@ -219,22 +220,22 @@ static int open_listener(
 }
 
 /* Whoever asked for it may want the address again. */
-static void confirm_closed(const char *name)
+static void confirm_closed(const struct feeder *feeder, const char *name)
 {
 	char line[FEEDER_NAME_BYTES + 16];
 
 	(void)snprintf(line, sizeof(line), "X_INKO_CLOSED=%s", name);
-	(void)inko_actor_notify(line);
+	feeder_notify(feeder, line);
 }
 
 /* turn says which of several pauses it is, and comes back with the answer. */
-static void confirm_paused(const char *name, const cJSON *turn)
+static void confirm_paused(const struct feeder *feeder, const char *name, const cJSON *turn)
 {
 	char line[FEEDER_NAME_BYTES + 48];
 
 	(void)snprintf(
 		line, sizeof(line), "X_INKO_PAUSED=%s %.0f", name, cJSON_GetNumberValue(turn));
-	(void)inko_actor_notify(line);
+	feeder_notify(feeder, line);
 }
 
 /* A former socket has nobody left that waits there. */
@@ -243,11 +244,10 @@ static void on_over(struct feeder *feeder, struct feed *feed)
 	struct listener *listener = (struct listener *)feed;
 	char line[FEEDER_NAME_BYTES + 48];
 
-	(void)feeder;
 	(void)snprintf(line, sizeof(line), "X_INKO_DRAINED=%s %ju", listener->name,
 		(uintmax_t)listener->socket);
 	listener_free(listener);
-	(void)inko_actor_notify(line);
+	feeder_notify(feeder, line);
 }
 
 static void set_refusing(struct listener *listener, bool refusing)
@@ -307,10 +307,10 @@ static int on_news(struct feeder *feeder, struct inko_message *message)
 	if (is_listener)
 		obey_all(feeder, name, news);
 	if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(news, "pause")))
-		confirm_paused(name, cJSON_GetObjectItemCaseSensitive(news, "turn"));
+		confirm_paused(feeder, name, cJSON_GetObjectItemCaseSensitive(news, "turn"));
 	if (closes) {
 		forget_counts(feeder, name);
-		confirm_closed(name);
+		confirm_closed(feeder, name);
 	}
 	cJSON_Delete(news);
 	return r;
@@ -335,6 +335,10 @@ int main(void)
 	/* Woken for each connection it would push aside whoever is at work, to hand over one; what
 	 * comes while they finish is handed over at once. */
 	(void)sched_setscheduler(0, SCHED_BATCH, &(const struct sched_param){0});
+	r = sandbox_enter();
+	if (r < 0 && r != -EOPNOTSUPP)
+		(void)fprintf(stderr, "inko-acceptor: runs without a filter of system calls: %s\n",
+			strerror(-r));
 	feeder_run(&feeder);
 	return EXIT_SUCCESS;
 }

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -6,7 +7,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "feeder.h"
@@ -20,6 +23,7 @@
 #define NEWS_BUDGET 64
 /* Of a feed that is to end. That there is nothing left has to be seen, as nobody tells it. */
 #define ENDING_BUDGET 256
+#define NOTIFY_WAIT_MSEC 1000
 
 static int watch(struct feeder *feeder, int fd, struct feeder_source *source)
 {
@@ -286,6 +290,36 @@ static int open_signal(struct feeder *feeder)
 	return feeder->signal_fd < 0 ? -errno : watch(feeder, feeder->signal_fd, &feeder->signal);
 }
 
+/* Before whoever has it may make no more sockets. It stays the same over all lives of inkod. */
+static int open_notify(struct feeder *feeder)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	feeder->notify_fd = -1;
+	if (!path || !*path)
+		return 0;
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	(void)strcpy(address.sun_path, path);
+	feeder->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (feeder->notify_fd < 0 ||
+		connect(feeder->notify_fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	return 0;
+}
+
+void feeder_notify(const struct feeder *feeder, const char *line)
+{
+	struct pollfd room = {.fd = feeder->notify_fd, .events = POLLOUT};
+	size_t size = strlen(line);
+
+	if (feeder->notify_fd < 0 || send(room.fd, line, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return;
+	if (errno == EAGAIN && poll(&room, 1, NOTIFY_WAIT_MSEC) == 1)
+		(void)send(room.fd, line, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 int feeder_init(struct feeder *feeder, const struct feeder_type *type)
 {
 	int r;
@@ -301,6 +335,8 @@ int feeder_init(struct feeder *feeder, const struct feeder_type *type)
 		r = watch(feeder, inko_mailbox_get_fd(feeder->own), &feeder->news);
 	if (r == 0)
 		r = open_signal(feeder);
+	if (r == 0)
+		r = open_notify(feeder);
 	return r < 0 ? r : watch(feeder, feeder->timer_fd, &feeder->timer);
 }
 
@@ -319,7 +355,7 @@ void feeder_run(struct feeder *feeder)
 {
 	struct epoll_event events[EVENTS];
 
-	(void)inko_actor_ready();
+	feeder_notify(feeder, "READY=1");
 	while (!feeder->is_stopped) {
 		int n = epoll_wait(feeder->epoll_fd, events, EVENTS, -1);
 

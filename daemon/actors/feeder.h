@@ -73,6 +73,7 @@ struct feeder {
 	const struct feeder_type *type;
 	struct feeder_source news, timer, signal;
 	int epoll_fd, timer_fd, signal_fd;
+	int notify_fd; /* -1 where there is nobody to tell */
 	struct inko_mailbox *own;
 	struct inko_message *again; /* news that come again */
 	LIST_HEAD(, feeder_target) targets;
@@ -87,6 +88,9 @@ bool feeder_is_shortage(int error);
 /* Opens this actor's mailbox; call it before other descriptors are opened. From then on SIGTERM
  * ends feeder_run, in this and all threads that are started later. */
 int feeder_init(struct feeder *feeder, const struct feeder_type *type);
+/* Tells inkod, as inko_actor_notify does, by a socket that is open since feeder_init. What it does
+ * not take within a second is not said. */
+void feeder_notify(const struct feeder *feeder, const char *line);
 /* Says that the actor is ready and feeds until inkod wants it to end. */
 void feeder_run(struct feeder *feeder);
 

@@ -22,6 +22,8 @@
 #define SYSTEM_DIRECTORY "/run/inko"
 #define SYSTEM_MODE 0755
 #define PRIVATE_MODE 0700
+/* Of root's elsewhere: actors of other users pass through to their sockets, and list nothing. */
+#define PASSING_MODE 0711
 
 static int choose(struct directory *directory, const char *option)
 {
@@ -42,8 +44,10 @@ static int choose(struct directory *directory, const char *option)
 
 static int make(const char *path)
 {
-	mode_t mode = strcmp(path, SYSTEM_DIRECTORY) == 0 ? SYSTEM_MODE : PRIVATE_MODE;
+	mode_t mode = geteuid() == 0 ? PASSING_MODE : PRIVATE_MODE;
 
+	if (strcmp(path, SYSTEM_DIRECTORY) == 0)
+		mode = SYSTEM_MODE;
 	if (mkdir(path, mode) < 0) {
 		if (errno == EEXIST)
 			return 0;

@@ -315,6 +315,7 @@ struct actor *actor_free(struct actor *actor)
 
 	say_state(actor, "removed");
 	builtin_close_endpoint(actor);
+	listener_close_owned(actor->supervisor, actor->spec.name);
 	while (!TAILQ_EMPTY(&actor->instances))
 		instance_free(TAILQ_FIRST(&actor->instances));
 	routing_refuse(actor);
@@ -328,15 +329,13 @@ int actor_adopt(struct supervisor *supervisor, struct keep_message *message)
 {
 	/* Of a supervisor that did not say whether. */
 	struct held_actor held = {.generation = 1, .has_endpoint = true};
-	const char *field;
-	enum json_problem problem;
 	struct actor *actor = NULL;
 	int r = holding_decode(message, fields, 0, &held);
 
 	if (r == 0)
 		r = make(supervisor, &actor);
 	if (r == 0)
-		r = json_decode(held.spec, spec_fields, &actor->spec, &field, &problem);
+		r = spec_decode_held(held.spec, &actor->spec);
 	if (r == 0) {
 		actor->is_builtin = held.is_builtin;
 		actor->is_wanted = held.is_wanted;
@@ -371,6 +370,8 @@ void actor_resume(struct actor *actor)
 		actor->forgetting = NULL;
 		actor_put(actor);
 	}
+	if (actor->is_builtin)
+		builtin_renew(actor);
 	actor->said_state = actor_state(actor);
 }
 
@@ -511,9 +512,10 @@ void actor_remove(struct actor *actor, bool at_once)
 			kill_at_once(instance);
 }
 
-/* ready and failed count those that are not retiring. */
+/* ready, failed and ended count those that are not retiring; who has ended as it should was ready.
+ */
 struct census {
-	int64_t n, ready, failed, alive;
+	int64_t n, ready, failed, alive, ended;
 };
 
 static struct census count(const struct actor *actor)
@@ -527,7 +529,8 @@ static struct census count(const struct actor *actor)
 			lifecycle_is_alive(instance->state) || instance->state == LIFECYCLE_WAITING;
 		if (instance->is_retiring)
 			continue;
-		census.ready += instance->state == LIFECYCLE_READY;
+		census.ready += instance_has_served(instance);
+		census.ended += instance->state == LIFECYCLE_ENDED;
 		census.failed += instance->state == LIFECYCLE_FAILED;
 	}
 	return census;
@@ -541,6 +544,8 @@ const char *actor_state(const struct actor *actor)
 		return "failed";
 	if (!actor->is_wanted || actor->spec.instances == 0)
 		return census.alive > 0 ? "stopping" : "stopped";
+	if (census.ended > 0 && census.alive == 0)
+		return "stopped";
 	if (census.ready >= actor->spec.instances)
 		return "ready";
 	return census.ready > 0 ? "degraded" : "starting";

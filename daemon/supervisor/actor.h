@@ -11,7 +11,7 @@
 #include "daemon/supervisor/counters.h"
 #include "daemon/supervisor/instance.h"
 #include "daemon/supervisor/roll.h"
-#include "daemon/supervisor/spec.h"
+#include "proto/spec.h"
 #include "daemon/supervisor/supervisor.h"
 
 struct actor {

@@ -61,6 +61,11 @@ static void put_instances(struct supervisor *supervisor)
 	put_each_instance(supervisor, instance_put);
 }
 
+static void put_stored(struct supervisor *supervisor)
+{
+	put_each_instance(supervisor, stored_put_all);
+}
+
 static void put_processes(struct supervisor *supervisor)
 {
 	put_each_instance(supervisor, instance_process_put);
@@ -92,6 +97,7 @@ static const struct {
 	{MONITOR_KEY, monitor_adopt, monitor_put},
 	{"actor/", actor_adopt, put_actors},
 	{"instance/", adopt_instance, put_instances},
+	{STORED_KEY, stored_adopt, put_stored},
 	{INSTANCE_PROCESS_KEY, adopt_process, put_processes},
 	{"lane/", held_lane_adopt, put_lanes},
 	{"listener/", listener_adopt, put_listeners},

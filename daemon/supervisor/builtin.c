@@ -1,10 +1,18 @@
 #include <errno.h>
+#include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/capability.h"
+#include "daemon/supervisor/credentials.h"
+#include "daemon/supervisor/files.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/news.h"
 #include "daemon/supervisor/notify.h"
@@ -12,12 +20,14 @@
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/routing.h"
 #include "proto/descriptor.h"
+#include "proto/runtime.h"
 
 static const struct builtin {
-	const char *name, *program;
+	const char *name, *program; /* and the system user that it runs as, which has its name */
+	const char *directory;	    /* that is its own, or NULL */
 } builtins[] = {
-	{BUILTIN_ACCEPTOR, "inko-acceptor"},
-	{BUILTIN_GATEWAY, "inko-gateway"},
+	{BUILTIN_ACCEPTOR, "inko-acceptor", NULL},
+	{BUILTIN_GATEWAY, "inko-gateway", FILES_ENDPOINTS},
 };
 
 bool builtin_is_reserved(const char *name)
@@ -28,7 +38,89 @@ bool builtin_is_reserved(const char *name)
 	return false;
 }
 
-static int make_spec(const struct builtin *builtin, struct spec *ret_spec)
+/* A user of its own, who has no name where sysusers.d/inko.conf was not applied: a number that
+ * nobody else has is as far from all others' files and processes. */
+static char *choose_user(const struct builtin *builtin)
+{
+	uid_t uid;
+	char *number;
+
+	if (getpwnam(builtin->program))
+		return strdup(builtin->program);
+	if (credentials_find_free((unsigned int)(builtin - builtins), &uid) < 0 ||
+		asprintf(&number, "%u", uid) < 0)
+		return NULL;
+	log_warning("there is no user %s: %s runs as user %s, which nobody has; "
+		    "systemd-sysusers makes it",
+		builtin->program, builtin->name, number);
+	return number;
+}
+
+/* Why the user of spec cannot be who it runs as, or NULL. */
+static const char *find_obstacle(
+	const struct supervisor *supervisor, const struct spec *spec, struct credentials *user)
+{
+	const char *member, *name;
+	char path[PATH_MAX];
+
+	if (!capability_is_own("CAP_SETUID") || !capability_is_own("CAP_SETGID") ||
+		!capability_is_own("CAP_CHOWN"))
+		return "inkod may not change to other users";
+	if (!spec->user || credentials_find(spec, user, &member, &name) < 0)
+		return "there is none for it";
+	if (!credentials_is_mapped(user->uid))
+		return "this namespace has no such user";
+	if (runtime_path(supervisor->runtime, "notify/x", path) < 0 ||
+		!credentials_may_reach(user, path))
+		return "others may not enter the runtime directory";
+	if (!credentials_may_reach(user, spec->command[0]))
+		return "others may not enter the directory of its program";
+	return NULL;
+}
+
+/* Whoever it is, it keeps no capability. */
+static void give_user(
+	struct supervisor *supervisor, const struct builtin *builtin, struct spec *spec)
+{
+	struct credentials user = {.uid = geteuid(), .gid = getegid()};
+	const char *obstacle;
+
+	if (geteuid() != 0)
+		return;
+	spec->user = choose_user(builtin);
+	obstacle = find_obstacle(supervisor, spec, &user);
+	if (obstacle) {
+		log_warning("%s runs as inkod's own user, without capabilities, and not as one of "
+			    "its own: %s",
+			builtin->name, obstacle);
+		free(spec->user);
+		spec->user = NULL;
+		user.uid = geteuid();
+		user.gid = getegid();
+	}
+	if (builtin->directory)
+		files_give(supervisor->runtime, builtin->directory, user.uid, user.gid);
+	credentials_done(&user);
+}
+
+/* What one without privileges has on its way at once is bounded by this (unix(7), ETOOMANYREFS),
+ * and it uses no select(2). */
+static int raise_limit(struct spec *spec)
+{
+	struct rlimit own;
+
+	spec->limits = calloc(2, sizeof(*spec->limits));
+	if (!spec->limits || getrlimit(RLIMIT_NOFILE, &own) < 0)
+		return -ENOMEM;
+	if (own.rlim_max == RLIM_INFINITY)
+		spec->limits[0] = strdup("nofile=infinity");
+	else if (asprintf(&spec->limits[0], "nofile=%llu", (unsigned long long)own.rlim_max) < 0)
+		spec->limits[0] = NULL;
+	return spec->limits[0] ? 0 : -ENOMEM;
+}
+
+static int make_spec(
+	struct supervisor *supervisor, const struct builtin *builtin, struct spec *ret_spec)
 {
 	int r;
 
@@ -41,9 +133,33 @@ static int make_spec(const struct builtin *builtin, struct spec *ret_spec)
 	r = ret_spec->name && ret_spec->command
 		    ? process_find_own(builtin->program, &ret_spec->command[0])
 		    : -ENOMEM;
+	if (r == 0)
+		r = spec_complete(ret_spec);
+	if (r == 0)
+		r = raise_limit(ret_spec);
+	if (r == 0)
+		give_user(supervisor, builtin, ret_spec);
 	if (r < 0)
 		spec_done(ret_spec);
 	return r;
+}
+
+void builtin_renew(struct actor *actor)
+{
+	for (size_t i = 0; i < sizeof(builtins) / sizeof(*builtins); i++) {
+		struct spec spec;
+
+		if (strcmp(actor->spec.name, builtins[i].name) != 0 ||
+			make_spec(actor->supervisor, &builtins[i], &spec) < 0)
+			continue;
+		/* Its name is the key that it is found by. */
+		free(spec.name);
+		spec.name = actor->spec.name;
+		actor->spec.name = NULL;
+		spec_done(&actor->spec);
+		actor->spec = spec;
+		actor_put(actor);
+	}
 }
 
 static int ensure(
@@ -54,7 +170,7 @@ static int ensure(
 	int r = 0;
 
 	if (!actor) {
-		r = make_spec(builtin, &spec);
+		r = make_spec(supervisor, builtin, &spec);
 		if (r == 0)
 			r = actor_new(supervisor, &spec, true, &actor);
 		if (r == 0)
@@ -117,7 +233,7 @@ void builtin_open_endpoint(struct actor *actor)
 {
 	struct instance *gateway = find_gateway(actor);
 
-	if (gateway && !actor->is_builtin)
+	if (gateway && !actor->is_builtin && adapter_has_mailbox(&actor->spec))
 		tell(gateway, actor, false);
 }
 
@@ -125,13 +241,13 @@ void builtin_close_endpoint(struct actor *actor)
 {
 	struct instance *gateway = find_gateway(actor);
 
-	if (gateway && !actor->is_builtin)
+	if (gateway && !actor->is_builtin && adapter_has_mailbox(&actor->spec))
 		tell(gateway, actor, true);
 }
 
 bool builtin_is_opening(const struct actor *actor)
 {
-	return !actor->has_endpoint && find_gateway(actor);
+	return !actor->has_endpoint && adapter_has_mailbox(&actor->spec) && find_gateway(actor);
 }
 
 void builtin_tell_endpoints(struct instance *gateway)
@@ -141,7 +257,7 @@ void builtin_tell_endpoints(struct instance *gateway)
 	if (strcmp(gateway->actor->spec.name, BUILTIN_GATEWAY) != 0)
 		return;
 	TAILQ_FOREACH(actor, &gateway->actor->supervisor->actors, entries)
-		if (!actor->is_builtin && !actor->is_removing)
+		if (!actor->is_builtin && !actor->is_removing && adapter_has_mailbox(&actor->spec))
 			tell(gateway, actor, false);
 }
 

@@ -22,6 +22,10 @@ int builtin_ensure_acceptor(struct supervisor *supervisor, struct actor **ret_ac
 /* The same for the gateway; -ENOENT where it is not installed. */
 int builtin_ensure_gateway(struct supervisor *supervisor, struct actor **ret_actor);
 
+/* Its next life, which a former supervisor's build or machine would have made another, is of this
+ * one. Nothing where actor is none of them. */
+void builtin_renew(struct actor *actor);
+
 /* The address of the actor's endpoint, for programs that inkod did not start; the caller's. NULL
  * without memory. */
 char *builtin_endpoint(const struct supervisor *supervisor, const struct actor *actor);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/count.h"
@@ -45,7 +46,10 @@ char *describe_end(const struct instance *instance)
 	output_last_line(instance->actor->supervisor->output, instance->name, line, sizeof(line));
 	if (asprintf(&text, "%s %s%s%s%s%s", instance->name, ended,
 		    instance->is_late || instance->never_ran ? "" : " before it was ready",
-		    is_silent ? "; a program is ready when it says READY=1 (sd_notify(3))" : "",
+		    is_silent
+			    ? "; a program is ready when it says READY=1 (sd_notify(3)); for one that does not there "
+			      "are --ready-after and --ready-check"
+			    : "",
 		    *line ? "; it said: " : "", line) < 0)
 		return NULL;
 	return text;
@@ -53,6 +57,7 @@ char *describe_end(const struct instance *instance)
 
 static cJSON *describe_instance(const struct instance *instance)
 {
+	int64_t lost = output_count_lost(instance->actor->supervisor->output, instance->name);
 	cJSON *object = cJSON_CreateObject();
 
 	(void)cJSON_AddStringToObject(object, "name", instance->name);
@@ -68,8 +73,16 @@ static cJSON *describe_instance(const struct instance *instance)
 		(void)cJSON_AddStringToObject(object, "status", "does not read its mailbox");
 	else if (instance->status && instance->process.pid > 0)
 		(void)cJSON_AddStringToObject(object, "status", instance->status);
+	if (instance->is_reloading)
+		(void)cJSON_AddTrueToObject(object, "reloading");
+	if (instance->refused)
+		(void)cJSON_AddStringToObject(object, "refused", instance->refused);
+	if (!TAILQ_EMPTY(&instance->stored))
+		(void)cJSON_AddNumberToObject(object, "stored", stored_count(instance));
 	if (instance->last_exit)
 		(void)cJSON_AddStringToObject(object, "lastExit", instance->last_exit);
+	if (lost > 0)
+		(void)cJSON_AddItemToObject(object, "lostOutputBytes", json_new_integer(lost));
 	return object;
 }
 
@@ -85,8 +98,9 @@ cJSON *describe_actor(const struct actor *actor)
 	_cleanup_free_ char *endpoint = NULL;
 	const struct instance *instance;
 
-	ensure_array(object, "environment");
-	ensure_array(object, "opens");
+	for (const struct json_field *field = spec_fields; field->name; field++)
+		if (field->type == JSON_STRINGS)
+			ensure_array(object, field->name);
 	(void)cJSON_AddStringToObject(object, "state", actor_state(actor));
 	(void)cJSON_AddBoolToObject(object, "builtin", actor->is_builtin);
 	(void)cJSON_AddNumberToObject(object, "generation", (double)actor->generation);
@@ -94,7 +108,8 @@ cJSON *describe_actor(const struct actor *actor)
 	(void)cJSON_AddBoolToObject(object, "rolling", roll_is_under_way(actor));
 	if (actor->roll.failure)
 		(void)cJSON_AddStringToObject(object, "rollFailure", actor->roll.failure);
-	if (!actor->is_builtin && actor_find(actor->supervisor, BUILTIN_GATEWAY)) {
+	if (!actor->is_builtin && adapter_has_mailbox(&actor->spec) &&
+		actor_find(actor->supervisor, BUILTIN_GATEWAY)) {
 		endpoint = builtin_endpoint(actor->supervisor, actor);
 		(void)cJSON_AddStringToObject(object, "endpoint", endpoint);
 	}

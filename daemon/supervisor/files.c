@@ -5,14 +5,15 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/files.h"
+#include "daemon/supervisor/log.h"
 #include "proto/runtime.h"
 
-#define MODE 0700
-
+/* Actors of other users pass through the first: their sockets have modes of their own. */
 static const struct {
 	const char *name;
+	mode_t mode;
 	bool is_for_logs;
-} directories[] = {{"notify", false}, {"nng", false}, {"log", true}};
+} directories[] = {{"notify", 0711, false}, {FILES_ENDPOINTS, 0700, false}, {"log", 0700, true}};
 
 #define N_DIRECTORIES (sizeof(directories) / sizeof(*directories))
 
@@ -38,12 +39,23 @@ int files_prepare(const char *runtime, bool is_cold_start)
 
 		if (r < 0)
 			return r;
-		if (mkdir(path, MODE) < 0 && errno != EEXIST)
+		if (mkdir(path, directories[i].mode) < 0 && errno != EEXIST)
+			return -errno;
+		/* The umask took some off, or a former inkod gave it another. */
+		if (chmod(path, directories[i].mode) < 0)
 			return -errno;
 		if (is_cold_start && !directories[i].is_for_logs)
 			empty(path);
 	}
 	return 0;
+}
+
+void files_give(const char *runtime, const char *name, uid_t uid, gid_t gid)
+{
+	char path[PATH_MAX];
+
+	if (runtime_path(runtime, name, path) < 0 || lchown(path, uid, gid) < 0)
+		log_error("cannot give %s/%s to user %u: %s", runtime, name, uid, strerror(errno));
 }
 
 void files_remove(const char *runtime, bool with_control)

@@ -11,15 +11,16 @@
 #include <sys/wait.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/instance-process.h"
+#include "daemon/supervisor/leftovers.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/output.h"
 #include "daemon/supervisor/pidfd-info.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/routing.h"
-#include "proto/counters.h"
 #include "proto/descriptor.h"
 
 /* How long the keeper may take to tell how a process ended that is not our child. */
@@ -52,37 +53,30 @@ void instance_process_done(struct instance_process *process)
 
 /* How it ended, for a person. */
 
-static void note_failure(struct instance *instance, const struct process_failure *failure)
-{
-	const struct spec *spec = &instance->actor->spec;
-	const char *why = strerror(failure->error);
-
-	instance->never_ran = true;
-	switch (failure->step) {
-	case PROCESS_PREPARE:
-		instance_set_last_exit(instance, "could not be given its descriptors: %s", why);
-		return;
-	case PROCESS_ENTER:
-		instance_set_last_exit(instance, "could not enter the directory %s: %s",
-			spec->directory ? spec->directory : "/", why);
-		return;
-	case PROCESS_EXECUTE:
-		instance_set_last_exit(instance, "could not execute %s: %s", spec->command[0], why);
-		return;
-	}
-}
-
 static void note_exit(struct instance *instance, int code, int status)
 {
 	struct process_failure failure;
 	const char *name = sigabbrev_np(status);
+	char text[512];
 
-	if (process_read_failure(instance->process.gate_fd, &failure))
-		note_failure(instance, &failure);
-	else if (instance->is_late)
+	if (process_read_failure(instance->process.gate_fd, &failure)) {
+		instance->never_ran = true;
+		process_describe_failure(&failure, &instance->actor->spec, text);
+		instance_set_last_exit(instance, "%s", text);
+	} else if (instance->is_late)
 		instance_set_last_exit(instance,
 			"was not ready within %" PRIi64 " s, and was killed",
 			instance->actor->spec.start_usec / 1000000);
+	else if (instance->has_triggered)
+		instance_set_last_exit(instance, "said WATCHDOG=trigger, and was killed");
+	else if (instance->is_hung)
+		instance_set_last_exit(instance,
+			"did not say WATCHDOG=1 within %" PRIi64 " ms, and was killed",
+			instance_get_watchdog(instance) / 1000);
+	else if (instance->state == LIFECYCLE_KILLING)
+		instance_set_last_exit(instance,
+			"killed by SIGKILL, as it did not end within %" PRIi64 " ms of %s",
+			instance->actor->spec.stop_usec / 1000, instance->actor->spec.stop_signal);
 	else if (code == CLD_EXITED)
 		instance_set_last_exit(instance, "exited with status %d", status);
 	else if (code == CLD_KILLED || code == CLD_DUMPED)
@@ -94,6 +88,17 @@ static void note_exit(struct instance *instance, int code, int status)
 }
 
 /* Its end. */
+
+/* As systemd has it: who ends by one of these was asked to. */
+static bool is_clean_end(const struct instance *instance, int code, int status)
+{
+	if (instance->is_late || instance->is_hung)
+		return false;
+	if (code == CLD_EXITED)
+		return status == 0;
+	return code == CLD_KILLED &&
+	       (status == SIGHUP || status == SIGINT || status == SIGTERM || status == SIGPIPE);
+}
 
 static void forget(struct instance *instance)
 {
@@ -110,6 +115,46 @@ static bool is_unstarted(const struct instance *instance, int code, int status)
 	       !instance->was_ready && code == CLD_EXITED && status == EXIT_FAILURE;
 }
 
+static size_t collect_pids(const struct supervisor *supervisor, pid_t *pids)
+{
+	const struct actor *actor;
+	const struct instance *instance;
+	size_t n = 0;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		TAILQ_FOREACH(instance, &actor->instances, entries) {
+			if (pids)
+				pids[n] = (pid_t)instance->process.pid;
+			n++;
+		}
+	return n;
+}
+
+/* It says so where it is told how it ended: a daemon that put itself into the background is no
+ * actor. */
+static void kill_leftovers(struct instance *instance)
+{
+	const struct supervisor *supervisor = instance->actor->supervisor;
+	size_t n = collect_pids(supervisor, NULL);
+	_cleanup_free_ pid_t *pids = reallocarray(NULL, n, sizeof(*pids));
+	struct leftovers_known known = {.pids = pids, .n = n};
+	_cleanup_free_ char *how = NULL;
+	unsigned int left;
+
+	if (!pids)
+		return;
+	(void)collect_pids(supervisor, pids);
+	left = leftovers_kill(supervisor->runtime, instance->name, (pid_t)instance->process.pid,
+		holding_peek_keeper(supervisor->holding)->pid, &known);
+	if (left == 0)
+		return;
+	how = strdup(instance->last_exit ? instance->last_exit : "ended");
+	instance_set_last_exit(instance,
+		"%s, and left %u process%s behind, which %s killed: a program must stay in the "
+		"foreground",
+		how ? how : "ended", left, left == 1 ? "" : "es", left == 1 ? "was" : "were");
+}
+
 static void on_ended(struct instance *instance, int code, int status)
 {
 	if (is_unstarted(instance, code, status)) {
@@ -119,12 +164,13 @@ static void on_ended(struct instance *instance, int code, int status)
 		return;
 	}
 	note_exit(instance, code, status);
+	kill_leftovers(instance);
 	forget(instance);
 	if (!instance_is_ending(instance))
 		log_warning("%s (pid %" PRIi64 ") %s", instance->name, instance->process.pid,
 			instance->last_exit ? instance->last_exit : "ended");
 	instance->process.pid = 0;
-	instance_on_ended(instance);
+	instance_on_ended(instance, is_clean_end(instance, code, status));
 }
 
 /* A former supervisor's child: the kernel tells once its parent has waited for it, or the keeper,
@@ -215,27 +261,48 @@ static void abandon(struct instance *instance)
 	process->pid = 0;
 }
 
+/* Who it is then, and its socket's owner with it, may have changed since it was spawned. */
+static int prepare_confinement(
+	struct instance *instance, const char *notify, struct confinement *ret_confinement)
+{
+	const char *parameter;
+	char reason[512];
+	int r = confinement_prepare(&instance->actor->spec, ret_confinement, &parameter, reason);
+
+	if (r == -EINVAL)
+		log_error("%s: %s", instance->name, reason);
+	return r < 0 ? r : notify_give(notify, ret_confinement->credentials.uid);
+}
+
 int instance_process_start(struct instance *instance)
 {
 	struct supervisor *supervisor = instance->actor->supervisor;
 	struct instance_process *process = &instance->process;
 	_cleanup_free_ struct routing_start *start = malloc(sizeof(*start));
+	_cleanup_confinement_ struct confinement confinement = {0};
+	_cleanup_strings_ char **command = NULL;
 	_cleanup_close_ int output_fd = -1;
 	char path[PATH_MAX], key[LIMIT_KEY_CHARS];
 	struct process_plan plan = {.spec = &instance->actor->spec,
+		.confinement = &confinement,
 		.instance = instance->name,
 		.runtime = supervisor->runtime,
 		.notify_path = path};
 	pid_t pid;
-	int r = start ? routing_prepare(instance, start) : -ENOMEM;
+	int r = start ? adapter_prepare(instance, start, &plan.n_listeners) : -ENOMEM;
 
 	if (r == 0)
 		r = notify_path(supervisor->runtime, instance->name, path);
 	if (r == 0)
+		r = prepare_confinement(instance, path, &confinement);
+	if (r == 0)
+		r = adapter_make_command(&instance->actor->spec, &command);
+	if (r == 0)
 		r = output_open(supervisor->output, instance->name, &output_fd);
 	if (r < 0)
 		return r;
-	routing_add_other(start, instance->counters_fd, COUNTERS_FD_NAME);
+	stored_give(instance, start);
+	plan.command = command;
 	plan.output_fd = output_fd;
 	plan.fds = start->fds;
 	plan.n_fds = start->n_fds;

@@ -5,28 +5,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/pidfd.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
-#include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/count.h"
 #include "daemon/supervisor/counters.h"
 #include "daemon/supervisor/holding.h"
-#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/instance-notice.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/news.h"
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/output.h"
 #include "daemon/supervisor/routing.h"
+#include "daemon/supervisor/signal-name.h"
 #include "proto/descriptor.h"
-
-#define NOTIFICATIONS_A_TURN 16
-/* A status is for a table, not for storage at our cost. */
-#define STATUS_CHARS 200
 
 static const struct json_field fields[] = {
 	JSON_FIELD(instance, "name", JSON_STRING, name, true),
@@ -34,6 +30,11 @@ static const struct json_field fields[] = {
 	JSON_FIELD(instance, "state", JSON_STRING, state_name, true),
 	JSON_FIELD_INTEGER(instance, "restarts", restarts, true, 0, JSON_INTEGER_MAX),
 	JSON_FIELD(instance, "status", JSON_STRING, status, false),
+	JSON_FIELD(instance, "refused", JSON_STRING, refused, false),
+	JSON_FIELD(instance, "reloading", JSON_BOOLEAN, is_reloading, false),
+	JSON_FIELD_INTEGER(
+		instance, "extendedUntilUSec", extended_until_usec, false, 0, JSON_INTEGER_MAX),
+	JSON_FIELD_INTEGER(instance, "watchdogUSec", watchdog_usec, false, -1, JSON_INTEGER_MAX),
 	JSON_FIELD(instance, "lastExit", JSON_STRING, last_exit, false),
 	JSON_FIELD(instance, "wasReady", JSON_BOOLEAN, was_ready, false),
 	JSON_FIELD_INTEGER(instance, "generation", generation, false, 1, JSON_INTEGER_MAX),
@@ -71,7 +72,7 @@ void instance_put(struct instance *instance)
 		(int[]){instance->notify_fd, instance->counters_fd}, 2);
 }
 
-static void update(struct instance *instance)
+void instance_update(struct instance *instance)
 {
 	char key[LIMIT_KEY_CHARS];
 
@@ -90,47 +91,6 @@ void instance_set_last_exit(struct instance *instance, const char *format, ...)
 	va_end(arguments);
 }
 
-/* Notifications. */
-
-static void on_line(void *context, const char *line)
-{
-	struct instance *instance = context;
-	const char *status = notify_find_value(line, "STATUS");
-
-	if (strcmp(line, "READY=1") == 0) {
-		handle(instance, LIFECYCLE_NOTIFIED);
-	} else if (status) {
-		free(instance->status);
-		instance->status = strndup(status, STATUS_CHARS);
-		if (instance->status)
-			json_clean(instance->status);
-		update(instance);
-	} else if (instance->actor->is_builtin) {
-		builtin_on_notified(instance, line);
-		listener_on_notified(instance->actor->supervisor, line);
-	}
-}
-
-static int on_notify(sd_event_source *source, int fd, uint32_t events, void *userdata)
-{
-	(void)source;
-	(void)events;
-	for (int i = 0; i < NOTIFICATIONS_A_TURN; i++)
-		if (!notify_dispatch(fd, on_line, userdata))
-			break;
-	return 0;
-}
-
-static int watch_notify(struct instance *instance)
-{
-	int r = sd_event_add_io(supervisor_of(instance)->event, &instance->on_notify,
-		instance->notify_fd, EPOLLIN, on_notify, instance);
-
-	/* One that notifies without end is read a few hundred times a second, and the kernel
-	 * makes it wait. */
-	return r < 0 ? r : sd_event_source_set_ratelimit(instance->on_notify, 100000, 50);
-}
-
 /* Its life in memory. */
 
 static struct instance *allocate(struct actor *actor)
@@ -141,13 +101,19 @@ static struct instance *allocate(struct actor *actor)
 		return NULL;
 	instance->actor = actor;
 	instance_process_init(&instance->process);
+	readiness_init(&instance->readiness);
+	reload_init(&instance->reload);
 	instance->notify_fd = instance->counters_fd = -1;
+	instance->watchdog_usec = -1;
+	TAILQ_INIT(&instance->stored);
 	return instance;
 }
 
 static void release(struct instance *instance)
 {
 	instance_process_done(&instance->process);
+	readiness_end(&instance->readiness);
+	reload_done(&instance->reload);
 	sd_event_source_disable_unref(instance->on_notify);
 	sd_event_source_disable_unref(instance->timer);
 	sd_event_source_disable_unref(instance->on_room);
@@ -179,7 +145,7 @@ int instance_new(struct actor *actor, int64_t index, struct instance **ret_insta
 	if (r == 0)
 		r = counters_new_page(&instance->counters_fd);
 	if (r == 0)
-		r = watch_notify(instance);
+		r = instance_notice_watch(instance);
 	if (r >= 0)
 		r = actor_link_instance(actor, instance);
 	if (r < 0) {
@@ -197,6 +163,7 @@ struct instance *instance_free(struct instance *instance)
 	char path[PATH_MAX], key[LIMIT_KEY_CHARS];
 
 	routing_forget(instance);
+	stored_remove_all(instance);
 	if (notify_path(supervisor->runtime, instance->name, path) == 0)
 		(void)unlink(path);
 	output_remove(supervisor->output, instance->name);
@@ -216,11 +183,41 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static void arm(struct instance *instance, uint64_t usec)
+static void arm_at(struct instance *instance, uint64_t deadline_usec)
 {
 	instance->timer = sd_event_source_disable_unref(instance->timer);
-	(void)sd_event_add_time_relative(supervisor_of(instance)->event, &instance->timer,
-		CLOCK_MONOTONIC, usec, 1, on_timer, instance);
+	(void)sd_event_add_time(supervisor_of(instance)->event, &instance->timer, CLOCK_MONOTONIC,
+		deadline_usec, 1, on_timer, instance);
+}
+
+static void arm(struct instance *instance, uint64_t usec)
+{
+	arm_at(instance, supervisor_now(supervisor_of(instance)) + usec);
+}
+
+/* May it take longer than its spec says, when it says so? */
+static bool is_extensible(const struct instance *instance)
+{
+	return (instance->state == LIFECYCLE_STARTING && !instance->is_late) ||
+	       instance->state == LIFECYCLE_LEAVING || instance->state == LIFECYCLE_DRAINING ||
+	       instance->state == LIFECYCLE_TERMINATING;
+}
+
+/* Where what it said last is later than what was armed. */
+static void arm_extension(struct instance *instance)
+{
+	uint64_t deadline_usec = 0;
+
+	if (instance->timer && is_extensible(instance) &&
+		sd_event_source_get_time(instance->timer, &deadline_usec) >= 0 &&
+		(uint64_t)instance->extended_until_usec > deadline_usec)
+		arm_at(instance, (uint64_t)instance->extended_until_usec);
+}
+
+int64_t instance_get_watchdog(const struct instance *instance)
+{
+	return instance->watchdog_usec < 0 ? instance->actor->spec.watchdog_usec
+					   : instance->watchdog_usec;
 }
 
 static uint64_t back_off(struct instance *instance)
@@ -240,6 +237,9 @@ static void arm_state(struct instance *instance)
 	case LIFECYCLE_STARTING:
 		arm(instance, (uint64_t)spec->start_usec);
 		return;
+	case LIFECYCLE_LEAVING:
+		arm(instance, (uint64_t)spec->drain_usec + (uint64_t)spec->stop_usec);
+		return;
 	case LIFECYCLE_DRAINING:
 		arm(instance, (uint64_t)spec->drain_usec);
 		return;
@@ -250,6 +250,12 @@ static void arm_state(struct instance *instance)
 	case LIFECYCLE_WAITING:
 		arm(instance, back_off(instance));
 		return;
+	case LIFECYCLE_READY:
+		if (instance_get_watchdog(instance) > 0) {
+			arm(instance, (uint64_t)instance_get_watchdog(instance));
+			return;
+		}
+		/* fall through */
 	default:
 		instance->timer = sd_event_source_disable_unref(instance->timer);
 	}
@@ -271,6 +277,7 @@ static void effect_spawn(struct instance *instance)
 	monitor_say_state(instance);
 	if (r == 0) {
 		news_tell_all(instance);
+		readiness_begin(instance);
 		return;
 	}
 	log_error("%s cannot be started: %s", instance->name, strerror(-r));
@@ -279,7 +286,7 @@ static void effect_spawn(struct instance *instance)
 	if (instance->process.pidfd < 0) {
 		instance->never_ran = true;
 		instance_set_last_exit(instance, "could not be started: %s", strerror(-r));
-		instance_on_ended(instance);
+		instance_on_ended(instance, false);
 	}
 }
 
@@ -289,17 +296,52 @@ static void effect_join(struct instance *instance)
 	routing_sync(instance);
 }
 
+static void effect_leave(struct instance *instance)
+{
+	routing_leave(instance);
+}
+
+static void send_stop_signal(const struct instance *instance)
+{
+	int number = signal_name_find(instance->actor->spec.stop_signal);
+
+	(void)pidfd_send_signal(instance->process.pidfd, number, NULL, 0);
+	/* A stopped process gets its signal when it goes on. */
+	(void)pidfd_send_signal(instance->process.pidfd, SIGCONT, NULL, 0);
+}
+
+/* Who has no mailbox drains on the signal. */
 static void effect_drain(struct instance *instance)
 {
 	routing_leave(instance);
-	news_tell_stop(instance);
+	if (adapter_has_mailbox(&instance->actor->spec))
+		news_tell_stop(instance);
+	else
+		send_stop_signal(instance);
 }
 
+/* Who drains on the signal has had it: to many programs a second one means at once. */
 static void effect_terminate(struct instance *instance)
 {
 	routing_leave(instance);
-	(void)pidfd_send_signal(instance->process.pidfd, SIGTERM, NULL, 0);
-	/* A stopped process gets its signal when it goes on. */
+	if (adapter_has_mailbox(&instance->actor->spec) || !instance->was_ready)
+		send_stop_signal(instance);
+}
+
+/* Who does not even end at that is killed. */
+static void effect_abort(struct instance *instance)
+{
+	bool is_second = instance->is_hung;
+
+	instance->is_hung = true;
+	monitor_say_kill(instance, is_second		     ? "did not end in time"
+				   : instance->has_triggered ? "said WATCHDOG=trigger"
+							     : "gave no sign of life");
+	if (is_second) {
+		instance_process_kill(instance);
+		return;
+	}
+	(void)pidfd_send_signal(instance->process.pidfd, SIGABRT, NULL, 0);
 	(void)pidfd_send_signal(instance->process.pidfd, SIGCONT, NULL, 0);
 }
 
@@ -310,14 +352,25 @@ static void effect_kill(struct instance *instance)
 	instance_process_kill(instance);
 }
 
+static void log_failure(const struct instance *instance)
+{
+	const struct spec *spec = &instance->actor->spec;
+	char why[128];
+
+	if (restart_policy_wants(spec, false))
+		(void)snprintf(why, sizeof(why),
+			"it ended more than %" PRIi64 " times within %" PRIi64 " s",
+			spec->intensity, spec->intensity_usec / 1000000);
+	else
+		(void)snprintf(why, sizeof(why), "it ended, and is never to be started again");
+	log_error("%s has failed: %s; see 'inkoctl logs %s', then 'inkoctl start %s'",
+		instance->name, why, spec->name, spec->name);
+}
+
 static void effect_bury(struct instance *instance)
 {
 	if (instance->state == LIFECYCLE_FAILED)
-		log_error("%s has failed: it ended more than %" PRIi64 " times within %" PRIi64
-			  " s; see 'inkoctl logs %s', then 'inkoctl start %s'",
-			instance->name, instance->actor->spec.intensity,
-			instance->actor->spec.intensity_usec / 1000000, instance->actor->spec.name,
-			instance->actor->spec.name);
+		log_failure(instance);
 	instance->on_room = sd_event_source_disable_unref(instance->on_room);
 	routing_bury(instance);
 }
@@ -326,8 +379,10 @@ static void (*const effects[])(struct instance *) = {
 	[LIFECYCLE_NOTHING] = effect_nothing,
 	[LIFECYCLE_SPAWN] = effect_spawn,
 	[LIFECYCLE_JOIN] = effect_join,
+	[LIFECYCLE_LEAVE] = effect_leave,
 	[LIFECYCLE_DRAIN] = effect_drain,
 	[LIFECYCLE_TERMINATE] = effect_terminate,
+	[LIFECYCLE_ABORT] = effect_abort,
 	[LIFECYCLE_KILL] = effect_kill,
 	[LIFECYCLE_BURY] = effect_bury,
 };
@@ -336,15 +391,19 @@ static void (*const effects[])(struct instance *) = {
 static void enter(struct instance *instance, enum lifecycle_state state)
 {
 	instance->state = state;
+	instance->extended_until_usec = 0;
+	readiness_end(&instance->readiness);
 	switch (state) {
 	case LIFECYCLE_STARTING:
 		instance->was_ready = false;
 		instance->is_late = false;
 		instance->never_ran = false;
+		instance->is_hung = false;
+		instance->has_triggered = false;
+		instance->watchdog_usec = -1;
 		instance->is_stalled = false;
 		instance->has_missed_news = false;
-		free(instance->status);
-		instance->status = NULL;
+		instance_notice_forget(instance);
 		restart_policy_note_start(&instance->policy);
 		return;
 	case LIFECYCLE_READY:
@@ -377,11 +436,59 @@ static void handle(struct instance *instance, enum lifecycle_event event)
 		arm_state(instance);
 	else if (event == LIFECYCLE_TIMEOUT)
 		arm(instance, (uint64_t)instance->actor->spec.stop_usec);
-	update(instance);
+	instance_update(instance);
 	/* A start is said with the pid that comes of it. */
 	if (step.effect != LIFECYCLE_SPAWN)
 		monitor_say_state(instance);
 	effects[step.effect](instance);
+	if (instance->state != LIFECYCLE_READY)
+		reload_on_end(instance);
+	actor_touch(instance->actor);
+}
+
+void instance_on_notified(struct instance *instance, enum lifecycle_event event)
+{
+	handle(instance, event);
+}
+
+void instance_on_alive(struct instance *instance)
+{
+	if (instance->state == LIFECYCLE_READY && !instance->is_hung)
+		arm_state(instance);
+}
+
+void instance_on_hung(struct instance *instance)
+{
+	if (instance->state != LIFECYCLE_READY || instance->is_hung)
+		return;
+	instance->has_triggered = true;
+	handle(instance, LIFECYCLE_TIMEOUT);
+}
+
+void instance_set_watchdog(struct instance *instance, int64_t usec)
+{
+	instance->watchdog_usec = usec;
+	instance_update(instance);
+	instance_on_alive(instance);
+}
+
+void instance_extend(struct instance *instance, int64_t usec)
+{
+	int64_t until_usec = (int64_t)supervisor_now(supervisor_of(instance)) + usec;
+
+	if (!is_extensible(instance) || until_usec <= instance->extended_until_usec)
+		return;
+	instance->extended_until_usec = until_usec;
+	instance_update(instance);
+	arm_extension(instance);
+}
+
+void instance_on_reloading(struct instance *instance, bool is_reloading)
+{
+	if (instance->is_reloading == is_reloading || !instance_is_serving(instance))
+		return;
+	instance->is_reloading = is_reloading;
+	instance_update(instance);
 	actor_touch(instance->actor);
 }
 
@@ -393,13 +500,24 @@ void instance_on_unstarted(struct instance *instance)
 		handle(instance, LIFECYCLE_EXITED);
 }
 
-void instance_on_ended(struct instance *instance)
+/* Which of its ends this is. */
+static enum lifecycle_event judge_end(struct instance *instance, bool is_clean)
 {
-	bool exceeds = !instance_is_ending(instance) &&
-		       restart_policy_note_death(&instance->policy, &instance->actor->spec,
-			       supervisor_now(supervisor_of(instance)));
+	const struct spec *spec = &instance->actor->spec;
 
-	handle(instance, exceeds ? LIFECYCLE_EXCEEDED : LIFECYCLE_EXITED);
+	if (instance_is_ending(instance))
+		return LIFECYCLE_EXITED;
+	if (!restart_policy_wants(spec, is_clean))
+		return is_clean ? LIFECYCLE_FINISHED : LIFECYCLE_EXCEEDED;
+	return restart_policy_note_death(
+		       &instance->policy, spec, supervisor_now(supervisor_of(instance)))
+		       ? LIFECYCLE_EXCEEDED
+		       : LIFECYCLE_EXITED;
+}
+
+void instance_on_ended(struct instance *instance, bool is_clean)
+{
+	handle(instance, judge_end(instance, is_clean));
 }
 
 void instance_start(struct instance *instance)
@@ -424,7 +542,7 @@ void instance_retire(struct instance *instance)
 	if (instance->is_retiring)
 		return;
 	instance->is_retiring = true;
-	update(instance);
+	instance_update(instance);
 	handle(instance, LIFECYCLE_STOP);
 	actor_touch(instance->actor);
 }
@@ -439,15 +557,23 @@ bool instance_reads(const struct instance *instance)
 	return instance->state == LIFECYCLE_READY && !instance->is_stalled;
 }
 
+bool instance_has_served(const struct instance *instance)
+{
+	return instance->state == LIFECYCLE_READY ||
+	       (instance->state == LIFECYCLE_ENDED && instance->was_ready);
+}
+
 bool instance_is_ending(const struct instance *instance)
 {
-	return lifecycle_is_alive(instance->state) && !instance_is_serving(instance);
+	return lifecycle_is_alive(instance->state) && !instance_is_serving(instance) &&
+	       instance->state != LIFECYCLE_LEAVING;
 }
 
 bool instance_is_broken(const struct instance *instance)
 {
-	return instance->state == LIFECYCLE_FAILED ||
-	       (instance->state == LIFECYCLE_WAITING && !instance->was_ready);
+	bool has_ended = instance->state == LIFECYCLE_WAITING || instance->state == LIFECYCLE_ENDED;
+
+	return instance->state == LIFECYCLE_FAILED || (has_ended && !instance->was_ready);
 }
 
 bool instance_has_sibling(
@@ -467,7 +593,7 @@ void instance_note_moved(struct instance *instance, int64_t lane, unsigned int m
 		return;
 	instance->moved += messages;
 	instance->moved_lane = lane;
-	update(instance);
+	instance_update(instance);
 }
 
 /* After a former supervisor. */
@@ -504,7 +630,7 @@ int instance_adopt(struct actor *actor, struct keep_message *message)
 		r = adopt_descriptors(instance, message);
 	}
 	if (r >= 0)
-		r = watch_notify(instance);
+		r = instance_notice_watch(instance);
 	if (r >= 0 && instance->generation == 0) {
 		/* Of a supervisor that knew only one, and no others than those it still wanted. */
 		instance->generation = 1;
@@ -529,10 +655,13 @@ void instance_resume(struct instance *instance)
 		return;
 	}
 	arm_state(instance);
+	arm_extension(instance);
 	if (instance->state == LIFECYCLE_STARTING && instance->process.pidfd < 0) {
 		instance_on_unstarted(instance);
 		return;
 	}
+	if (instance->state == LIFECYCLE_STARTING)
+		readiness_begin(instance);
 	if (instance->state == LIFECYCLE_READY)
 		restart_policy_note_ready(
 			&instance->policy, supervisor_now(supervisor_of(instance)));

@@ -12,7 +12,10 @@
 
 #include "daemon/supervisor/instance-process.h"
 #include "daemon/supervisor/lifecycle.h"
+#include "daemon/supervisor/readiness.h"
+#include "daemon/supervisor/reload.h"
 #include "daemon/supervisor/restart-policy.h"
+#include "daemon/supervisor/stored.h"
 #include "proto/keep.h"
 
 struct actor;
@@ -33,20 +36,30 @@ struct instance {
 	int64_t restarts; /* how often it was started again as it had ended by itself */
 	int64_t moved;	  /* messages that were left to its siblings, up to those in this lane */
 	int64_t moved_lane;
-	char *status;	      /* STATUS= */
-	char *last_exit;      /* how its last process ended, for a person */
-	bool was_ready;	      /* did this process, or the last, ever say READY=1? */
-	bool is_late;	      /* was killed because it did not become ready */
-	bool never_ran;	      /* ended before its program was executed */
-	bool is_stalled;      /* has not read its mailbox for long: not in its routes */
-	bool has_missed_news; /* see news.h */
+	char *status;		     /* STATUS= */
+	char *refused;		     /* what it said last that was not granted, for a person */
+	unsigned int refusals;	     /* all of that, see instance-notice.c */
+	bool is_reloading;	     /* said RELOADING=1, and not READY=1 since */
+	char *last_exit;	     /* how its last process ended, for a person */
+	bool was_ready;		     /* did this process, or the last, ever say READY=1? */
+	bool is_late;		     /* was killed because it did not become ready */
+	bool never_ran;		     /* ended before its program was executed */
+	bool is_hung;		     /* was killed because it gave no sign of life */
+	bool has_triggered;	     /* that was because it said WATCHDOG=trigger */
+	int64_t watchdog_usec;	     /* as it said (WATCHDOG_USEC=); -1: as its spec says */
+	int64_t extended_until_usec; /* until when it may be in its state, as it said; or 0 */
+	bool is_stalled;	     /* has not read its mailbox for long: not in its routes */
+	bool has_missed_news;	     /* see news.h */
 
 	struct instance_process process;
 	struct restart_policy policy;
 	enum lifecycle_state said_state; /* to monitors, and the pid */
 	int64_t said_pid;
+	struct readiness readiness;
+	struct reload reload;
 	int notify_fd;
-	int counters_fd; /* the page that its processes count in */
+	int counters_fd;	   /* the page that its processes count in */
+	struct stored_list stored; /* by their numbers */
 	sd_event_source *on_notify, *timer, *on_room;
 };
 
@@ -57,6 +70,8 @@ int instance_new(struct actor *actor, int64_t index, struct instance **ret_insta
 struct instance *instance_free(struct instance *instance);
 /* Has it held as it is now, without its process. */
 void instance_put(struct instance *instance);
+/* The same where nothing but its JSON has changed. */
+void instance_update(struct instance *instance);
 /* Takes over what a former supervisor held: message's notify socket, and page to count in unless
  * that supervisor knew none. In actor's list the instances stand by their numbers. Its process
  * comes after. -EBADMSG, -EINVAL, -ENOMEM. */
@@ -72,10 +87,24 @@ void instance_restart(struct instance *instance);
 /* Lets it end for good: actor.c frees it then. Nothing where that was said before. */
 void instance_retire(struct instance *instance);
 
+/* Its process has said something that event stands for. */
+void instance_on_notified(struct instance *instance, enum lifecycle_event event);
+/* It lives (WATCHDOG=1). */
+void instance_on_alive(struct instance *instance);
+/* It does not work, as it says itself (WATCHDOG=trigger). */
+void instance_on_hung(struct instance *instance);
+/* So often it will say that it lives; 0: not at all. */
+void instance_set_watchdog(struct instance *instance, int64_t usec);
+/* What it does now, starting or ending, it does for so long from now, if that is longer than it
+ * had. */
+void instance_extend(struct instance *instance, int64_t usec);
+/* It reads its configuration again (RELOADING=1), or has done so (READY=1). */
+void instance_on_reloading(struct instance *instance, bool is_reloading);
 /* Its process has ended before it ran: nobody was there any more to open its gate. */
 void instance_on_unstarted(struct instance *instance);
-/* Its process has ended; how is noted. Starts it again in its time, unless it was to end. */
-void instance_on_ended(struct instance *instance);
+/* Its process has ended, as it should or not; how is noted. Starts it again in its time, unless it
+ * was to end or its spec says otherwise. */
+void instance_on_ended(struct instance *instance, bool is_clean);
 /* So many messages in the lane of that number waited for it and are left to its siblings. Each lane
  * counts once: to note the same one again, as the next supervisor may, is nothing. */
 void instance_note_moved(struct instance *instance, int64_t lane, unsigned int messages);
@@ -85,8 +114,12 @@ void instance_set_last_exit(struct instance *instance, const char *format, ...)
 
 /* Is it one that may be handed something now or soon? */
 bool instance_is_serving(const struct instance *instance);
+/* How often it is to say that it lives, 0: never. */
+int64_t instance_get_watchdog(const struct instance *instance);
 /* Is it ready, and does it read its mailbox? */
 bool instance_reads(const struct instance *instance);
+/* Has it become ready, be it that it has ended since as it should? */
+bool instance_has_served(const struct instance *instance);
 /* Does its process run, and was it told to end? */
 bool instance_is_ending(const struct instance *instance);
 /* Did it end before it was ready, or has it failed, so that its actor will not be ready? */

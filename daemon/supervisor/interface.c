@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/count.h"
@@ -17,6 +18,7 @@
 #include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/service.h"
+#include "daemon/supervisor/spec-check.h"
 #include "daemon/supervisor/upgrade.h"
 #include "proto/descriptor.h"
 #include "proto/lane.h"
@@ -260,17 +262,23 @@ static void init_spec(void *parameters)
 static void spawn(struct supervisor *supervisor, struct call *call, void *parameters)
 {
 	struct spec *spec = parameters;
+	struct listener_refusal refusal;
 	struct actor *actor, *gateway;
 	const char *parameter;
 	char reason[512];
-	int r = spec_check(spec, &parameter, reason);
+	const struct spec_asker asker = {.uid = call_get_uid(call), .runtime = supervisor->runtime};
+	int r = spec_check(spec, &asker, &parameter, reason);
 
 	if (r == -ENOENT) {
 		describe_failure(call, "NoSuchProgram", spec->command[0], "%s", reason);
 		return;
 	}
-	if (r < 0) {
+	if (r == -EINVAL) {
 		describe_failure(call, "InvalidValue", parameter, "%s", reason);
+		return;
+	}
+	if (r < 0) {
+		fail_errno(call, "the spec cannot be checked", r);
 		return;
 	}
 	if (builtin_is_reserved(spec->name) || actor_find(supervisor, spec->name)) {
@@ -280,8 +288,14 @@ static void spawn(struct supervisor *supervisor, struct call *call, void *parame
 		return;
 	}
 	(void)builtin_ensure_gateway(supervisor, &gateway);
+	r = adapter_open_listeners(supervisor, spec, &refusal);
+	if (r < 0) {
+		describe_failure(call, refusal.error, refusal.subject, "%s", refusal.reason);
+		return;
+	}
 	r = actor_new(supervisor, spec, false, &actor);
 	if (r < 0) {
+		listener_close_owned(supervisor, spec->name);
 		fail_errno(call, "the actor cannot be made", r);
 		return;
 	}
@@ -352,6 +366,28 @@ static void restart(struct supervisor *supervisor, struct call *call, void *para
 			wanted->actor);
 }
 
+static void reload(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct named *named = parameters;
+	struct actor *actor = find_own_actor(supervisor, call, named->name);
+	struct instance *instance;
+	bool is_any = false;
+
+	if (!actor)
+		return;
+	TAILQ_FOREACH(instance, &actor->instances, entries) {
+		reload_done(&instance->reload);
+		if (instance->state != LIFECYCLE_READY)
+			continue;
+		reload_begin(instance);
+		is_any = true;
+	}
+	if (is_any)
+		answer_later(supervisor, call, REQUEST_RELOADED, named->name);
+	else
+		describe_failure(call, "Failed", NULL, "no instance of %s is ready", named->name);
+}
+
 static void stop(struct supervisor *supervisor, struct call *call, void *parameters)
 {
 	struct named *named = parameters;
@@ -393,6 +429,15 @@ static void remove_actor(struct supervisor *supervisor, struct call *call, void 
 		return;
 	actor_remove(actor, false);
 	answer_later(supervisor, call, REQUEST_REMOVED, named->name);
+}
+
+static bool check_mailbox(struct call *call, const struct actor *actor, const char *instead)
+{
+	if (adapter_has_mailbox(&actor->spec))
+		return true;
+	describe_failure(call, "Failed", NULL, "%s has no mailbox, by its adapter; %s",
+		actor->spec.name, instead);
+	return false;
 }
 
 /* Listeners. */
@@ -438,10 +483,21 @@ static void open_listener(struct supervisor *supervisor, struct call *call, void
 		.hold_usec = wanted->hold_usec >= 0 ? wanted->hold_usec : HOLD_USEC};
 	struct listener_refusal refusal;
 	struct listener *listener;
+	struct actor *actor;
 	int r;
 
-	if (!check_listen(call, wanted) ||
-		!find_own_actor(supervisor, call, wanted->to ? wanted->to : wanted->give))
+	if (!check_listen(call, wanted))
+		return;
+	actor = find_own_actor(supervisor, call, wanted->to ? wanted->to : wanted->give);
+	if (actor && wanted->give && !adapter_takes_listeners(&actor->spec)) {
+		describe_failure(call, "Failed", NULL,
+			"%s is run for each connection, by its adapter; hand them to it: --to in "
+			"place of --give",
+			wanted->give);
+		return;
+	}
+	if (!actor || (wanted->to && !check_mailbox(call, actor,
+					     "give it the listener: --give in place of --to")))
 		return;
 	r = listener_new(supervisor, &request, &listener, &refusal);
 	if (r < 0) {
@@ -518,7 +574,11 @@ static void close_listener(struct supervisor *supervisor, struct call *call, voi
 	struct named *named = parameters;
 	struct listener *listener = find_listener(supervisor, call, named->name);
 
-	if (!listener)
+	if (listener && listener->is_owned)
+		describe_failure(call, "Failed", NULL,
+			"%s belongs to %s, and is closed by 'inkoctl remove %s'", named->name,
+			listener->give, listener->give);
+	if (!listener || listener->is_owned)
 		return;
 	if (!listener->is_closing)
 		listener_close(listener);
@@ -536,7 +596,7 @@ static void send_message(struct supervisor *supervisor, struct call *call, void 
 	size_t size = wanted->text ? strlen(wanted->text) : 0;
 	int r = 0;
 
-	if (!actor)
+	if (!actor || !check_mailbox(call, actor, "it takes no messages"))
 		return;
 	if (!wanted->text == !wanted->base64 ||
 		(wanted->base64 && mail_decode_base64(wanted->base64, &decoded, &size) < 0)) {
@@ -584,6 +644,7 @@ const struct interface_method interface_methods[] = {
 	{SUPERVISOR ".Monitor",			monitor_fields,	    sizeof(struct monitoring),	INTERFACE_LOOK,	  init_monitor,	monitor},
 	{SUPERVISOR ".Spawn",			spec_fields,	    sizeof(struct spec),	INTERFACE_CHANGE, init_spec,	spawn},
 	{SUPERVISOR ".Start",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		start},
+	{SUPERVISOR ".Reload",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		reload},
 	{SUPERVISOR ".Stop",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		stop},
 	{SUPERVISOR ".Restart",			restart_fields,	    sizeof(struct restart),	INTERFACE_CHANGE, init_restart,	restart},
 	{SUPERVISOR ".Scale",			scale_fields,	    sizeof(struct scale),	INTERFACE_CHANGE, NULL,		scale},

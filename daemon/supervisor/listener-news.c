@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/former-socket.h"
 #include "daemon/supervisor/listener-news.h"
@@ -89,6 +90,9 @@ void listener_news_give(const struct listener *listener, struct actor *actor)
 {
 	struct instance *instance;
 
+	/* One without a mailbox is given it when it starts the next time. */
+	if (!adapter_has_mailbox(&actor->spec))
+		return;
 	TAILQ_FOREACH(instance, &actor->instances, entries)
 		if (instance_is_serving(instance))
 			tell(instance, listener, NULL, listener->fd);

@@ -4,6 +4,7 @@
  * What is asked of a new listener, and why there is none.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/address.h"
@@ -15,6 +16,7 @@ struct supervisor;
 struct listener_request {
 	const char *address, *to, *give, *name, *balance;
 	int64_t hold_usec;
+	bool is_owned; /* is closed with its actor */
 };
 
 /* Why there is no new listener: the error of the interface, what its first member names (the

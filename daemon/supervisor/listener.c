@@ -34,6 +34,7 @@ static const struct json_field fields[] = {
 	JSON_FIELD(listener, "refusing", JSON_BOOLEAN, is_refusing, true),
 	JSON_FIELD(listener, "closing", JSON_BOOLEAN, is_closing, true),
 	JSON_FIELD(listener, "published", JSON_BOOLEAN, is_published, true),
+	JSON_FIELD(listener, "owned", JSON_BOOLEAN, is_owned, false),
 	JSON_FIELD(listener, "paused", JSON_BOOLEAN, is_paused, false),
 	JSON_FIELD_INTEGER(listener, "turn", turn, false, 0, JSON_INTEGER_MAX),
 	JSON_FIELDS_END,
@@ -126,6 +127,8 @@ static int fill(struct listener *listener, const struct listener_request *reques
 	listener->listens_on = is_systemds ? strdup(text) : NULL;
 	listener->balance = strdup(request->balance ? request->balance : "roundRobin");
 	listener->hold_usec = request->hold_usec;
+	/* Its actor is told by what it is started with. */
+	listener->is_owned = listener->is_published = request->is_owned;
 	listener->to = request->to ? strdup(request->to) : NULL;
 	listener->give = request->give ? strdup(request->give) : NULL;
 	return listener->name && listener->address && listener->balance &&
@@ -222,7 +225,7 @@ struct listener *listener_find_to(struct supervisor *supervisor, const char *act
 	struct listener *listener;
 
 	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
-		if (leads_to(listener, actor))
+		if (leads_to(listener, actor) && !listener->is_owned)
 			return listener;
 	return NULL;
 }
@@ -266,11 +269,16 @@ int listener_publish(struct listener *listener)
 void listener_resume_all(struct supervisor *supervisor)
 {
 	struct listener *listener;
+	struct listener *next;
 	struct actor *acceptor;
 
 	listener_follow_systemd(supervisor);
-	TAILQ_FOREACH(listener, &supervisor->listeners, entries) {
-		if (!listener->is_published && !listener->is_closing)
+	for (listener = TAILQ_FIRST(&supervisor->listeners); listener; listener = next) {
+		next = TAILQ_NEXT(listener, entries);
+		/* The former supervisor ended before it had made the actor. */
+		if (listener->is_owned && !actor_find(supervisor, listener->give))
+			listener_free(listener);
+		else if (!listener->is_published && !listener->is_closing)
 			(void)listener_publish(listener);
 		else if (listener->to)
 			(void)builtin_ensure_acceptor(supervisor, &acceptor);
@@ -375,6 +383,17 @@ void listener_close_all(const struct actor *actor)
 		next = TAILQ_NEXT(listener, entries);
 		if (leads_to(listener, actor->spec.name))
 			listener_close(listener);
+	}
+}
+
+void listener_close_owned(struct supervisor *supervisor, const char *actor)
+{
+	struct listener *listener, *next;
+
+	for (listener = TAILQ_FIRST(&supervisor->listeners); listener; listener = next) {
+		next = TAILQ_NEXT(listener, entries);
+		if (listener->is_owned && strcmp(listener->give, actor) == 0)
+			listener_free(listener);
 	}
 }
 

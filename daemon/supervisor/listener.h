@@ -27,6 +27,7 @@ struct listener {
 	char *give;	   /* the actor that gets it, or NULL */
 	char *balance;	   /* roundRobin or pull */
 	int64_t hold_usec; /* how long clients of an actor that has failed wait */
+	bool is_owned;	   /* comes and goes with the actor that gets it (give) */
 	bool is_refusing;
 	bool is_published; /* who is to have it has been told */
 	bool is_closing;   /* the acceptor has been told, and has not confirmed yet */
@@ -51,7 +52,7 @@ void listener_put(struct listener *listener);
 int listener_adopt(struct supervisor *supervisor, struct keep_message *message);
 /* The listener of that name, or NULL. */
 struct listener *listener_find(struct supervisor *supervisor, const char *name);
-/* A listener that leads to actor, or NULL. */
+/* A listener that leads to actor, and is not its own, or NULL. */
 struct listener *listener_find_to(struct supervisor *supervisor, const char *actor);
 
 /* Hands it out: to the acceptor, or to the instances of its actor. -ENOENT when that is gone;
@@ -66,6 +67,8 @@ void listener_follow_systemd(struct supervisor *supervisor);
 void listener_close(struct listener *listener);
 /* Does so with all that lead to actor. */
 void listener_close_all(const struct actor *actor);
+/* Closes those that are the own ones of the actor of that name. */
+void listener_close_owned(struct supervisor *supervisor, const char *actor);
 /* Has the acceptor accept no more from it, which has a route (to) and is not closing;
  * has_confirmed tells when that is so. What is paused already is told again. */
 void listener_pause(struct listener *listener);

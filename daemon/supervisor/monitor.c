@@ -241,7 +241,7 @@ void monitor_say_kill(const struct instance *instance, const char *why)
 static bool has_ended(enum lifecycle_state state)
 {
 	return state == LIFECYCLE_WAITING || state == LIFECYCLE_FAILED ||
-	       state == LIFECYCLE_STOPPED;
+	       state == LIFECYCLE_STOPPED || state == LIFECYCLE_ENDED;
 }
 
 void monitor_say_state(struct instance *instance)

@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/listener-news.h"
@@ -14,6 +15,8 @@
 
 void news_tell_all(struct instance *instance)
 {
+	if (!adapter_has_mailbox(&instance->actor->spec))
+		return;
 	listener_news_tell_all(instance);
 	builtin_tell_endpoints(instance);
 }

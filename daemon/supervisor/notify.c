@@ -2,12 +2,15 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "daemon/supervisor/notify.h"
 #include "proto/descriptor.h"
 #include "proto/runtime.h"
+
+#define MODE 0600
 
 int notify_path(const char *runtime, const char *instance, char ret_path[static PATH_MAX])
 {
@@ -33,27 +36,77 @@ int notify_open(const char *path, int *ret_fd)
 	if (fd < 0)
 		return -errno;
 	(void)unlink(path);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	/* Its directory can be passed through by all: who may send is the socket's own affair. */
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, MODE) < 0)
 		return -errno;
 	*ret_fd = descriptor_take(&fd);
 	return 0;
 }
 
-int notify_dispatch(int fd, void (*on_line)(void *context, const char *line), void *context)
+int notify_give(const char *path, uid_t uid)
 {
-	char text[4096];
-	char *rest = text;
-	ssize_t n = recv(fd, text, sizeof(text) - 1, MSG_PEEK | MSG_DONTWAIT);
+	struct stat st;
 
-	if (n < 0)
+	if (lstat(path, &st) < 0)
+		return -errno;
+	/* No owner but its own is there to change where there are no privileges. */
+	if (st.st_uid != uid && lchown(path, uid, (gid_t)-1) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Looks at what is first. As it is left where it is, descriptors in it are copies. */
+static int peek(int fd, struct notification *ret_notification)
+{
+	struct iovec iov = {ret_notification->text, NOTIFICATION_BYTES};
+	ssize_t n;
+
+	/* Without room for them they are lost, and the rest of it is heard all the same. */
+	(void)passing_make_sure_of_room(LIMIT_SOCKETS);
+	n = passing_receive(fd, &iov, 1, MSG_PEEK, &ret_notification->passed);
+	if (n < 0 && n != -EBADMSG)
+		return (int)n;
+	ret_notification->n_bytes = n > 0 ? (size_t)n : 0;
+	ret_notification->text[ret_notification->n_bytes] = 0;
+	for (size_t i = 0; i < ret_notification->n_bytes; i++)
+		if (ret_notification->text[i] == '\n')
+			ret_notification->text[i] = 0;
+	return 0;
+}
+
+int notify_dispatch(int fd,
+	void (*on_notification)(void *context, struct notification *notification), void *context)
+{
+	struct notification notification;
+	char byte;
+
+	if (peek(fd, &notification) < 0)
 		return 0;
-	text[n] = 0;
-	for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n"))
-		if (*line)
-			on_line(context, line);
-	/* Without a control buffer, so that descriptors which came along are closed. */
-	(void)recv(fd, text, 1, MSG_DONTWAIT);
+	on_notification(context, &notification);
+	passing_close(&notification.passed);
+	/* Without a control buffer, so that descriptors in it are closed: that is what a sender
+	 * waits for who sent one with BARRIER=1 (sd_notify_barrier(3)). */
+	(void)recv(fd, &byte, 1, MSG_DONTWAIT);
 	return 1;
+}
+
+const char *notification_next_line(const struct notification *notification, const char *line)
+{
+	const char *end = notification->text + notification->n_bytes;
+
+	line = line ? line + strlen(line) + 1 : notification->text;
+	while (line < end && !*line)
+		line++;
+	return line < end ? line : NULL;
+}
+
+const char *notification_find(const struct notification *notification, const char *variable)
+{
+	const char *line = NULL, *value = NULL;
+
+	while (!value && (line = notification_next_line(notification, line)))
+		value = notify_find_value(line, variable);
+	return value;
 }
 
 const char *notify_find_value(const char *line, const char *variable)

@@ -13,9 +13,12 @@
 #include "daemon/supervisor/output.h"
 #include "proto/descriptor.h"
 
-/* A file keeps at least this much of its end, and at most a quarter more for long. */
+/* A file keeps at least this much of its end, and at most a quarter more for longer than the pause
+ * that is made between two looks: with what can be printed in that time it may have more. */
 #define KEPT_BYTES (4 << 20)
 #define BLOCK_BYTES 4096
+#define PAUSE_USEC 50000
+#define LOOKS_A_PAUSE 4
 
 struct output {
 	char directory[PATH_MAX];
@@ -34,8 +37,8 @@ static void bound_file(int fd, const struct stat *st)
 		(void)!ftruncate(fd, 0);
 }
 
-/* Runs at most once a second however much is printed (its rate limit), and not at all while
- * nothing is. */
+/* Runs a few times a pause however much is printed (its rate limit), and not at all while nothing
+ * is. */
 static int on_printed(sd_event_source *source, const struct inotify_event *event, void *userdata)
 {
 	struct output *output = userdata;
@@ -63,7 +66,7 @@ static int watch_files(struct output *output, sd_event *event)
 	if (r < 0)
 		return r;
 	(void)sd_event_source_set_priority(output->source, SD_EVENT_PRIORITY_IDLE);
-	return sd_event_source_set_ratelimit(output->source, 1000000, 64);
+	return sd_event_source_set_ratelimit(output->source, PAUSE_USEC, LOOKS_A_PAUSE);
 }
 
 int output_new(sd_event *event, const char *runtime, struct output **ret_output)
@@ -147,6 +150,16 @@ void output_last_line(const struct output *output, const char *instance, char *t
 	line = strrchr(text, '\n');
 	if (line)
 		memmove(text, line + 1, strlen(line + 1) + 1);
+}
+
+int64_t output_count_lost(const struct output *output, const char *instance)
+{
+	_cleanup_free_ char *path = output->journal ? NULL : output_path(output, instance);
+	struct stat st;
+
+	if (!path || stat(path, &st) < 0 || st.st_size <= KEPT_BYTES)
+		return 0;
+	return st.st_size - (int64_t)st.st_blocks * 512;
 }
 
 void output_remove(struct output *output, const char *instance)

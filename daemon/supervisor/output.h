@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <systemd/sd-event.h>
 
 struct output;
@@ -27,5 +28,7 @@ char *output_path(const struct output *output, const char *instance);
 /* The last line that instance printed to its file, cut to size at its beginning; "" if none or
  * unknown. */
 void output_last_line(const struct output *output, const char *instance, char *text, size_t size);
+/* How many bytes of what instance printed to its file were given up. */
+int64_t output_count_lost(const struct output *output, const char *instance);
 /* Removes the file of instance, if it has one. */
 void output_remove(struct output *output, const char *instance);

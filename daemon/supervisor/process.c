@@ -8,52 +8,32 @@
 #include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/supervisor/environment.h"
 #include "daemon/supervisor/process.h"
 #include "proto/descriptor.h"
 #include "proto/signals.h"
 
-/* sd_listen_fds(3) */
-#define LISTEN_FDS_START 3
-
-static const char *const inherited[] = {"PATH", "HOME", "LANG", "TZ", NULL};
-
-static void give_environment(const struct process_plan *plan)
-{
-	char *kept[sizeof(inherited) / sizeof(*inherited)];
-	char number[16];
-
-	for (size_t i = 0; inherited[i]; i++)
-		kept[i] = getenv(inherited[i]);
-	(void)clearenv();
-	for (size_t i = 0; inherited[i]; i++)
-		if (kept[i])
-			(void)setenv(inherited[i], kept[i], 1);
-	for (char **e = plan->spec->environment; e && *e; e++)
-		(void)putenv(*e);
-	(void)setenv("INKO_INSTANCE", plan->instance, 1);
-	(void)setenv("INKO_RUNTIME_DIR", plan->runtime, 1);
-	(void)setenv("NOTIFY_SOCKET", plan->notify_path, 1);
-	(void)snprintf(number, sizeof(number), "%d", getpid());
-	(void)setenv("LISTEN_PID", number, 1);
-	(void)snprintf(number, sizeof(number), "%zu", plan->n_fds);
-	(void)setenv("LISTEN_FDS", number, 1);
-	(void)setenv("LISTEN_FDNAMES", plan->fd_names, 1);
-}
+/* What is made before the fork. */
+struct prepared {
+	struct environment *environment;
+	int *copies; /* room for one a descriptor */
+	int null_fd;
+};
 
 /* Puts the descriptors where they belong and closes all others; the gate closes at exec. */
-static int give_descriptors(const struct process_plan *plan, int *gate_fd)
+static int give_descriptors(
+	const struct process_plan *plan, const struct prepared *prepared, int *gate_fd)
 {
-	int first_free = LISTEN_FDS_START + (int)plan->n_fds;
-	int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	int *copies = calloc(plan->n_fds + 1, sizeof(*copies));
+	int first_free = PROCESS_LISTEN_FDS_START + (int)plan->n_fds;
+	int null_fd = fcntl(prepared->null_fd, F_DUPFD_CLOEXEC, first_free + 1);
+	int *copies = prepared->copies;
 	int output_fd = fcntl(plan->output_fd, F_DUPFD_CLOEXEC, first_free + 1);
 	int gate = fcntl(*gate_fd, F_DUPFD_CLOEXEC, first_free + 1);
 
-	if (null_fd < 0 || !copies || output_fd < 0 || gate < 0)
+	if (null_fd < 0 || output_fd < 0 || gate < 0)
 		return -errno;
 	/* First out of the way, then into place: a source may stand where another belongs. */
 	for (size_t i = 0; i < plan->n_fds; i++) {
@@ -65,9 +45,8 @@ static int give_descriptors(const struct process_plan *plan, int *gate_fd)
 		dup2(output_fd, STDERR_FILENO) < 0)
 		return -errno;
 	for (size_t i = 0; i < plan->n_fds; i++)
-		if (dup2(copies[i], LISTEN_FDS_START + (int)i) < 0)
+		if (dup2(copies[i], PROCESS_LISTEN_FDS_START + (int)i) < 0)
 			return -errno;
-	free(copies);
 	*gate_fd = first_free;
 	if (dup3(gate, first_free, O_CLOEXEC) < 0)
 		return -errno;
@@ -87,7 +66,29 @@ static void restore_limit(void)
 	}
 }
 
-static _Noreturn void child(const struct process_plan *plan, int gate_fd)
+/* All that is done between the gate and the program; the failure says how far it came. */
+static void run(const struct process_plan *plan, const struct prepared *prepared, int *gate_fd,
+	struct process_failure *failure)
+{
+	failure->error = -give_descriptors(plan, prepared, gate_fd);
+	if (failure->error)
+		return;
+	restore_limit();
+	failure->step = PROCESS_CONFINE;
+	failure->error = -confinement_enter(plan->confinement, &failure->confinement);
+	if (failure->error)
+		return;
+	failure->step = PROCESS_ENTER;
+	if (chdir(plan->spec->directory) == 0) {
+		failure->step = PROCESS_EXECUTE;
+		(void)execve(plan->command[0], plan->command,
+			environment_finish(prepared->environment, getpid()));
+	}
+	failure->error = errno;
+}
+
+static _Noreturn void child(
+	const struct process_plan *plan, const struct prepared *prepared, int gate_fd)
 {
 	struct process_failure failure = {.step = PROCESS_PREPARE};
 	char go;
@@ -96,25 +97,13 @@ static _Noreturn void child(const struct process_plan *plan, int gate_fd)
 		_exit(EXIT_FAILURE);
 	(void)setsid();
 	signals_reset();
-	(void)umask(022);
-	failure.error = -give_descriptors(plan, &gate_fd);
-	if (!failure.error) {
-		restore_limit();
-		give_environment(plan);
-		failure.step = PROCESS_ENTER;
-		if (chdir(plan->spec->directory ? plan->spec->directory : "/") < 0)
-			failure.error = errno;
-	}
-	if (!failure.error) {
-		failure.step = PROCESS_EXECUTE;
-		(void)execv(plan->spec->command[0], plan->spec->command);
-		failure.error = errno;
-	}
+	run(plan, prepared, &gate_fd, &failure);
 	(void)!write(gate_fd, &failure, sizeof(failure));
 	_exit(127);
 }
 
-int process_fork(const struct process_plan *plan, pid_t *ret_pid, int *ret_pidfd, int *ret_gate_fd)
+static int fork_prepared(const struct process_plan *plan, const struct prepared *prepared,
+	pid_t *ret_pid, int *ret_pidfd, int *ret_gate_fd)
 {
 	_cleanup_close_ int ours = -1, theirs = -1;
 	int pair[2], pidfd;
@@ -129,7 +118,7 @@ int process_fork(const struct process_plan *plan, pid_t *ret_pid, int *ret_pidfd
 		return -errno;
 	if (pid == 0) {
 		descriptor_close(&ours);
-		child(plan, theirs);
+		child(plan, prepared, theirs);
 	}
 	/* Its parent has not waited for it, so that pid cannot be another process. */
 	pidfd = pidfd_open(pid, 0);
@@ -147,6 +136,23 @@ int process_fork(const struct process_plan *plan, pid_t *ret_pid, int *ret_pidfd
 	return 0;
 }
 
+int process_fork(const struct process_plan *plan, pid_t *ret_pid, int *ret_pidfd, int *ret_gate_fd)
+{
+	_cleanup_free_ int *copies = calloc(plan->n_fds + 1, sizeof(*copies));
+	_cleanup_close_ int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	struct prepared prepared = {.copies = copies, .null_fd = null_fd};
+	int r = copies ? 0 : -ENOMEM;
+
+	if (null_fd < 0)
+		return -errno;
+	if (r == 0)
+		r = environment_new(plan, &prepared.environment);
+	if (r == 0)
+		r = fork_prepared(plan, &prepared, ret_pid, ret_pidfd, ret_gate_fd);
+	environment_free(prepared.environment);
+	return r;
+}
+
 int process_open_gate(int gate_fd)
 {
 	return send(gate_fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : -errno;
@@ -156,6 +162,31 @@ int process_read_failure(int gate_fd, struct process_failure *ret_failure)
 {
 	return gate_fd >= 0 && recv(gate_fd, ret_failure, sizeof(*ret_failure), MSG_DONTWAIT) ==
 				       sizeof(*ret_failure);
+}
+
+void process_describe_failure(
+	const struct process_failure *failure, const struct spec *spec, char ret_text[static 512])
+{
+	const char *why = strerror(failure->error);
+	char what[256];
+
+	switch (failure->step) {
+	case PROCESS_PREPARE:
+		(void)snprintf(ret_text, 512, "could not be given its descriptors: %s", why);
+		return;
+	case PROCESS_CONFINE:
+		confinement_describe(failure->confinement, spec, what);
+		(void)snprintf(ret_text, 512, "%s: %s", what, why);
+		return;
+	case PROCESS_ENTER:
+		(void)snprintf(ret_text, 512, "could not enter the directory %.300s: %s",
+			spec->directory, why);
+		return;
+	case PROCESS_EXECUTE:
+		(void)snprintf(
+			ret_text, 512, "could not execute %.300s: %s", spec->command[0], why);
+		return;
+	}
 }
 
 int process_find_own(const char *program, char **ret_path)

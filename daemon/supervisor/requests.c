@@ -162,6 +162,24 @@ static bool check_rolled(struct request *request, const struct actor *actor)
 	return true;
 }
 
+static bool check_reloaded(struct request *request, const struct actor *actor)
+{
+	const struct instance *instance, *failed = NULL;
+
+	TAILQ_FOREACH(instance, &actor->instances, entries) {
+		if (reload_is_pending(instance))
+			return false;
+		if (!failed && instance->reload.failure)
+			failed = instance;
+	}
+	if (failed)
+		describe_failure(request->call, "Failed", NULL, "%s was not reloaded: %s",
+			failed->name, failed->reload.failure);
+	else
+		reply_actor(request, actor);
+	return true;
+}
+
 static void fail_pause(struct request *request)
 {
 	const struct actor *acceptor = actor_find(request->supervisor, BUILTIN_ACCEPTOR);
@@ -211,6 +229,8 @@ static bool check(struct supervisor *supervisor, struct request *request)
 		return check_gone(request);
 	if (request->kind == REQUEST_ROLLED)
 		return check_rolled(request, actor);
+	if (request->kind == REQUEST_RELOADED)
+		return check_reloaded(request, actor);
 	if (request->kind == REQUEST_SPAWN || request->kind == REQUEST_READY ||
 		request->kind == REQUEST_SCALED)
 		return check_ready(request, actor);

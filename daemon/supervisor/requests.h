@@ -12,6 +12,7 @@ enum request_kind {
 	REQUEST_READY,
 	REQUEST_SCALED, /* ready, and no others there */
 	REQUEST_ROLLED,
+	REQUEST_RELOADED,
 	REQUEST_STOPPED,
 	REQUEST_REMOVED,
 	REQUEST_CLOSED,	  /* a listener */

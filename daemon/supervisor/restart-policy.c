@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "daemon/supervisor/restart-policy.h"
-#include "daemon/supervisor/spec.h"
+#include "proto/spec.h"
 
 #define BACKOFF_MAX_USEC (30 * UINT64_C(1000000))
 /* Ready for so many times the first backoff, an instance is well again, and its next backoff is the
@@ -51,6 +51,13 @@ bool restart_policy_note_death(
 			--policy->n_deaths * sizeof(*policy->deaths));
 	policy->deaths[policy->n_deaths++] = now_usec;
 	return false;
+}
+
+bool restart_policy_wants(const struct spec *spec, bool is_clean)
+{
+	if (strcmp(spec->restart, "never") == 0)
+		return false;
+	return !is_clean || strcmp(spec->restart, "onFailure") != 0;
 }
 
 static uint64_t jitter(uint64_t usec, uint16_t random)

@@ -31,6 +31,8 @@ void restart_policy_note_ready(struct restart_policy *policy, uint64_t now_usec)
 /* It ended, and nobody asked for that. Is it once more than spec's intensity allows? */
 bool restart_policy_note_death(
 	struct restart_policy *policy, const struct spec *spec, uint64_t now_usec);
+/* Is an instance that ended by itself, as it should or not, to be started again, says spec? */
+bool restart_policy_wants(const struct spec *spec, bool is_clean);
 /* How long to wait before the next start, in microseconds: random (any number is as likely as any
  * other) spreads it over a quarter to either side, so that what fell together does not start
  * together. */

@@ -72,7 +72,7 @@ static bool is_old(const struct instance *instance)
 
 static bool is_unready_fresh(const struct instance *instance)
 {
-	return is_fresh(instance) && instance->state != LIFECYCLE_READY;
+	return is_fresh(instance) && !instance_has_served(instance);
 }
 
 static bool is_broken_fresh(const struct instance *instance)

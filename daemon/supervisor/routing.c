@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/lane-watch.h"
@@ -26,7 +27,7 @@ static bool has_route(const struct supervisor *supervisor, const char *actor, co
 
 static bool opens(const struct actor *sender, const struct actor *target)
 {
-	if (target->is_builtin || target->is_removing)
+	if (target->is_builtin || target->is_removing || !adapter_has_mailbox(&target->spec))
 		return false;
 	if (sender->is_builtin && strcmp(sender->spec.name, BUILTIN_ACCEPTOR) == 0)
 		return has_route(sender->supervisor, target->spec.name, "roundRobin");
@@ -355,7 +356,7 @@ void routing_leave(struct instance *instance)
 			strcmp(lane->from, HELD_LANE_SUPERVISOR) == 0)
 			continue;
 		/* While it ends it still receives, beside its siblings. */
-		if (!instance_is_ending(instance))
+		if (!instance_is_ending(instance) && instance->state != LIFECYCLE_LEAVING)
 			count_moved(lane, instance);
 		held_lane_revoke(lane);
 		tell_shared(lane);

@@ -9,6 +9,8 @@
 
 #include <stddef.h>
 
+#include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/stored.h"
 #include "proto/lane.h"
 
 struct actor;
@@ -16,21 +18,23 @@ struct held_lane;
 struct instance;
 
 #define ROUTING_LANES_MAX 240
-/* Room for descriptors that are no lanes, and for their names. */
-#define ROUTING_OTHERS_MAX 1
+/* Room for descriptors that are no lanes: the page of counters, and what was stored. */
+#define ROUTING_OTHERS_MAX (1 + STORED_MAX)
 
 /* What an instance is given at its start, lanes first, as descriptors (borrowed) and
  * LISTEN_FDNAMES. */
 struct routing_start {
 	int fds[ROUTING_LANES_MAX + ROUTING_OTHERS_MAX];
 	size_t n_fds;
-	char names[(ROUTING_LANES_MAX + ROUTING_OTHERS_MAX) * sizeof(LANE_FD_NAME_SHARED ":")];
+	char names[ADAPTER_LISTENERS_MAX * (LIMIT_NAME_CHARS + sizeof(":")) +
+		   (ROUTING_LANES_MAX + 1) * sizeof(LANE_FD_NAME_SHARED ":") +
+		   STORED_MAX * (STORED_NAME_CHARS + sizeof(":"))];
 };
 
 /* Makes the lanes that a starting instance needs, and says which it is given. Errors of
  * held_lane_new; what was made until then stays, and is used by the next start. */
 int routing_prepare(struct instance *instance, struct routing_start *ret_start);
-/* One descriptor more, behind the lanes; the name is none longer than a lane's. */
+/* One descriptor more: the page, a listener, or one that was stored. */
 void routing_add_other(struct routing_start *start, int fd, const char *name);
 /* Tells instance, and others of it, what they were not told yet. */
 void routing_sync(struct instance *instance);

@@ -36,6 +36,7 @@ struct supervisor {
 	char runtime[PATH_MAX];
 	size_t charge_bytes; /* of an envelope without a body, see proto/lane.h */
 	uint64_t last_lane;  /* the highest number that a lane ever had */
+	size_t n_stored;     /* descriptors that instances have stored, see stored.h */
 	bool stopping;
 	/* tsearch(3) of what is in the lists: actors and instances by name, lanes that are not
 	 * revoked by their two ends. A list of a thousand that is searched for each of a thousand

@@ -2,6 +2,7 @@
  * From words on a command line to JSON parameters.
  */
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -34,13 +35,14 @@ static const char *set(cJSON *values, const char *member, cJSON *value)
 
 static bool parse_number(const char *text, int64_t *ret_number)
 {
-	size_t digits = strspn(text, "0123456789");
+	bool is_negative = text[0] == '-';
+	size_t digits = strspn(text + is_negative, "0123456789");
 	int64_t number;
 
-	if (digits == 0 || digits > 16 || text[digits])
+	if (digits == 0 || digits > 16 || text[is_negative + digits])
 		return false;
 	number = strtoll(text, NULL, 10);
-	if (number > NUMBER_MAX)
+	if (number > NUMBER_MAX || number < -NUMBER_MAX)
 		return false;
 	*ret_number = number;
 	return true;
@@ -123,17 +125,63 @@ const char *argument_rate(const struct argument *argument, const char *text, cJS
 	return set_rate(argument, count, usec, values);
 }
 
-const char *argument_balance(const struct argument *argument, const char *text, cJSON *values)
+const char *argument_yes_no(const struct argument *argument, const char *text, cJSON *values)
 {
-	static const struct {
-		const char *text, *value;
-	} balances[] = {{"round-robin", "roundRobin"}, {"pull", "pull"}};
+	if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
+		return "write yes or no";
+	return set(values, argument->member, cJSON_CreateBool(strcmp(text, "yes") == 0));
+}
 
-	for (size_t i = 0; i < sizeof(balances) / sizeof(balances[0]); i++) {
-		if (strcmp(balances[i].text, text) == 0)
-			return set(values, argument->member, cJSON_CreateString(balances[i].value));
+static bool is_one_of(const char *text, const char *choices)
+{
+	size_t length = strlen(text);
+
+	for (const char *choice = choices; *choice; choice += strspn(choice, "|")) {
+		size_t size = strcspn(choice, "|");
+
+		if (size == length && strncmp(choice, text, size) == 0)
+			return true;
+		choice += size;
 	}
-	return "write round-robin or pull";
+	return false;
+}
+
+/* on-failure to onFailure, as the interface writes its values. */
+static void join_words(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++) {
+		if (*text == '-' && text[1])
+			*to++ = (char)toupper((unsigned char)*++text);
+		else
+			*to++ = *text;
+	}
+	*to = 0;
+}
+
+const char *argument_choice(const struct argument *argument, const char *text, cJSON *values)
+{
+	const char *complaint;
+	char *value;
+
+	if (!is_one_of(text, argument->value))
+		return argument->value; /* which says what may be written */
+	value = strdup(text);
+	if (!value)
+		return no_memory;
+	join_words(value);
+	complaint = argument_text(argument, value, values);
+	free(value);
+	return complaint;
+}
+
+const char *argument_host(const struct argument *argument, const char *text, cJSON *values)
+{
+	/* ssh would take it for an option. */
+	if (!*text || *text == '-')
+		return "write HOST or USER@HOST";
+	return argument_text(argument, text, values);
 }
 
 const char *argument_path(const struct argument *argument, const char *text, cJSON *values)
@@ -200,8 +248,7 @@ int argument_take_flag(
 	return argument->value && !equals ? 2 : 1;
 }
 
-/* The argument that word is for, NULL if there are too many words. */
-static const struct argument *find_position(
+const struct argument *argument_find_position(
 	const struct argument *table, bool after, const cJSON *values)
 {
 	const struct argument *found = NULL;
@@ -217,7 +264,7 @@ static const struct argument *find_position(
 	return found;
 }
 
-static bool takes_rest(const struct argument *table)
+bool argument_takes_rest(const struct argument *table)
 {
 	for (; table->help; table++) {
 		if (table->rest)
@@ -229,10 +276,10 @@ static bool takes_rest(const struct argument *table)
 int argument_take_word(
 	const struct argument *table, const char *word, bool after, const char *verb, cJSON *values)
 {
-	const struct argument *argument = find_position(table, after, values);
+	const struct argument *argument = argument_find_position(table, after, values);
 	const char *complaint;
 
-	if (!argument && takes_rest(table))
+	if (!argument && argument_takes_rest(table))
 		return complain_usage(verb, "write -- before the program: -- %s", word);
 	if (!argument)
 		return complain_usage(verb, "'%s' is one word too many for %s", word, verb);

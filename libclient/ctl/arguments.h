@@ -24,6 +24,7 @@ struct argument {
 	bool required;
 	bool rest;	  /* takes all that stands after "--" */
 	const char *help; /* NULL ends a table */
+	char initial[64]; /* what counts without it, where help does not say so */
 };
 
 argument_parse_fn argument_switch;   /* true */
@@ -31,10 +32,12 @@ argument_parse_fn argument_text;     /* a string */
 argument_parse_fn argument_texts;    /* one more string of an array */
 argument_parse_fn argument_variable; /* the same, K=V */
 argument_parse_fn argument_number;   /* a whole number */
-argument_parse_fn argument_time;     /* microseconds, in member */
-argument_parse_fn argument_rate;     /* N/TIME or off: in member and memberUSec */
-argument_parse_fn argument_balance;  /* round-robin or pull */
-argument_parse_fn argument_path;     /* an absolute path of what may be relative */
+argument_parse_fn argument_yes_no;   /* true or false */
+argument_parse_fn argument_choice; /* one of those in value, between '|'; on-failure as onFailure */
+argument_parse_fn argument_time;   /* microseconds, in member */
+argument_parse_fn argument_rate;   /* N/TIME or off: in member and memberUSec */
+argument_parse_fn argument_host;   /* a string that ssh takes for a host */
+argument_parse_fn argument_path;   /* an absolute path of what may be relative */
 
 /* The row of table that words[0] ("--queue", "--queue=8") is a flag of; NULL if there is none. */
 const struct argument *argument_find(const struct argument *table, const char *word);
@@ -52,6 +55,14 @@ int argument_take_flag(
  * "--" stood before. STATUS_DONE, or another status after a complaint. */
 int argument_take_word(const struct argument *table, const char *word, bool after, const char *verb,
 	cJSON *values);
+
+/* The row that the next word by position is for, which stands behind "--" or not; NULL if there
+ * are too many words. */
+const struct argument *argument_find_position(
+	const struct argument *table, bool after, const cJSON *values);
+
+/* Does it take what stands behind "--"? */
+bool argument_takes_rest(const struct argument *table);
 
 /* Is there all that is required? */
 int argument_check(const struct argument *table, const char *verb, const cJSON *values);

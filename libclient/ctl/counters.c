@@ -12,30 +12,30 @@
 #include "verbs.h"
 
 static const struct column work_columns[] = {
-	{"NAME", 12, 0},
-	{"RECEIVED", 0, 1},
-	{"CONNECTIONS", 0, 1},
-	{"LATE", 0, 1},
-	{"MOVED", 0, 1},
-	{"RESTARTS", 0, 1},
-	{"P50", 0, 1},
-	{"P99", 0, 1},
+	{"NAME", 12, 0, 8},
+	{"RECEIVED", 0, 1, 6},
+	{"CONNECTIONS", 0, 1, 7},
+	{"LATE", 0, 1, 2},
+	{"MOVED", 0, 1, 1},
+	{"RESTARTS", 0, 1, 3},
+	{"P50", 0, 1, 4},
+	{"P99", 0, 1, 5},
 	{},
 };
 
 static const struct column listener_columns[] = {
-	{"LISTENER", 12, 0},
-	{"ACCEPTED", 0, 1},
-	{"HANDED OVER", 0, 1},
-	{"REFUSED", 0, 1},
+	{"LISTENER", 12, 0, 4},
+	{"ACCEPTED", 0, 1, 3},
+	{"HANDED OVER", 0, 1, 1},
+	{"REFUSED", 0, 1, 2},
 	{},
 };
 
 static const struct column endpoint_columns[] = {
-	{"ENDPOINT", 12, 0},
-	{"ACCEPTED", 0, 1},
-	{"HANDED OVER", 0, 1},
-	{"REFUSED", 0, 1},
+	{"ENDPOINT", 12, 0, 4},
+	{"ACCEPTED", 0, 1, 3},
+	{"HANDED OVER", 0, 1, 1},
+	{"REFUSED", 0, 1, 2},
 	{},
 };
 
@@ -44,19 +44,9 @@ static void add_number(struct table *table, const cJSON *object, const char *mem
 	table_add(table, TONE_PLAIN, "%" PRId64, reply_number(object, member));
 }
 
-/* At most so long: as far as a person reads it. */
 static void add_time(struct table *table, const cJSON *object, const char *member)
 {
-	int64_t usec = reply_number(object, member);
-
-	if (!reply_member(object, member))
-		table_add(table, TONE_PLAIN, "-");
-	else if (usec < 1000)
-		table_add(table, TONE_PLAIN, "%" PRId64 "us", usec);
-	else if (usec < 1000000)
-		table_add(table, TONE_PLAIN, "%.1fms", (double)usec / 1000);
-	else
-		table_add(table, TONE_PLAIN, "%.1fs", (double)usec / 1000000);
+	table_add_time(table, reply_member(object, member) ? reply_number(object, member) : -1);
 }
 
 static void add_work(struct table *table, const char *name, const cJSON *object)
@@ -88,10 +78,10 @@ static bool is_instance_of(const cJSON *instance, const cJSON *actor)
 }
 
 /* Prints table, which is freed. */
-static int finish(struct table *table)
+static int finish(const struct session *session, struct table *table)
 {
-	int status =
-		table ? table_print(table) : complain(STATUS_REFUSED, "there is not enough memory");
+	int status = table ? table_print(table, &session->look, stdout)
+			   : complain(STATUS_REFUSED, "there is not enough memory");
 
 	table_free(table);
 	return status;
@@ -108,7 +98,7 @@ static void add_former(struct table *table, const cJSON *reply, const cJSON *act
 	}
 }
 
-static int print_work(const cJSON *reply)
+static int print_work(const struct session *session, const cJSON *reply)
 {
 	struct table *table = table_new(work_columns);
 	const cJSON *actor, *instance;
@@ -122,7 +112,7 @@ static int print_work(const cJSON *reply)
 			}
 			add_former(table, reply, actor);
 		}
-	return finish(table);
+	return finish(session, table);
 }
 
 static void add_source(struct table *table, const char *name, const cJSON *source)
@@ -133,7 +123,8 @@ static void add_source(struct table *table, const char *name, const cJSON *sourc
 	add_number(table, source, "refused");
 }
 
-static int print_sources(const struct column *columns, const cJSON *sources, const cJSON *others)
+static int print_sources(const struct session *session, const struct column *columns,
+	const cJSON *sources, const cJSON *others)
 {
 	struct table *table;
 	const cJSON *source;
@@ -148,18 +139,18 @@ static int print_sources(const struct column *columns, const cJSON *sources, con
 		}
 	if (table && others)
 		add_source(table, "(others)", others);
-	return finish(table);
+	return finish(session, table);
 }
 
-static int print(const cJSON *reply)
+static int print(const struct session *session, const cJSON *reply)
 {
-	int status = print_work(reply);
+	int status = print_work(session, reply);
 
 	if (status == STATUS_DONE)
-		status = print_sources(listener_columns, reply_member(reply, "listeners"),
+		status = print_sources(session, listener_columns, reply_member(reply, "listeners"),
 			reply_member(reply, "otherListeners"));
 	if (status == STATUS_DONE)
-		status = print_sources(endpoint_columns, reply_member(reply, "endpoints"),
+		status = print_sources(session, endpoint_columns, reply_member(reply, "endpoints"),
 			reply_member(reply, "otherEndpoints"));
 	return status;
 }
@@ -172,7 +163,7 @@ int run_counters(struct session *session, const struct verb *verb, cJSON *parame
 	(void)verb;
 	status = session_call(session, "GetCounters", parameters, &reply);
 	if (reply)
-		status = print(reply);
+		status = print(session, reply);
 	cJSON_Delete(reply);
 	return status;
 }

@@ -3,6 +3,7 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "errors.h"
 #include "reply.h"
@@ -18,18 +19,27 @@ static void print_arguments(const struct argument *arguments)
 
 		snprintf(left, sizeof(left), "%s%s%s%s%s", letter ? letter : "", letter ? ", " : "",
 			flag ? flag : "", flag && value ? " " : "", value ? value : "");
-		printf("  %-20s %s\n", left, arguments->help);
+		printf("  %-30s %s", left, arguments->help);
+		if (*arguments->initial)
+			printf(" (%s)", arguments->initial);
+		putchar('\n');
 	}
 }
 
-static void print_verb(const struct verb *verb)
+static int print_verb(const struct verb *verb)
 {
+	struct argument *arguments = verb_copy_arguments(verb);
+
+	if (!arguments)
+		return complain(STATUS_REFUSED, "there is not enough memory");
 	printf("inkoctl %s%s%s\n\n  %s\n\n", verb->name, *verb->usage ? " " : "", verb->usage,
 		verb->help);
-	print_arguments(verb->arguments);
+	print_arguments(arguments);
+	free(arguments);
+	return STATUS_DONE;
 }
 
-static void print_all(void)
+static int print_all(void)
 {
 	printf("inkoctl [--runtime-dir DIR] [--json] VERB ...\n\n");
 	for (const struct verb *verb = verbs; verb->name; verb++)
@@ -37,14 +47,12 @@ static void print_all(void)
 	putchar('\n');
 	print_arguments(global_arguments);
 	printf("\n'inkoctl help VERB' says more; times are written 10ms, 5s, 2min, 1h.\n");
+	return STATUS_DONE;
 }
 
-void help_print(const struct verb *verb)
+int help_print(const struct verb *verb)
 {
-	if (verb)
-		print_verb(verb);
-	else
-		print_all();
+	return verb ? print_verb(verb) : print_all();
 }
 
 int run_help(struct session *session, const struct verb *verb, cJSON *parameters)
@@ -56,6 +64,5 @@ int run_help(struct session *session, const struct verb *verb, cJSON *parameters
 	(void)verb;
 	if (name && !about)
 		return complain_usage(NULL, "there is no verb '%s'", name);
-	help_print(about);
-	return STATUS_DONE;
+	return help_print(about);
 }

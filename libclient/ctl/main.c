@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "errors.h"
@@ -13,6 +14,7 @@
 
 struct command_line {
 	const struct verb *verb;
+	struct argument *arguments; /* that it takes */
 	cJSON *globals;
 	cJSON *parameters;
 };
@@ -30,7 +32,7 @@ static int take_flag(struct command_line *line, char *const *words)
 	if (argument)
 		return argument_take_flag(argument, words, verb_name(line), line->globals);
 	if (line->verb)
-		argument = argument_find(line->verb->arguments, words[0]);
+		argument = argument_find(line->arguments, words[0]);
 	if (argument)
 		return argument_take_flag(argument, words, verb_name(line), line->parameters);
 	if (line->verb)
@@ -43,9 +45,13 @@ static int take_word(struct command_line *line, const char *word, bool after)
 {
 	if (line->verb)
 		return argument_take_word(
-			line->verb->arguments, word, after, verb_name(line), line->parameters);
+			line->arguments, word, after, verb_name(line), line->parameters);
 	line->verb = verb_find(word);
-	return line->verb ? STATUS_DONE : complain_usage(NULL, "there is no verb '%s'", word);
+	if (!line->verb)
+		return complain_usage(NULL, "there is no verb '%s'", word);
+	line->arguments = verb_copy_arguments(line->verb);
+	return line->arguments ? STATUS_DONE
+			       : complain(STATUS_REFUSED, "there is not enough memory");
 }
 
 static int parse(struct command_line *line, char *const *words)
@@ -74,8 +80,10 @@ static int parse(struct command_line *line, char *const *words)
 static int run(const struct command_line *line)
 {
 	struct session session = {
+		.host = reply_text(line->globals, "host"),
 		.runtime_directory = reply_text(line->globals, "runtimeDirectory"),
 		.json = reply_member(line->globals, "json") != NULL,
+		.look = terminal_look(reply_text(line->globals, "colour")),
 	};
 	int status;
 
@@ -83,17 +91,15 @@ static int run(const struct command_line *line)
 		printf("inkoctl %s\n", PACKAGE_VERSION);
 		return STATUS_DONE;
 	}
-	if (reply_member(line->globals, "help")) {
-		help_print(line->verb);
-		return STATUS_DONE;
-	}
+	if (reply_member(line->globals, "help"))
+		return help_print(line->verb);
 	if (!line->verb)
 		return complain_usage(NULL, "say what to do, such as 'inkoctl status'");
-	session.arguments = line->verb->arguments;
-	status = argument_check(line->verb->arguments, verb_name(line), line->parameters);
+	session.arguments = line->arguments;
+	status = argument_check(line->arguments, verb_name(line), line->parameters);
 	if (status == STATUS_DONE)
 		status = line->verb->run(&session, line->verb, line->parameters);
-	session_done(&session);
+	(void)session_close(&session);
 	return status;
 }
 
@@ -116,6 +122,7 @@ int main(int argc, char **argv)
 		status = run(&line);
 	if (status == STATUS_DONE)
 		status = terminal_flush();
+	free(line.arguments);
 	cJSON_Delete(line.globals);
 	cJSON_Delete(line.parameters);
 	return status;

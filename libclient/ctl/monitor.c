@@ -49,6 +49,7 @@ static const struct {
 	{"instance", "starting", "waiting", "is started again"},
 	{"instance", "starting", NULL, "is started"},
 	{"instance", "ready", NULL, "is ready"},
+	{"instance", "leaving", NULL, "says that it ends, and is handed no more"},
 	{"instance", "draining", NULL, "is told to stop, and finishes what it serves"},
 	{"instance", "terminating", NULL, "is sent its stop signal"},
 	{"instance", "killing", NULL, "is sent SIGKILL"},
@@ -238,29 +239,30 @@ static int follow(struct watch *watch, bool again)
 	}
 	if (status == STATUS_DONE &&
 		((r != -ECONNRESET && r != -EPIPE) || watch->n_silent >= TRIES_MAX))
-		return complain_call(r, watch->session->runtime_directory);
+		return session_complain_call(watch->session, r);
 	return status;
 }
 
 int run_monitor(struct session *session, const struct verb *verb, cJSON *parameters)
 {
 	struct watch watch = {.session = session, .position = -1};
-	const char *directory = session->runtime_directory;
 	int status, r;
 
 	(void)verb;
 	(void)parameters;
 	(void)signal(SIGINT, on_interrupt);
-	r = inko_control_connect(directory, &session->control);
+	r = session_connect(session);
 	if (r < 0)
-		return complain_connect(r, directory);
+		return session_complain_connect(session, r);
 	status = follow(&watch, false);
 	while (status == STATUS_DONE) {
 		if (terminal_is_gone(PAUSE_MSEC))
 			return STATUS_REFUSED;
-		session->control = inko_control_close(session->control);
-		if (inko_control_connect(directory, &session->control) < 0)
-			return complain(STATUS_REFUSED, "inkod has gone away");
+		(void)session_close(session);
+		r = session_connect(session);
+		if (r < 0)
+			return session->host ? session_complain_connect(session, r)
+					     : complain(STATUS_REFUSED, "inkod has gone away");
 		status = follow(&watch, true);
 	}
 	return status;

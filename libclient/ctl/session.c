@@ -14,15 +14,20 @@
 #include "errors.h"
 #include "printable.h"
 #include "session.h"
+#include "ssh.h"
 
 /* Between tries while one supervisor follows the other. */
 #define PAUSE_USEC 20000
 /* For an inkod that was started in the line before: its socket is there in a few milliseconds. */
 #define START_USEC 1000000
 
-void session_done(struct session *session)
+int session_close(struct session *session)
 {
+	pid_t ssh = session->ssh;
+
 	session->control = inko_control_close(session->control);
+	session->ssh = 0;
+	return ssh > 0 ? ssh_end(ssh) : STATUS_DONE;
 }
 
 int session_print_json(const char *error, const char *parameters)
@@ -66,7 +71,7 @@ static int call(struct session *session, const char *method, const char *text, b
 
 	r = inko_control_call(session->control, method, text, &error, &answer);
 	if (r < 0 && r != -EREMOTEIO)
-		return complain_call(r, session->runtime_directory);
+		return session_complain_call(session, r);
 	if (session->json && (prints || error))
 		status = session_print_json(error, answer);
 	else if (error)
@@ -88,10 +93,10 @@ static int64_t now_usec(void)
 
 /* Asks for what changes nothing: -ETIMEDOUT when nobody is there to answer, since the socket alone
  * is kept open by the keeper. */
-static int ping(struct session *session)
+static int ping(struct session *session, uint64_t patience_usec)
 {
 	char *error = NULL, *answer = NULL;
-	int r = inko_control_set_timeout(session->control, SESSION_PATIENCE_USEC);
+	int r = inko_control_set_timeout(session->control, patience_usec);
 
 	if (r == 0)
 		r = inko_control_call(
@@ -102,26 +107,81 @@ static int ping(struct session *session)
 	return r == -EREMOTEIO ? 0 : r;
 }
 
-/* Nobody listens there, or not yet. */
-static bool is_absent(int r)
+static int connect_host(struct session *session)
 {
-	return r == -ENOENT || r == -ECONNREFUSED;
+	static const char *const words[] = {"bridge", NULL};
+	int fd, r;
+
+	r = ssh_start(session->host, session->runtime_directory, words, &fd, &session->ssh);
+	if (r < 0)
+		return r;
+	r = inko_control_adopt(&fd, &session->control);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	/* Somebody may be typing a password, and the other side has patience of its own. */
+	return ping(session, 0);
 }
 
-/* Connects, after some tries where nobody listens. As inko_control_connect. */
+int session_connect(struct session *session)
+{
+	return session->host ? connect_host(session)
+			     : inko_control_connect(session->runtime_directory, &session->control);
+}
+
+static int complain_host(struct session *session, int error)
+{
+	const char *host = session->host;
+	bool is_there = session->ssh > 0;
+	int status = session_close(session);
+
+	if (!is_there)
+		return complain(STATUS_NO_DAEMON, "cannot run ssh: %s", strerror(-error));
+	if (error == -EMSGSIZE || error == -EBADMSG)
+		return complain_call(error, NULL);
+	/* Who ended has said why. */
+	if (status != STATUS_DONE)
+		return status;
+	return complain(STATUS_NO_DAEMON,
+		"the inkod on %s does not answer any more; the state may have changed: look with "
+		"'inkoctl --host %s status'",
+		host, host);
+}
+
+int session_complain_connect(struct session *session, int error)
+{
+	return session->host ? complain_host(session, error)
+			     : complain_connect(error, session->runtime_directory);
+}
+
+int session_complain_call(struct session *session, int error)
+{
+	if (session->host)
+		return complain_host(session, error);
+	return complain_call(error, session->runtime_directory);
+}
+
+/* Nobody listens there, or not yet. */
+static bool is_absent(const struct session *session, int r)
+{
+	return !session->host && (r == -ENOENT || r == -ECONNREFUSED);
+}
+
+/* Connects, after some tries where nobody listens. As session_connect. */
 static int connect_patiently(struct session *session)
 {
 	int64_t end_usec = now_usec() + START_USEC;
-	int r = inko_control_connect(session->runtime_directory, &session->control);
+	int r = session_connect(session);
 
-	while (is_absent(r) && now_usec() < end_usec) {
+	while (is_absent(session, r) && now_usec() < end_usec) {
 		(void)usleep(PAUSE_USEC);
-		r = inko_control_connect(session->runtime_directory, &session->control);
+		r = session_connect(session);
 	}
 	return r;
 }
 
-static int open_session(struct session *session)
+int session_open(struct session *session)
 {
 	int64_t end_usec = now_usec() + (int64_t)SESSION_PATIENCE_USEC;
 
@@ -129,15 +189,15 @@ static int open_session(struct session *session)
 		int r = connect_patiently(session);
 
 		if (r < 0)
-			return complain_connect(r, session->runtime_directory);
-		r = ping(session);
+			return session_complain_connect(session, r);
+		r = session->host ? 0 : ping(session, SESSION_PATIENCE_USEC);
 		if (r == 0)
 			r = inko_control_set_timeout(session->control, 0);
 		if (r == 0)
 			return STATUS_DONE;
-		session->control = inko_control_close(session->control);
 		if (r != -ECONNRESET || now_usec() >= end_usec)
-			return complain_call(r, session->runtime_directory);
+			return session_complain_call(session, r);
+		(void)session_close(session);
 		(void)usleep(PAUSE_USEC);
 	}
 }
@@ -149,7 +209,7 @@ static int open_and_call(struct session *session, const char *method, const cJSO
 	int status;
 
 	*ret_reply = NULL;
-	status = open_session(session);
+	status = session_open(session);
 	if (status != STATUS_DONE)
 		return status;
 	text = cJSON_PrintUnformatted(parameters);
@@ -183,18 +243,21 @@ int session_ask(
 	int r = 0;
 
 	if (!session->control)
-		r = inko_control_connect(session->runtime_directory, &session->control);
+		r = session_connect(session);
 	if (r == 0)
-		r = inko_control_set_timeout(session->control, SESSION_PATIENCE_USEC);
-	if (r < 0)
+		r = inko_control_set_timeout(
+			session->control, session->patience_usec ?: SESSION_PATIENCE_USEC);
+	if (r < 0) {
+		(void)session_close(session);
 		return r;
+	}
 	text = cJSON_PrintUnformatted(parameters);
 	if (!text)
 		return -ENOMEM;
 	r = inko_control_call(session->control, method, text, &error, &answer);
 	free(text);
 	if (r < 0 && r != -EREMOTEIO)
-		session->control = inko_control_close(session->control);
+		(void)session_close(session);
 	if (r == 0)
 		*ret_reply = cJSON_Parse(answer);
 	free(error);

@@ -6,8 +6,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <cjson/cJSON.h>
+
+#include "terminal.h"
 
 /* inkod answers at once, or it has a reason to be looked at. */
 #define SESSION_PATIENCE_USEC UINT64_C(5000000)
@@ -16,13 +19,31 @@ struct argument;
 struct inko_control;
 
 struct session {
+	const char *host;	       /* that it runs on, by way of ssh; NULL: this one */
 	const char *runtime_directory; /* NULL: the default */
 	bool json;
+	uint64_t patience_usec; /* of session_ask; 0: five seconds */
+	struct look look;
 	const struct argument *arguments; /* of the verb, for what is said when it is refused */
 	struct inko_control *control;	  /* NULL until the first call */
+	pid_t ssh;			  /* that control leads through, or 0 */
 };
 
-void session_done(struct session *session);
+/* Closes the connection. A status: that of inkoctl on the host, or of ssh, where it led there. */
+int session_close(struct session *session);
+
+/* Connects, and asks for an answer where that is on another host. A negative errno. */
+int session_connect(struct session *session);
+
+/* Prints what came of session_connect, unless that was done where it happened. A status. */
+int session_complain_connect(struct session *session, int error);
+
+/* The same of a call. */
+int session_complain_call(struct session *session, int error);
+
+/* Connects, after some tries where nobody listens yet, to an inkod that answers. A status, after a
+ * complaint if it is not STATUS_DONE. */
+int session_open(struct session *session);
 
 /* Calls method and waits for the answer. A status, after a complaint if it is not STATUS_DONE.
  * With --json the answer, or the error, is printed here and *ret_reply is NULL. */
@@ -38,7 +59,7 @@ int session_begin(
 int session_print_json(const char *error, const char *parameters);
 
 /* Calls method again while following something: nothing is printed, and a connection that broke
- * is made anew. As inko_control_call, and -ETIMEDOUT after five seconds; *ret_reply is set on
+ * is made anew. As inko_control_call, and -ETIMEDOUT after patience_usec; *ret_reply is set on
  * success only. */
 int session_ask(
 	struct session *session, const char *method, const cJSON *parameters, cJSON **ret_reply);

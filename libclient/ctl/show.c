@@ -3,6 +3,7 @@
  */
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,74 +15,51 @@
 #include "table.h"
 #include "verbs.h"
 
+#define DETAIL_BYTES 1024
+
 static const struct column status_columns[] = {
-	{"NAME", 12, 0},
-	{"STATE", 0, 0},
-	{"PID", 0, 1},
-	{"RESTARTS", 0, 1},
-	{"MESSAGES", 0, 1},
-	{"DETAIL", 12, 0},
+	{"NAME", 12, 0, 6},
+	{"STATE", 0, 0, 5},
+	{"PID", 0, 1, 1},
+	{"RESTARTS", 0, 1, 3},
+	{"MESSAGES", 0, 1, 4},
+	{"DETAIL", 12, 0, 2},
 	{},
 };
 
 static const struct column actor_columns[] = {
-	{"NAME", 12, 0},
-	{"STATE", 0, 0},
-	{"READY", 0, 1},
-	{"RESTARTS", 0, 1},
-	{"MESSAGES", 0, 1},
-	{"COMMAND", 12, 0},
+	{"NAME", 12, 0, 6},
+	{"STATE", 0, 0, 5},
+	{"READY", 0, 1, 4},
+	{"RESTARTS", 0, 1, 2},
+	{"MESSAGES", 0, 1, 3},
+	{"COMMAND", 12, 0, 1},
 	{},
 };
 
 static const struct column listener_columns[] = {
-	{"LISTENER", 12, 0},
-	{"ADDRESS", 12, 0},
-	{"STATE", 0, 0},
-	{"HANDED TO", 10, 0},
-	{"GIVEN TO", 10, 0},
-	{"BALANCE", 0, 0},
-	{"HOLD", 0, 1},
+	{"LISTENER", 12, 0, 7},
+	{"ADDRESS", 12, 0, 4},
+	{"STATE", 0, 0, 6},
+	{"HANDED TO", 10, 0, 5},
+	{"GIVEN TO", 10, 0, 3},
+	{"BALANCE", 0, 0, 1},
+	{"HOLD", 0, 1, 2},
 	{},
 };
 
 static const struct column route_columns[] = {
-	{"LISTENER", 12, 0},
-	{"ADDRESS", 12, 0},
-	{"ACTOR", 10, 0},
-	{"HOW", 0, 0},
+	{"LISTENER", 12, 0, 4},
+	{"ADDRESS", 12, 0, 2},
+	{"ACTOR", 10, 0, 3},
+	{"HOW", 0, 0, 1},
 	{},
-};
-
-/* The states of actors, instances and listeners that are more than a step on the way. */
-static const struct {
-	const char *state;
-	enum tone tone;
-} tones[] = {
-	{"ready", TONE_GOOD},
-	{"open", TONE_GOOD},
-	{"stopped", TONE_PLAIN},
-	{"failed", TONE_BAD},
-	{"refusing", TONE_BAD},
-	{"paused", TONE_PLAIN},
 };
 
 /* The enum values of the interface as they are written on the command line. */
 static const char *shown_way(const char *way)
 {
 	return strcmp(way, "roundRobin") == 0 ? "round-robin" : way;
-}
-
-static void add_state(struct table *table, const cJSON *object)
-{
-	const char *state = reply_shown(object, "state");
-	enum tone tone = TONE_BUSY;
-
-	for (size_t i = 0; i < sizeof(tones) / sizeof(tones[0]); i++) {
-		if (strcmp(tones[i].state, state) == 0)
-			tone = tones[i].tone;
-	}
-	table_add(table, tone, "%s", state);
 }
 
 static void add_number(struct table *table, int64_t number)
@@ -122,6 +100,10 @@ static void add_command(struct table *table, const cJSON *actor)
 		table_add(table, TONE_PLAIN, "part of inkod");
 		return;
 	}
+	if (reply_text(actor, "description")) {
+		table_add(table, TONE_PLAIN, "%s", reply_text(actor, "description"));
+		return;
+	}
 	stream = open_memstream(&line, &size);
 	if (stream) {
 		cJSON_ArrayForEach(word, reply_member(actor, "command")) {
@@ -150,22 +132,43 @@ static void add_actor_detail(struct table *table, const cJSON *actor)
 		add_command(table, actor);
 }
 
+/* One part of a detail, behind those before. */
+static void add_part(char *detail, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add_part(char *detail, const char *format, ...)
+{
+	size_t used = strlen(detail);
+	va_list arguments;
+
+	if (used > 0)
+		used += (size_t)snprintf(detail + used, DETAIL_BYTES - used, "; ");
+	if (used >= DETAIL_BYTES)
+		return;
+	va_start(arguments, format);
+	vsnprintf(detail + used, DETAIL_BYTES - used, format, arguments);
+	va_end(arguments);
+}
+
 /* Which generation is said where there are several. */
 static void add_detail(struct table *table, const cJSON *instance, bool with_generation)
 {
 	const char *status = reply_text(instance, "status");
 	const char *last_exit = reply_text(instance, "lastExit");
-	bool says = status && *status, ended = !says && last_exit && *last_exit;
-	char generation[48] = "";
+	int64_t lost = reply_number(instance, "lostOutputBytes");
+	char detail[DETAIL_BYTES] = "";
 
 	if (with_generation)
-		snprintf(generation, sizeof(generation), "generation %" PRId64 "%s",
-			reply_number(instance, "generation"), says || ended ? "; " : "");
-	table_add(table, TONE_PLAIN, "%s%s%s", generation, ended ? "last: " : "",
-		says		  ? status
-		: ended		  ? last_exit
-		: with_generation ? ""
-				  : "-");
+		add_part(detail, "generation %" PRId64, reply_number(instance, "generation"));
+	if (cJSON_IsTrue(reply_member(instance, "reloading")))
+		add_part(detail, "is reloading");
+	if (status && *status)
+		add_part(detail, "%s", status);
+	else if (last_exit && *last_exit)
+		add_part(detail, "last: %s", last_exit);
+	if (reply_text(instance, "refused"))
+		add_part(detail, "%s", reply_text(instance, "refused"));
+	if (lost > 0)
+		add_part(detail, "%" PRId64 " MiB of its output given up", (lost >> 20) + 1);
+	table_add(table, TONE_PLAIN, "%s", *detail ? detail : "-");
 }
 
 static void add_instance(struct table *table, const cJSON *instance, bool with_generation)
@@ -173,7 +176,7 @@ static void add_instance(struct table *table, const cJSON *instance, bool with_g
 	int64_t pid = reply_number(instance, "pid");
 
 	table_add(table, TONE_PLAIN, "  %s", reply_shown(instance, "name"));
-	add_state(table, instance);
+	table_add_state(table, reply_shown(instance, "state"));
 	if (pid > 0)
 		add_number(table, pid);
 	else
@@ -189,7 +192,7 @@ static void add_actor_with_instances(struct table *table, const cJSON *actor)
 	const cJSON *instance;
 
 	table_add(table, TONE_PLAIN, "%s", reply_shown(actor, "name"));
-	add_state(table, actor);
+	table_add_state(table, reply_shown(actor, "state"));
 	table_add(table, TONE_PLAIN, "-");
 	add_number(table, reply_number(actor, "restarts"));
 	add_number(table, sum(actor, "messages"));
@@ -202,7 +205,7 @@ static void add_actor_with_instances(struct table *table, const cJSON *actor)
 static void add_actor(struct table *table, const cJSON *actor)
 {
 	table_add(table, TONE_PLAIN, "%s", reply_shown(actor, "name"));
-	add_state(table, actor);
+	table_add_state(table, reply_shown(actor, "state"));
 	table_add(table, TONE_PLAIN, "%d/%d", reply_count_ready(actor),
 		cJSON_GetArraySize(reply_member(actor, "instances")) - reply_count_retiring(actor));
 	add_number(table, reply_number(actor, "restarts"));
@@ -219,7 +222,7 @@ static void add_listener(struct table *table, const cJSON *listener)
 	reply_format_address(listener, address);
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "name"));
 	table_add(table, TONE_PLAIN, "%s", address);
-	add_state(table, listener);
+	table_add_state(table, reply_shown(listener, "state"));
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "to"));
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "give"));
 	/* Who holds the listener itself accepts as it likes. */
@@ -236,8 +239,8 @@ static void add_route(struct table *table, const cJSON *route)
 	table_add(table, TONE_PLAIN, "%s", shown_way(reply_shown(route, "how")));
 }
 
-static int print_rows(const cJSON *array, const struct column *columns,
-	void (*add)(struct table *table, const cJSON *object))
+static int print_rows(const struct session *session, const cJSON *array,
+	const struct column *columns, void (*add)(struct table *table, const cJSON *object))
 {
 	struct table *table = table_new(columns);
 	const cJSON *object;
@@ -248,7 +251,7 @@ static int print_rows(const cJSON *array, const struct column *columns,
 	cJSON_ArrayForEach(object, array) {
 		add(table, object);
 	}
-	status = table_print(table);
+	status = table_print(table, &session->look, stdout);
 	table_free(table);
 	return status;
 }
@@ -287,7 +290,8 @@ int run_list(struct session *session, const struct verb *verb, cJSON *parameters
 	cJSON_DeleteItemFromObjectCaseSensitive(parameters, "what");
 	status = session_call(session, list->method, parameters, &reply);
 	if (reply)
-		status = print_rows(reply_member(reply, list->member), list->columns, list->add);
+		status = print_rows(
+			session, reply_member(reply, list->member), list->columns, list->add);
 	cJSON_Delete(reply);
 	return status;
 }
@@ -325,17 +329,17 @@ static void print_processes(const cJSON *reply)
 		printf("There is no keeper: what runs goes on, and the next one is given all.\n\n");
 }
 
-static int print_status(const cJSON *reply)
+static int print_status(const struct session *session, const cJSON *reply)
 {
 	const cJSON *listeners = reply_member(reply, "listeners");
 	int status;
 
 	print_processes(reply);
-	status =
-		print_rows(reply_member(reply, "actors"), status_columns, add_actor_with_instances);
+	status = print_rows(
+		session, reply_member(reply, "actors"), status_columns, add_actor_with_instances);
 	if (status == STATUS_DONE && cJSON_GetArraySize(listeners) > 0) {
 		putchar('\n');
-		status = print_rows(listeners, listener_columns, add_listener);
+		status = print_rows(session, listeners, listener_columns, add_listener);
 	}
 	if (status == STATUS_DONE)
 		print_roll_failures(reply_member(reply, "actors"));
@@ -350,7 +354,7 @@ int run_status(struct session *session, const struct verb *verb, cJSON *paramete
 	(void)verb;
 	status = session_call(session, "GetStatus", parameters, &reply);
 	if (reply)
-		status = print_status(reply);
+		status = print_status(session, reply);
 	cJSON_Delete(reply);
 	return status;
 }

@@ -1,20 +1,35 @@
 /*
- * Aligned tables that fit the terminal: columns that may be cut are cut, the widest first, and
- * what is still too wide ends at the edge, so that a row is always one line.
+ * Aligned tables that fit the terminal: columns that may be cut are cut, those that matter least
+ * first, then whole columns are left out, so that a row is always one line.
  */
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "errors.h"
 #include "printable.h"
 #include "table.h"
-#include "terminal.h"
 
 #define GAP 2
 #define COLUMNS_MAX 8
+
+/* The states of actors, instances and listeners that are more than a step on the way. */
+static const struct {
+	const char *state;
+	enum tone tone;
+} tones[] = {
+	{"ready", TONE_GOOD},
+	{"open", TONE_GOOD},
+	{"stopped", TONE_PLAIN},
+	{"ended", TONE_PLAIN},
+	{"failed", TONE_BAD},
+	{"refusing", TONE_BAD},
+	{"paused", TONE_PLAIN},
+};
 
 struct cell {
 	char *text;
@@ -30,18 +45,18 @@ struct table {
 };
 
 struct layout {
-	size_t widths[COLUMNS_MAX];
-	size_t limit; /* of a line; 0: none */
-	bool colour;
+	size_t widths[COLUMNS_MAX]; /* 0: the column is left out */
+	const struct look *look;
+	FILE *output;
 };
 
 static const char *const tone_codes[] = {
 	[TONE_GOOD] = "\033[32m",
 	[TONE_BUSY] = "\033[33m",
 	[TONE_BAD] = "\033[31m",
+	[TONE_TITLE] = "\033[1m",
 };
 
-#define TONE_TITLE "\033[1m"
 #define TONE_END "\033[0m"
 
 struct table *table_new(const struct column *columns)
@@ -90,6 +105,29 @@ void table_add(struct table *table, enum tone tone, const char *format, ...)
 	cells[table->n_cells++] = (struct cell){.text = line, .tone = tone};
 }
 
+void table_add_state(struct table *table, const char *state)
+{
+	enum tone tone = TONE_BUSY;
+
+	for (size_t i = 0; i < sizeof(tones) / sizeof(tones[0]); i++) {
+		if (strcmp(tones[i].state, state) == 0)
+			tone = tones[i].tone;
+	}
+	table_add(table, tone, "%s", state);
+}
+
+void table_add_time(struct table *table, int64_t usec)
+{
+	if (usec < 0)
+		table_add(table, TONE_PLAIN, "-");
+	else if (usec < 1000)
+		table_add(table, TONE_PLAIN, "%" PRId64 "us", usec);
+	else if (usec < 1000000)
+		table_add(table, TONE_PLAIN, "%.1fms", (double)usec / 1000);
+	else
+		table_add(table, TONE_PLAIN, "%.1fs", (double)usec / 1000000);
+}
+
 static void measure(const struct table *table, struct layout *layout)
 {
 	for (size_t i = 0; i < table->n_columns; i++)
@@ -103,7 +141,15 @@ static void measure(const struct table *table, struct layout *layout)
 	}
 }
 
-/* The widest of the columns that may become narrower, or -1. */
+/* Is what column i loses missed less than what column j would lose? */
+static bool goes_before(const struct table *table, const struct layout *layout, size_t i, size_t j)
+{
+	unsigned int one = table->columns[i].priority, other = table->columns[j].priority;
+
+	return one < other || (one == other && layout->widths[i] > layout->widths[j]);
+}
+
+/* The next of the columns that may become narrower, or -1. */
 static ssize_t find_cuttable(const struct table *table, const struct layout *layout)
 {
 	ssize_t found = -1;
@@ -113,78 +159,115 @@ static ssize_t find_cuttable(const struct table *table, const struct layout *lay
 
 		if (minimum == 0 || layout->widths[i] <= minimum)
 			continue;
-		if (found < 0 || layout->widths[i] > layout->widths[found])
+		if (found < 0 || goes_before(table, layout, i, found))
+			found = (ssize_t)i;
+	}
+	return found;
+}
+
+/* The next of the columns that may be left out, 0 if none may. */
+static size_t find_dispensable(const struct table *table, const struct layout *layout)
+{
+	size_t found = 0;
+
+	for (size_t i = 1; i < table->n_columns; i++) {
+		if (layout->widths[i] == 0)
+			continue;
+		if (found == 0 || goes_before(table, layout, i, found))
 			found = i;
 	}
 	return found;
 }
 
-static void fit(const struct table *table, struct layout *layout)
+static size_t measure_row(const struct table *table, const struct layout *layout)
 {
-	size_t total = GAP * (table->n_columns - 1);
+	size_t total = layout->widths[0];
 
-	for (size_t i = 0; i < table->n_columns; i++)
-		total += layout->widths[i];
-	for (; layout->limit && total > layout->limit; total--) {
+	for (size_t i = 1; i < table->n_columns; i++)
+		total += layout->widths[i] ? GAP + layout->widths[i] : 0;
+	return total;
+}
+
+/* Cuts what may be cut until a row has limit columns. Is that enough? */
+static bool cut(const struct table *table, struct layout *layout, size_t limit)
+{
+	size_t total = measure_row(table, layout);
+
+	for (; total > limit; total--) {
 		ssize_t column = find_cuttable(table, layout);
 
 		if (column < 0)
-			return;
+			return false;
 		layout->widths[column]--;
+	}
+	return true;
+}
+
+static void fit(const struct table *table, struct layout *layout, size_t limit)
+{
+	struct layout whole = *layout;
+	size_t left_out;
+
+	while (!cut(table, layout, limit)) {
+		left_out = find_dispensable(table, &whole);
+		if (left_out == 0) {
+			layout->widths[0] = limit;
+			return;
+		}
+		/* What was cut for it has room again. */
+		whole.widths[left_out] = 0;
+		*layout = whole;
 	}
 }
 
-static void print_text(const char *text, size_t width)
+static void print_text(const struct layout *layout, const char *text, size_t width)
 {
 	if (printable_width(text) <= width)
-		fputs(text, stdout);
+		fputs(text, layout->output);
 	else
-		printf("%.*s…", (int)printable_prefix(text, width - 1), text);
+		fprintf(layout->output, "%.*s…", (int)printable_prefix(text, width - 1), text);
 }
 
 /* Prints gap blanks and text in width columns. Returns the blanks that fill up the column: they
  * are printed with the next cell, so that no line ends with blanks. */
-static int print_cell(const char *text, const char *code, int gap, size_t width, bool right)
+static int print_cell(
+	const struct layout *layout, const struct cell *cell, int gap, size_t width, bool right)
 {
-	size_t length = printable_width(text);
+	const char *code = layout->look->colour ? tone_codes[cell->tone] : NULL;
+	size_t length = printable_width(cell->text);
 	int padding = length < width ? (int)(width - length) : 0;
 
-	printf("%*s%s", gap + (right ? padding : 0), "", code ? code : "");
-	print_text(text, width);
-	fputs(code ? TONE_END : "", stdout);
+	fprintf(layout->output, "%*s%s", gap + (right ? padding : 0), "", code ? code : "");
+	print_text(layout, cell->text, width);
+	fputs(code ? TONE_END : "", layout->output);
 	return right ? 0 : padding;
 }
 
 static void print_row(
 	const struct table *table, const struct layout *layout, const struct cell *cells)
 {
-	size_t used = 0;
 	int padding = 0;
 
 	for (size_t i = 0; i < table->n_columns; i++) {
-		const char *text = cells ? cells[i].text : table->columns[i].title;
-		const char *code = cells ? tone_codes[cells[i].tone] : TONE_TITLE;
-		size_t width = layout->widths[i], gap = i ? GAP : 0;
+		struct cell title = {(char *)table->columns[i].title, TONE_TITLE};
 
-		if (layout->limit && used + gap >= layout->limit)
-			break;
-		if (layout->limit && used + gap + width > layout->limit)
-			width = layout->limit - used - gap;
-		padding = print_cell(text, layout->colour ? code : NULL, padding + (int)gap, width,
-			table->columns[i].right);
-		used += gap + width;
+		if (layout->widths[i] > 0)
+			padding = print_cell(layout, cells ? &cells[i] : &title,
+				padding + (i ? GAP : 0), layout->widths[i],
+				table->columns[i].right);
 	}
-	putchar('\n');
+	fputc('\n', layout->output);
 }
 
-int table_print(const struct table *table)
+int table_print(const struct table *table, const struct look *look, FILE *output)
 {
-	struct layout layout = {.limit = terminal_width(), .colour = terminal_has_colour()};
+	struct layout layout = {.look = look, .output = output};
 
 	if (table->failed)
 		return complain(STATUS_REFUSED, "not enough memory");
 	measure(table, &layout);
-	fit(table, &layout);
+	if (look->width > 0)
+		fit(table, &layout, look->width);
 	print_row(table, &layout, NULL);
 	for (size_t i = 0; i + table->n_columns <= table->n_cells; i += table->n_columns)
 		print_row(table, &layout, table->cells + i);

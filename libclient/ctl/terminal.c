@@ -13,16 +13,23 @@
 #include "errors.h"
 #include "terminal.h"
 
-unsigned int terminal_width(void)
+static unsigned int find_width(void)
 {
 	const char *columns = getenv("COLUMNS");
 	struct winsize size = {};
 	long value = columns ? strtol(columns, NULL, 10) : 0;
 
-	if (value > 0 && value <= 10000)
-		return value;
+	/* Not a terminal, whatever COLUMNS says: who reads it wants all of it. */
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
 		return 0;
+	return value > 0 && value <= 10000 ? value : size.ws_col;
+}
+
+unsigned int terminal_columns(void)
+{
+	struct winsize size = {};
+
+	(void)ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
 	return size.ws_col;
 }
 
@@ -31,13 +38,20 @@ bool terminal_is_there(void)
 	return isatty(STDOUT_FILENO);
 }
 
-bool terminal_has_colour(void)
+static bool has_colour(const char *when)
 {
 	const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
 
-	if (no_colour && *no_colour)
+	if (when && strcmp(when, "always") == 0)
+		return true;
+	if ((when && strcmp(when, "never") == 0) || (no_colour && *no_colour))
 		return false;
 	return term && strcmp(term, "dumb") != 0 && terminal_is_there();
+}
+
+struct look terminal_look(const char *when)
+{
+	return (struct look){.width = find_width(), .colour = has_colour(when)};
 }
 
 bool terminal_is_gone(int wait_msec)

@@ -142,10 +142,10 @@ int run_upgrade(struct session *session, const struct verb *verb, cJSON *paramet
 	/* Who does not know who was there cannot tell that they are others: nothing is asked for.
 	 */
 	status = session_begin(session, "GetStatus", parameters, &before);
-	session_done(session);
+	(void)session_close(session);
 	if (status == STATUS_DONE)
 		status = session_begin(session, verb->method, parameters, &reply);
-	session_done(session);
+	(void)session_close(session);
 	if (status == STATUS_DONE)
 		status = wait_for_both(session, before);
 	cJSON_Delete(before);

@@ -3,6 +3,7 @@
  */
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "verbs.h"
@@ -17,8 +18,12 @@ const struct argument global_arguments[] = {
 	{"--runtime-dir", NULL, "DIR", "runtimeDirectory", argument_text,
 		.help = "where inkod runs (INKO_RUNTIME_DIR, else /run/inko for root, else "
 			"$XDG_RUNTIME_DIR/inko)"},
+	{"--host", "-H", "[USER@]HOST", "host", argument_host,
+		.help = "talk to the inkod there, by ssh"},
 	{"--json", NULL, NULL, "json", argument_switch,
 		.help = "print what the control socket said"},
+	{"--color", NULL, "auto|always|never", "colour", argument_choice,
+		.help = "colours: on a terminal unless NO_COLOR is set (auto), or what is said"},
 	{"--help", "-h", NULL, "help", argument_switch, .help = "say how it is called"},
 	{"--version", NULL, NULL, "version", argument_switch, .help = "say which inkoctl this is"},
 	{},
@@ -34,44 +39,10 @@ static const struct argument actor_arguments[] = {
 };
 
 static const struct argument list_arguments[] = {
-	{.value = "WHAT",
+	{.value = "actors|listeners|routes",
 		.member = "what",
 		.parse = argument_text,
-		.help = "actors (the default), listeners or routes"},
-	{},
-};
-
-static const struct argument spawn_arguments[] = {
-	{.value = "NAME",
-		.member = "name",
-		.parse = argument_text,
-		.required = true,
-		.help = "what the actor shall be called"},
-	{"--instances", NULL, "N", "instances", argument_number,
-		.help = "how many processes of it run (1)"},
-	{"--backoff", NULL, "TIME", "backoffUSec", argument_time,
-		.help = "pause before the first restart, doubling up to 30s (100ms)"},
-	{"--intensity", NULL, "N/TIME", "intensity", argument_rate,
-		.help = "so many restarts of an instance in TIME and it has failed; off: never "
-			"(5/10s)"},
-	{"--queue", NULL, "N", "queue", argument_number,
-		.help = "messages that a lane into a mailbox holds (64)"},
-	{"--env", NULL, "K=V", "environment", argument_variable,
-		.help = "a variable of its environment; may be repeated"},
-	{"--opens", NULL, "NAME", "opens", argument_texts,
-		.help = "an actor that it may send to; may be repeated"},
-	{"--directory", NULL, "DIR", "directory", argument_path, .help = "where it runs (/)"},
-	{"--drain", NULL, "TIME", "drainUSec", argument_time,
-		.help = "time to finish what it serves when it is stopped (10s)"},
-	{"--stop", NULL, "TIME", "stopUSec", argument_time,
-		.help = "time after that between SIGTERM and SIGKILL (5s)"},
-	{"--start", NULL, "TIME", "startUSec", argument_time, .help = "time to become ready (30s)"},
-	{.value = "PROGRAM [ARG]...",
-		.member = "command",
-		.parse = argument_texts,
-		.required = true,
-		.rest = true,
-		.help = "what runs; without a '/' it is searched in PATH"},
+		.help = "what is listed (actors)"},
 	{},
 };
 
@@ -108,7 +79,7 @@ static const struct argument listen_arguments[] = {
 		.help = "the actor whose instances get the listener itself"},
 	{"--name", NULL, "NAME", "name", argument_text,
 		.help = "what the listener shall be called (made from the address)"},
-	{"--balance", NULL, "HOW", "balance", argument_balance,
+	{"--balance", NULL, "round-robin|pull", "balance", argument_choice,
 		.help = "round-robin: in turn to who has room; pull: each instance takes the next "
 			"one when it likes (round-robin)"},
 	{"--hold", NULL, "TIME", "holdUSec", argument_time,
@@ -140,7 +111,11 @@ static const struct argument send_arguments[] = {
 };
 
 static const struct argument logs_arguments[] = {
-	ACTOR,
+	{.value = "NAME",
+		.member = "source",
+		.parse = argument_text,
+		.required = true,
+		.help = "the actor, or one of its instances, such as web/0"},
 	{"--follow", "-f", NULL, "follow", argument_switch,
 		.help = "go on with what is written, until Ctrl-C"},
 	{},
@@ -154,6 +129,32 @@ static const struct argument counters_arguments[] = {
 	{},
 };
 
+static const struct argument top_arguments[] = {
+	{.value = "NAME",
+		.member = "actor",
+		.parse = argument_text,
+		.help = "only this actor, and what leads to it"},
+	{"--delay", "-d", "TIME", "delayUSec", argument_time,
+		.help = "how long a round takes (1s)"},
+	{"--rounds", "-n", "N", "rounds", argument_number, .help = "end after so many"},
+	{"--batch", "-b", NULL, "batch", argument_switch,
+		.help = "print round after round, as where there is no terminal"},
+	{},
+};
+
+static const struct argument completion_arguments[] = {
+	{.value = "bash|zsh|fish",
+		.member = "shell",
+		.parse = argument_choice,
+		.help = "print its script"},
+	{.value = "WORD...",
+		.member = "words",
+		.parse = argument_texts,
+		.rest = true,
+		.help = "print what the last word may be, behind those before it"},
+	{},
+};
+
 static const struct argument help_arguments[] = {
 	{.value = "VERB", .member = "verb", .parse = argument_text, .help = "only this one"},
 	{},
@@ -163,11 +164,8 @@ const struct verb verbs[] = {
 	{"status", "", "how everything is", no_arguments, run_status, NULL, NULL},
 	{"list", "[actors|listeners|routes]", "one line for each", list_arguments, run_list, NULL,
 		NULL},
-	{"spawn",
-		"NAME [--instances N] [--queue N] [--env K=V]... [--opens NAME]... "
-		"[--directory DIR] [--backoff TIME] [--intensity N/TIME|off] [--drain TIME] "
-		"[--stop TIME] [--start TIME] -- PROGRAM [ARG]...",
-		"start a new actor and wait until it is ready", spawn_arguments, run_spawn, "Spawn",
+	{"spawn", "NAME [OPTION]... -- PROGRAM [ARG]...",
+		"start a new actor and wait until it is ready", NULL, run_spawn, "Spawn",
 		print_actor},
 	{"start", "NAME", "start an actor that was stopped or has failed", actor_arguments,
 		verb_call, "Start", print_actor},
@@ -176,6 +174,8 @@ const struct verb verbs[] = {
 	{"restart", "NAME [--rolling [--max-extra N]]",
 		"replace the instances without losing a connection", restart_arguments, run_restart,
 		"Restart", print_actor},
+	{"reload", "NAME", "have the instances read their configuration again", actor_arguments,
+		verb_call, "Reload", print_actor},
 	{"scale", "NAME N", "change how many instances there are", scale_arguments, verb_call,
 		"Scale", print_actor},
 	{"remove", "NAME", "stop an actor and forget it", actor_arguments, verb_call, "Remove",
@@ -193,13 +193,19 @@ const struct verb verbs[] = {
 		print_closed},
 	{"send", "MAILBOX [TEXT]", "put a message into a mailbox", send_arguments, run_send, "Send",
 		print_sent},
-	{"logs", "NAME [-f]", "what an actor's instances have printed", logs_arguments, run_logs,
-		NULL, NULL},
+	{"logs", "NAME [-f]", "what an actor or one of its instances has printed", logs_arguments,
+		run_logs, NULL, NULL},
 	{"upgrade", "", "replace inkod by the installed build, under what runs", no_arguments,
 		run_upgrade, "Upgrade", NULL},
 	{"counters", "[NAME]", "how much was accepted, handed over and received, and how fast",
 		counters_arguments, run_counters, NULL, NULL},
+	{"top", "[NAME] [-b] [-n N] [-d TIME]", "a live view of what is busy; q quits",
+		top_arguments, run_top, NULL, NULL},
 	{"monitor", "", "what happens, until Ctrl-C", no_arguments, run_monitor, NULL, NULL},
+	{"completion", "bash|zsh|fish | -- WORD...", "print the completion of a shell",
+		completion_arguments, run_completion, NULL, NULL},
+	{"bridge", "", "connect standard input and output to inkod", no_arguments, run_bridge, NULL,
+		NULL},
 	{"help", "[VERB]", "say how a verb is called", help_arguments, run_help, NULL, NULL},
 	{},
 };
@@ -211,6 +217,21 @@ const struct verb *verb_find(const char *name)
 			return verb;
 	}
 	return NULL;
+}
+
+struct argument *verb_copy_arguments(const struct verb *verb)
+{
+	struct argument *copy;
+	size_t n = 0;
+
+	if (!verb->arguments)
+		return spawn_arguments_new();
+	while (verb->arguments[n++].help)
+		;
+	copy = reallocarray(NULL, n, sizeof(*copy));
+	if (copy)
+		memcpy(copy, verb->arguments, n * sizeof(*copy));
+	return copy;
 }
 
 int verb_call(struct session *session, const struct verb *verb, cJSON *parameters)

@@ -9,9 +9,9 @@
 
 struct verb {
 	const char *name;
-	const char *usage; /* what follows the name */
-	const char *help;  /* one line */
-	const struct argument *arguments;
+	const char *usage;		  /* what follows the name */
+	const char *help;		  /* one line */
+	const struct argument *arguments; /* NULL: those of a spec */
 	/* Does it. Returns a status, after a complaint if it is not STATUS_DONE. */
 	int (*run)(struct session *session, const struct verb *verb, cJSON *parameters);
 	const char *method; /* of verb_call; NULL for others */
@@ -28,12 +28,21 @@ extern const struct argument global_arguments[];
 /* NULL if there is none of that name. */
 const struct verb *verb_find(const char *name);
 
+/* What verb takes, to be freed. NULL without memory. */
+struct argument *verb_copy_arguments(const struct verb *verb);
+
 /* Sends the parameters to inkod as they are and prints what came of it. */
 int verb_call(struct session *session, const struct verb *verb, cJSON *parameters);
 
-/* Prints how a verb is called, or all of them (verb is NULL). */
-void help_print(const struct verb *verb);
+/* Prints how a verb is called, or all of them (verb is NULL). STATUS_DONE, or another status after
+ * a complaint. */
+int help_print(const struct verb *verb);
 
+/* What spawn takes: what the library knows of a spec. To be freed; NULL without memory. */
+struct argument *spawn_arguments_new(void);
+
+int run_bridge(struct session *session, const struct verb *verb, cJSON *parameters);
+int run_completion(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_counters(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_help(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_list(struct session *session, const struct verb *verb, cJSON *parameters);
@@ -43,6 +52,7 @@ int run_monitor(struct session *session, const struct verb *verb, cJSON *paramet
 int run_restart(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_send(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_spawn(struct session *session, const struct verb *verb, cJSON *parameters);
+int run_top(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_upgrade(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_status(struct session *session, const struct verb *verb, cJSON *parameters);
 

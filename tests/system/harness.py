@@ -242,6 +242,8 @@ class Inkod:
         self.tolerated = "$^"
         # Short, since the paths of sockets in it may have 108 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="ik-", dir="/tmp"))
+        # Actors of other users, inkod's own among them, pass through it.
+        self.directory.chmod(0o711)
         self.runtime = self.directory / "r"
         self.log = self.directory / "inkod.log"
         self.environment = {
@@ -294,6 +296,12 @@ class Inkod:
     def call(self, method, parameters=None, timeout=60):
         with self.varlink(timeout) as control:
             return control.call(method, parameters)
+
+    def begin_call(self, method, parameters):
+        """Calls without waiting for the answer, which comes on the connection that is returned."""
+        control = self.varlink()
+        control.send(method, parameters)
+        return control
 
     def processes(self):
         """Everything that was started under this inkod, by the environment it was given."""
@@ -436,7 +444,8 @@ class Inkod:
 
     def kill(self, pid, signal_number=signal.SIGKILL):
         """Only what belongs to this inkod."""
-        assert pid in self.processes(), f"{pid} is none of ours"
+        # One that is just being executed has no environment for a moment.
+        wait_until(lambda: pid in self.processes(), timeout=5, what=f"{pid} is one of ours")
         os.kill(pid, signal_number)
 
 

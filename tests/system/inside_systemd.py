@@ -519,8 +519,30 @@ signal.pause()
 
 def hardening_binds_no_actor(inko):
     inko.start()
-    inko.spawn("bold", sys.executable, "-c", BOLD_ACTOR)
+    inko.spawn("bold", sys.executable, "-c", BOLD_ACTOR, capabilities=["all"],
+               noNewPrivileges=False)
     assert inko.ready("bold")
+
+
+def actors_of_other_users(inko):
+    """The unit leaves inkod what it takes, and its own actors run as the users that are made."""
+    for name, number in ("inko-acceptor", 990), ("inko-gateway", 991):
+        with open("/run/users", "a") as users:
+            users.write(f"{name}:x:{number}:{number}::/:/usr/sbin/nologin\n")
+    Path("/run/passwd").write_text(Path("/etc/passwd").read_text() + Path("/run/users").read_text())
+    subprocess.run(["mount", "--bind", "/run/passwd", "/etc/passwd"], check=True)
+    inko.start()
+    inko.spawn("web", BUILD / "http-hello", user=USER, network="none", instances=2)
+    inko.call("Listen", {"address": "systemd:http", "to": "web"})
+    inko.settle()
+    assert curl(URL) == HELLO
+    for name, uid in ("acceptor", 990), ("gateway", 991), ("web", USER_ID):
+        for pid in inko.pids(name):
+            assert Path(f"/proc/{pid}").stat().st_uid == uid, name
+    inko.kill(inko.supervisor_pid())
+    wait_until(inko.answers)
+    inko.ctl("restart", "web")
+    assert curl(URL) == HELLO
 
 
 def output_goes_to_the_journal(inko):

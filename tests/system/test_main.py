@@ -299,6 +299,18 @@ def test_logs(inko):
     assert said.count("to stdout") == 2 and said.count("to stderr") == 2
 
 
+def test_logs_of_one_instance(inko):
+    inko.spawn("web", HELLO, instances=2)
+    said = {inko.call("Send", {"mailbox": "web", "text": text})["instance"]: text
+            for text in ("one", "another")}
+    assert set(said) == {"web/0", "web/1"}
+    for name, text in said.items():
+        wait_until(lambda: inko.ctl("logs", name).stdout == f"message: {text}\n")
+    gone = inko.ctl("logs", "web/9", check=False)
+    assert gone.returncode == 1 and "no instance web/9" in gone.stderr
+    assert "no actor other" in inko.ctl("logs", "other/0", check=False).stderr
+
+
 def test_logs_follow(inko):
     program = inko.directory / "talker"
     go = inko.directory / "go"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from harness import BUILD, INTERFACE, SOURCE, VarlinkError, wait_until
+from harness import ACTORS, BUILD, INTERFACE, SOURCE, VarlinkError, wait_until
 
 HELLO = BUILD / "http-hello"
 TEXT = (SOURCE / "proto" / f"{INTERFACE}.varlink").read_text()
@@ -157,6 +157,9 @@ def test_replies_are_as_declared(inko):
     call("Scale", {"actor": "web", "instances": 1})
     call("Restart", {"actor": "web"})
     call("Restart", {"actor": "web", "rolling": True, "maxExtra": 1})
+    inko.spawn("quiet", ACTORS / "notifier", reloadCommand=":", drainUSec=1000)
+    call("Reload", {"actor": "quiet"})
+    call("Remove", {"actor": "quiet"})
     assert call("Pause", {"listener": listener["name"]})["listener"]["state"] == "paused"
     call("Resume", {"listener": listener["name"]})
     call("Stop", {"actor": "web"})

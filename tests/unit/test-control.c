@@ -484,7 +484,80 @@ static void test_directory(void **state)
 	assert_int_equal(unsetenv("INKO_RUNTIME_DIR"), 0);
 }
 
+/* One end of a pair for the client, and the other answers once. */
+static void test_adopted_socket(void **state)
+{
+	static const char answer[] = "{\"parameters\":{\"a\":1}}";
+	char *error = NULL, *parameters = NULL;
+	struct inko_control *control;
+	char call[256] = "";
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(inko_control_adopt(&ends[0], &control), 0);
+	assert_int_equal(ends[0], -1);
+	assert_int_equal(write(ends[1], answer, sizeof(answer)), sizeof(answer));
+	assert_int_equal(inko_control_call(control, "a.B", NULL, &error, &parameters), 0);
+	assert_string_equal(parameters, "{\"a\":1}");
+	assert_true(read(ends[1], call, sizeof(call) - 1) > 0);
+	assert_string_equal(call, "{\"method\":\"a.B\"}");
+	free(parameters);
+	ends[0] = inko_control_release(control);
+	assert_true(ends[0] >= 0);
+	assert_int_equal(write(ends[0], "raw", 3), 3);
+	assert_int_equal(read(ends[1], call, sizeof(call)), 3);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void test_adopts_no_others(void **state)
+{
+	struct inko_control *control = NULL;
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(inko_control_adopt(&ends[0], &control), -ENOTSOCK);
+	close(ends[0]);
+	close(ends[1]);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+	assert_int_equal(inko_control_adopt(&ends[0], &control), -EPROTOTYPE);
+	assert_true(ends[0] >= 0);
+	close(ends[0]);
+	close(ends[1]);
+	/* The other side has gone: an error in the connection, which is then given to nobody. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	close(ends[1]);
+	assert_int_equal(inko_control_adopt(&ends[0], &control), 0);
+	assert_fails(control, -ECONNRESET);
+	assert_int_equal(inko_control_release(control), -ENOTCONN);
+}
+
 #define STAGE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+/* The options up to the first number that there is none of. */
+static void test_spawn_options(void **state)
+{
+	struct inko_spawn_option option, queue = {0};
+	unsigned int n = 0;
+
+	(void)state;
+	while (inko_spawn_option_get(n, &option) == 0) {
+		assert_non_null(option.member);
+		assert_memory_equal(option.flag, "--", 2);
+		assert_non_null(option.help);
+		assert_int_equal(option.kind == INKO_OPTION_RATE, option.initial_usec > 0);
+		if (strcmp(option.member, "queue") == 0)
+			queue = option;
+		n++;
+	}
+	assert_true(n > 20);
+	assert_string_equal(queue.flag, "--queue");
+	assert_int_equal(queue.kind, INKO_OPTION_NUMBER);
+	assert_true(queue.initial > 0);
+	assert_int_equal(inko_spawn_option_get(n + 1, &option), -ENOENT);
+}
 
 int main(void)
 {
@@ -512,6 +585,9 @@ int main(void)
 		STAGE_TEST(test_stream_that_is_refused),
 		STAGE_TEST(test_server_ends_within_stream),
 		cmocka_unit_test(test_directory),
+		cmocka_unit_test(test_spawn_options),
+		cmocka_unit_test(test_adopted_socket),
+		cmocka_unit_test(test_adopts_no_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -256,11 +256,11 @@ struct sample {
 };
 
 static const struct json_field fields[] = {
-	{"name", JSON_STRING, offsetof(struct sample, name), true, 0, 0},
-	{"count", JSON_INTEGER, offsetof(struct sample, count), false, -5, 9007199254740992},
-	{"flag", JSON_BOOLEAN, offsetof(struct sample, flag), false, 0, 0},
-	{"words", JSON_STRINGS, offsetof(struct sample, words), false, 0, 0},
-	{"object", JSON_OBJECT, offsetof(struct sample, object), false, 0, 0},
+	{"name", JSON_STRING, offsetof(struct sample, name), true, 0, 0, NULL},
+	{"count", JSON_INTEGER, offsetof(struct sample, count), false, -5, 9007199254740992, NULL},
+	{"flag", JSON_BOOLEAN, offsetof(struct sample, flag), false, 0, 0, NULL},
+	{"words", JSON_STRINGS, offsetof(struct sample, words), false, 0, 0, NULL},
+	{"object", JSON_OBJECT, offsetof(struct sample, object), false, 0, 0, NULL},
 	{0},
 };
 

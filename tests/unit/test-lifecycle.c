@@ -6,9 +6,10 @@
 
 #include "daemon/supervisor/lifecycle.h"
 
-static const enum lifecycle_state alive[] = {LIFECYCLE_STARTING, LIFECYCLE_READY,
+static const enum lifecycle_state alive[] = {LIFECYCLE_STARTING, LIFECYCLE_READY, LIFECYCLE_LEAVING,
 	LIFECYCLE_DRAINING, LIFECYCLE_TERMINATING, LIFECYCLE_KILLING};
-static const enum lifecycle_state dead[] = {LIFECYCLE_STOPPED, LIFECYCLE_WAITING, LIFECYCLE_FAILED};
+static const enum lifecycle_state dead[] = {
+	LIFECYCLE_STOPPED, LIFECYCLE_WAITING, LIFECYCLE_FAILED, LIFECYCLE_ENDED};
 
 #define FOR_EACH(element, array)                                                                   \
 	for (size_t index = 0, n = sizeof(array) / sizeof(*(array));                               \
@@ -51,6 +52,35 @@ static void an_end_that_nobody_asked_for(void **state)
 	assert_step(LIFECYCLE_READY, LIFECYCLE_EXCEEDED, LIFECYCLE_FAILED, LIFECYCLE_BURY);
 	assert_step(LIFECYCLE_FAILED, LIFECYCLE_TIMEOUT, LIFECYCLE_FAILED, LIFECYCLE_NOTHING);
 	assert_step(LIFECYCLE_FAILED, LIFECYCLE_START, LIFECYCLE_STARTING, LIFECYCLE_SPAWN);
+}
+
+static void an_end_that_was_said_before(void **state)
+{
+	(void)state;
+	assert_step(LIFECYCLE_READY, LIFECYCLE_STOPPING, LIFECYCLE_LEAVING, LIFECYCLE_LEAVE);
+	assert_step(LIFECYCLE_STARTING, LIFECYCLE_STOPPING, LIFECYCLE_LEAVING, LIFECYCLE_LEAVE);
+	assert_step(LIFECYCLE_LEAVING, LIFECYCLE_NOTIFIED, LIFECYCLE_LEAVING, LIFECYCLE_NOTHING);
+	assert_step(LIFECYCLE_LEAVING, LIFECYCLE_EXITED, LIFECYCLE_WAITING, LIFECYCLE_BURY);
+	assert_step(LIFECYCLE_LEAVING, LIFECYCLE_TIMEOUT, LIFECYCLE_LEAVING, LIFECYCLE_KILL);
+	assert_step(LIFECYCLE_LEAVING, LIFECYCLE_STOP, LIFECYCLE_DRAINING, LIFECYCLE_DRAIN);
+	/* Who was told to end has nothing new to say. */
+	assert_step(LIFECYCLE_DRAINING, LIFECYCLE_STOPPING, LIFECYCLE_DRAINING, LIFECYCLE_NOTHING);
+}
+
+static void an_end_that_is_not_mended(void **state)
+{
+	(void)state;
+	assert_step(LIFECYCLE_READY, LIFECYCLE_FINISHED, LIFECYCLE_ENDED, LIFECYCLE_BURY);
+	assert_step(LIFECYCLE_DRAINING, LIFECYCLE_FINISHED, LIFECYCLE_STOPPED, LIFECYCLE_BURY);
+	assert_step(LIFECYCLE_ENDED, LIFECYCLE_TIMEOUT, LIFECYCLE_ENDED, LIFECYCLE_NOTHING);
+	assert_step(LIFECYCLE_ENDED, LIFECYCLE_START, LIFECYCLE_STARTING, LIFECYCLE_SPAWN);
+	assert_step(LIFECYCLE_ENDED, LIFECYCLE_STOP, LIFECYCLE_STOPPED, LIFECYCLE_NOTHING);
+}
+
+static void no_sign_of_life(void **state)
+{
+	(void)state;
+	assert_step(LIFECYCLE_READY, LIFECYCLE_TIMEOUT, LIFECYCLE_READY, LIFECYCLE_ABORT);
 }
 
 /* A start that takes too long is killed, and its exit is one like any other. */
@@ -111,6 +141,9 @@ int main(void)
 		leaks_test(a_whole_life),
 		leaks_test(a_stop_that_needs_force),
 		leaks_test(an_end_that_nobody_asked_for),
+		leaks_test(an_end_that_was_said_before),
+		leaks_test(an_end_that_is_not_mended),
+		leaks_test(no_sign_of_life),
 		leaks_test(a_start_that_takes_too_long),
 		leaks_test(exits_and_stops_from_every_state),
 		leaks_test(processes_come_from_spawns),

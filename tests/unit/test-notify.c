@@ -4,7 +4,9 @@
 
 #include "tests/unit/leaks.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,17 +20,20 @@
 
 struct heard {
 	char lines[8][64];
-	size_t n;
+	size_t n, n_fds;
 	int fd; /* is looked at while a line is told */
 	bool was_there;
 };
 
-static void on_line(void *context, const char *line)
+static void on_notification(void *context, struct notification *notification)
 {
 	struct heard *heard = context;
+	const char *line = NULL;
 	char byte;
 
-	(void)snprintf(heard->lines[heard->n++], sizeof(heard->lines[0]), "%s", line);
+	while ((line = notification_next_line(notification, line)))
+		(void)snprintf(heard->lines[heard->n++], sizeof(heard->lines[0]), "%s", line);
+	heard->n_fds = notification->passed.n_fds;
 	heard->was_there = recv(heard->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
@@ -55,15 +60,71 @@ static void tells_lines(void **state)
 	assert_int_equal(notify_open(path, &fd), 0);
 	sender = connect_to(path);
 	heard.fd = fd;
-	assert_int_equal(notify_dispatch(fd, on_line, &heard), 0);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 0);
 	assert_int_equal(send(sender, "READY=1\n\nSTATUS=a b\n", 20, 0), 20);
-	assert_int_equal(notify_dispatch(fd, on_line, &heard), 1);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 1);
 	assert_int_equal(heard.n, 2);
 	assert_string_equal(heard.lines[0], "READY=1");
 	assert_string_equal(heard.lines[1], "STATUS=a b");
 	/* A supervisor that died in between would have left it for the next. */
 	assert_true(heard.was_there);
-	assert_int_equal(notify_dispatch(fd, on_line, &heard), 0);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 0);
+	(void)unlink(path);
+	(void)rmdir(directory);
+}
+
+/* The other end of what was passed is closed when the notification has been dealt with, not before
+ * and not much later: who sent BARRIER=1 waits for it. */
+static void closes_what_nobody_takes(void **state)
+{
+	char directory[] = "/tmp/inko-notify-XXXXXX", path[PATH_MAX];
+	_cleanup_close_ int fd = -1, sender = -1, ours = -1, theirs = -1;
+	char text[] = "BARRIER=1";
+	struct iovec iov = {text, strlen(text)};
+	struct heard heard = {0};
+	int pair[2];
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/socket", directory);
+	assert_int_equal(notify_open(path, &fd), 0);
+	sender = connect_to(path);
+	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+	ours = pair[0];
+	theirs = pair[1];
+	assert_int_equal(passing_send(sender, &iov, 1, &theirs, 1), 0);
+	descriptor_close(&theirs);
+	heard.fd = fd;
+	assert_int_equal(poll(&(struct pollfd){.fd = ours}, 1, 0), 0);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 1);
+	assert_int_equal(heard.n_fds, 1);
+	assert_int_equal(poll(&(struct pollfd){.fd = ours}, 1, 0), 1);
+	(void)unlink(path);
+	(void)rmdir(directory);
+}
+
+/* Nor does an empty one, or one of zero bytes, stop those behind it. */
+static void bears_odd_ones(void **state)
+{
+	char directory[] = "/tmp/inko-notify-XXXXXX", path[PATH_MAX];
+	_cleanup_close_ int fd = -1, sender = -1;
+	struct heard heard = {0};
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	(void)snprintf(path, sizeof(path), "%s/socket", directory);
+	assert_int_equal(notify_open(path, &fd), 0);
+	sender = connect_to(path);
+	heard.fd = fd;
+	assert_int_equal(send(sender, "", 0, 0), 0);
+	assert_int_equal(send(sender, "\0\0\n", 3, 0), 3);
+	assert_int_equal(send(sender, "READY=1", 7, 0), 7);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 1);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 1);
+	assert_int_equal(heard.n, 0);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 1);
+	assert_int_equal(heard.n, 1);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 0);
 	(void)unlink(path);
 	(void)rmdir(directory);
 }
@@ -107,6 +168,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		leaks_test(finds_values),
 		leaks_test(tells_lines),
+		leaks_test(closes_what_nobody_takes),
+		leaks_test(bears_odd_ones),
 		leaks_test(binds_over_a_file),
 		leaks_test(names_the_socket_of_an_instance),
 	};

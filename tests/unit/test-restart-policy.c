@@ -5,7 +5,7 @@
 #include "tests/unit/leaks.h"
 
 #include "daemon/supervisor/restart-policy.h"
-#include "daemon/supervisor/spec.h"
+#include "proto/spec.h"
 
 #define SECOND UINT64_C(1000000)
 /* What is left of a backoff of usec with the smallest random number: three quarters. */
@@ -137,6 +137,21 @@ static void what_was_is_forgiven(void **state)
 	restart_policy_done(&policy);
 }
 
+static void ends_that_are_mended_are_those_that_the_spec_names(void **state)
+{
+	struct spec other = {.restart = (char *)"always"};
+
+	(void)state;
+	assert_true(restart_policy_wants(&other, true));
+	assert_true(restart_policy_wants(&other, false));
+	other.restart = (char *)"onFailure";
+	assert_false(restart_policy_wants(&other, true));
+	assert_true(restart_policy_wants(&other, false));
+	other.restart = (char *)"never";
+	assert_false(restart_policy_wants(&other, true));
+	assert_false(restart_policy_wants(&other, false));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,6 +164,7 @@ int main(void)
 		leaks_test(deaths_of_long_ago_do_not_count),
 		leaks_test(an_intensity_of_0_is_any_number),
 		leaks_test(what_was_is_forgiven),
+		leaks_test(ends_that_are_mended_are_those_that_the_spec_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

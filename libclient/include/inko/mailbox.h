@@ -57,7 +57,8 @@ int inko_mailbox_accept(struct inko_mailbox *mailbox, struct inko_socket *listen
 	struct inko_socket **ret_socket);
 
 /* How many connections out of this mailbox may be open in this process at a time before receive
- * waits for one to be closed: 256 unless set. What waits goes to siblings or stays queued. */
+ * waits for one to be closed: the spec's concurrency (256) unless set. What waits goes to siblings
+ * or stays queued. */
 void inko_mailbox_set_concurrency(struct inko_mailbox *mailbox, unsigned int connections);
 
 /* Sends message, which is taken and freed on success and stays the caller's on failure; its

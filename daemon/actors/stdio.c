@@ -1,0 +1,343 @@
+/*
+ * The actor of the adapter stdio: inko-stdio MAX_PER_SOURCE PROGRAM [ARG]... runs the program once
+ * for each connection that is handed to it, with the connection as standard input and output, and
+ * its own standard error. So many at once as its concurrency says; what comes meanwhile waits in
+ * the mailbox, where siblings and inkod see it.
+ */
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <inko/inko.h>
+
+#include "spawner.h"
+
+#define CONCURRENCY_DEFAULT 256
+/* Between tries to receive when this process is out of descriptors. */
+#define PAUSE_MSEC 10
+
+struct child {
+	pid_t pid;
+	bool has_source;
+	struct inko_ip source;
+};
+
+/* One that is about to run. */
+struct birth {
+	struct spawner_job job; /* the first member: one is the other */
+	TAILQ_ENTRY(birth) entries;
+	struct child child;
+	char address[sizeof("REMOTE_ADDR=") + INKO_IP_TEXT_BYTES],
+		port[sizeof("REMOTE_PORT=65535")];
+};
+
+struct stdio {
+	struct inko_mailbox *mailbox;
+	struct spawner *spawner;
+	char **command;
+	struct child *children; /* n of them run; with the births there are up to max */
+	size_t n, max;
+	TAILQ_HEAD(, birth) births;
+	size_t n_births;
+	pid_t early[SPAWNER_JOBS_MAX]; /* that ended before their birth was known */
+	size_t n_early;
+	size_t max_per_source; /* 0: any number */
+	unsigned long refused;
+	int signal_fd;
+	int end_signal;	  /* that was passed on, or 0 */
+	bool is_stopping; /* nothing more comes */
+};
+
+extern char **environ;
+
+/* What a child is told: what this process was, but for what was meant for itself. */
+
+static bool is_own(const char *variable)
+{
+	static const char *const own[] = {
+		"LISTEN_", "NOTIFY_SOCKET=", "WATCHDOG_", "INKO_", "REMOTE_ADDR=", "REMOTE_PORT="};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		if (strncmp(variable, own[i], strlen(own[i])) == 0)
+			return true;
+	return false;
+}
+
+static char **make_environment(void)
+{
+	size_t n = 0, kept = 0;
+	char **environment;
+
+	while (environ[n])
+		n++;
+	environment = calloc(n + 1, sizeof(*environment));
+	for (size_t i = 0; environment && i < n; i++)
+		if (!is_own(environ[i]))
+			environment[kept++] = environ[i];
+	return environment;
+}
+
+static void tell_source(struct birth *birth, uint16_t port)
+{
+	char text[INKO_IP_TEXT_BYTES];
+
+	if (!birth->child.has_source)
+		return;
+	inko_ip_format(&birth->child.source, text);
+	(void)snprintf(birth->address, sizeof(birth->address), "REMOTE_ADDR=%s", text);
+	(void)snprintf(birth->port, sizeof(birth->port), "REMOTE_PORT=%u", (unsigned int)port);
+	birth->job.more[0] = birth->address;
+	birth->job.more[1] = birth->port;
+}
+
+/* Children. */
+
+static bool is_of(const struct child *child, const struct inko_ip *source)
+{
+	return child->has_source && inko_ip_equal(&child->source, source);
+}
+
+static bool is_too_many(const struct stdio *stdio, const struct inko_ip *source)
+{
+	const struct birth *birth;
+	size_t n = 0;
+
+	if (stdio->max_per_source == 0)
+		return false;
+	for (size_t i = 0; i < stdio->n; i++)
+		n += is_of(&stdio->children[i], source);
+	TAILQ_FOREACH(birth, &stdio->births, entries)
+		n += is_of(&birth->child, source);
+	return n >= stdio->max_per_source;
+}
+
+/* Said each time that there are twice as many: an attack must not fill the log. */
+static void refuse(struct stdio *stdio, const struct inko_ip *source)
+{
+	char text[INKO_IP_TEXT_BYTES];
+
+	stdio->refused++;
+	if ((stdio->refused & (stdio->refused - 1)) != 0)
+		return;
+	inko_ip_format(source, text);
+	fprintf(stderr, "%s has %zu connections already: one more is refused, the %lu. so far\n",
+		text, stdio->max_per_source, stdio->refused);
+}
+
+static void serve(struct stdio *stdio, struct inko_message *message, int *take_fd)
+{
+	struct birth *birth = calloc(1, sizeof(*birth));
+	uint16_t port = 0;
+
+	if (!birth)
+		return;
+	birth->child.has_source = inko_message_peek_peer(message, &birth->child.source, &port) == 0;
+	if (birth->child.has_source && is_too_many(stdio, &birth->child.source)) {
+		refuse(stdio, &birth->child.source);
+		free(birth);
+		return;
+	}
+	tell_source(birth, port);
+	birth->job.fd = *take_fd;
+	*take_fd = -1;
+	TAILQ_INSERT_TAIL(&stdio->births, birth, entries);
+	stdio->n_births++;
+	spawner_push(stdio->spawner, &birth->job);
+}
+
+static bool take_early(struct stdio *stdio, pid_t pid)
+{
+	for (size_t i = 0; i < stdio->n_early; i++)
+		if (stdio->early[i] == pid) {
+			stdio->early[i] = stdio->early[--stdio->n_early];
+			return true;
+		}
+	return false;
+}
+
+static void note_birth(struct stdio *stdio, struct birth *birth)
+{
+	pid_t pid = birth->job.pid;
+
+	if (pid < 0)
+		fprintf(stderr, "%s cannot be executed: %s\n", stdio->command[0], strerror(-pid));
+	else if (!take_early(stdio, pid)) {
+		birth->child.pid = pid;
+		stdio->children[stdio->n++] = birth->child;
+		if (stdio->end_signal)
+			(void)kill(pid, stdio->end_signal);
+	}
+	TAILQ_REMOVE(&stdio->births, birth, entries);
+	stdio->n_births--;
+	/* Then what is left was nobody's birth: posix_spawn(3) ends who cannot be executed. */
+	if (stdio->n_births == 0)
+		stdio->n_early = 0;
+	free(birth);
+}
+
+static void note_births(struct stdio *stdio)
+{
+	struct spawner_job *job;
+
+	while ((job = spawner_pop(stdio->spawner)))
+		note_birth(stdio, (struct birth *)job);
+}
+
+static void forget(struct stdio *stdio, pid_t pid)
+{
+	for (size_t i = 0; i < stdio->n; i++)
+		if (stdio->children[i].pid == pid) {
+			stdio->children[i] = stdio->children[--stdio->n];
+			return;
+		}
+	if (stdio->n_early < SPAWNER_JOBS_MAX)
+		stdio->early[stdio->n_early++] = pid;
+}
+
+/* As systemd's would: who served no client to the end says so itself. */
+static void reap(struct stdio *stdio)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		forget(stdio, pid);
+		if (WIFSIGNALED(status))
+			fprintf(stderr, "%s (pid %d) was killed by SIG%s\n", stdio->command[0],
+				(int)pid, sigabbrev_np(WTERMSIG(status)));
+	}
+}
+
+/* What comes. */
+
+static bool has_room(const struct stdio *stdio)
+{
+	return !stdio->is_stopping && stdio->n + stdio->n_births < stdio->max &&
+	       stdio->n_births < SPAWNER_JOBS_MAX;
+}
+
+static void receive(struct stdio *stdio)
+{
+	struct inko_message *message;
+	int fd, r = inko_mailbox_try_receive(stdio->mailbox, &message);
+
+	if (r == -EMFILE || r == -ENOMEM)
+		(void)poll(NULL, 0, PAUSE_MSEC);
+	else if (r < 0 && r != -EAGAIN)
+		stdio->is_stopping = true;
+	if (r < 0)
+		return;
+	if (inko_message_get_kind(message) == INKO_CONNECTION &&
+		inko_message_take_fd(message, &fd) == 0) {
+		serve(stdio, message, &fd);
+		if (fd >= 0) {
+			(void)shutdown(fd, SHUT_RDWR);
+			(void)close(fd);
+		}
+	}
+	inko_message_free(message);
+}
+
+static void read_signal(struct stdio *stdio)
+{
+	struct signalfd_siginfo info;
+
+	if (read(stdio->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD) {
+		reap(stdio);
+		return;
+	}
+	stdio->is_stopping = true;
+	stdio->end_signal = (int)info.ssi_signo;
+	for (size_t i = 0; i < stdio->n; i++)
+		(void)kill(stdio->children[i].pid, stdio->end_signal);
+}
+
+static void run(struct stdio *stdio)
+{
+	while (!stdio->is_stopping || stdio->n + stdio->n_births > 0) {
+		struct pollfd waits[] = {
+			{.fd = stdio->signal_fd, .events = POLLIN},
+			{.fd = spawner_get_fd(stdio->spawner), .events = POLLIN},
+			{.fd = has_room(stdio) ? inko_mailbox_get_fd(stdio->mailbox) : -1,
+				.events = POLLIN},
+		};
+
+		if (poll(waits, sizeof(waits) / sizeof(*waits), -1) < 0 && errno != EINTR)
+			abort();
+		if (waits[0].revents)
+			read_signal(stdio);
+		if (waits[1].revents)
+			note_births(stdio);
+		if (waits[2].revents && has_room(stdio))
+			receive(stdio);
+	}
+}
+
+/* Before there are threads, which have the same. */
+static int block_signals(struct stdio *stdio)
+{
+	sigset_t own;
+
+	(void)sigemptyset(&own);
+	(void)sigaddset(&own, SIGCHLD);
+	(void)sigaddset(&own, SIGTERM);
+	if (sigprocmask(SIG_SETMASK, &own, NULL) < 0)
+		return -errno;
+	stdio->signal_fd = signalfd(-1, &own, SFD_CLOEXEC | SFD_NONBLOCK);
+	return stdio->signal_fd < 0 ? -errno : 0;
+}
+
+static size_t read_number(const char *text)
+{
+	return text ? strtoul(text, NULL, 10) : 0;
+}
+
+static int init(struct stdio *stdio, int argc, char **argv)
+{
+	char **environment;
+	int r = argc > 2 ? inko_mailbox_open_own(&stdio->mailbox) : -EINVAL;
+
+	if (r < 0)
+		return r;
+	stdio->max = read_number(getenv("INKO_CONCURRENCY"));
+	if (stdio->max == 0)
+		stdio->max = CONCURRENCY_DEFAULT;
+	stdio->max_per_source = read_number(argv[1]);
+	stdio->command = argv + 2;
+	TAILQ_INIT(&stdio->births);
+	stdio->children = calloc(stdio->max, sizeof(*stdio->children));
+	environment = make_environment();
+	if (!stdio->children || !environment)
+		return -ENOMEM;
+	r = block_signals(stdio);
+	return r < 0 ? r : spawner_new(stdio->command, environment, &stdio->spawner);
+}
+
+int main(int argc, char **argv)
+{
+	struct stdio stdio = {0};
+	int r = init(&stdio, argc, argv);
+
+	if (r == 0)
+		r = inko_actor_ready();
+	if (r < 0) {
+		fprintf(stderr, "inko-stdio: %s (inkoctl spawn --adapter stdio starts it)\n",
+			strerror(-r));
+		return EXIT_FAILURE;
+	}
+	run(&stdio);
+	return EXIT_SUCCESS;
+}

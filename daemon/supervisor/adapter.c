@@ -1,0 +1,185 @@
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/process.h"
+#include "daemon/supervisor/routing.h"
+#include "proto/address.h"
+#include "proto/counters.h"
+#include "proto/descriptor.h"
+
+#define ACTIVATION "activation"
+#define STDIO "stdio"
+#define STDIO_PROGRAM "inko-stdio"
+
+bool adapter_has_mailbox(const struct spec *spec)
+{
+	return strcmp(spec->adapter, ACTIVATION) != 0;
+}
+
+/* What can be said of a program that is given its listeners, and of no other. */
+
+static bool is_variable(const char *name)
+{
+	if (isdigit((unsigned char)*name))
+		return false;
+	for (const char *c = name; *c; c++)
+		if (!isalnum((unsigned char)*c) && *c != '_')
+			return false;
+	return *name;
+}
+
+static size_t count(char *const *strings)
+{
+	size_t n = 0;
+
+	while (strings && strings[n])
+		n++;
+	return n;
+}
+
+static const char *find_complaint(const struct spec *spec, const char **ret_parameter)
+{
+	bool is_activation = !adapter_has_mailbox(spec);
+
+	*ret_parameter = "listeners";
+	if (spec->listeners && !is_activation)
+		return "a program with another adapter than activation gets its listeners by "
+		       "'inkoctl listen'";
+	if (count(spec->listeners) > ADAPTER_LISTENERS_MAX)
+		return "that are too many; an actor has up to 64";
+	*ret_parameter = "fdEnv";
+	if (spec->fd_env && !is_activation)
+		return "it goes with the adapter activation";
+	if (spec->fd_env && !is_variable(spec->fd_env))
+		return "it is no name of an environment variable";
+	*ret_parameter = "maxPerSource";
+	if (spec->max_per_source > 0 && strcmp(spec->adapter, STDIO) != 0)
+		return "it goes with the adapter stdio";
+	*ret_parameter = "opens";
+	if (spec->opens && (is_activation || strcmp(spec->adapter, STDIO) == 0))
+		return "a program without a mailbox sends no messages; leave it out, or use the "
+		       "adapter mailbox";
+	return NULL;
+}
+
+int adapter_check(const struct spec *spec, const char **ret_parameter, char ret_reason[static 512])
+{
+	const char *complaint = find_complaint(spec, ret_parameter);
+
+	if (complaint)
+		(void)snprintf(ret_reason, 512, "%s: %s", *ret_parameter, complaint);
+	return complaint ? -EINVAL : 0;
+}
+
+/* Listeners. */
+
+/* NAME=ADDRESS, or ADDRESS alone, which has no '=' before its scheme. */
+static int open_listener(struct supervisor *supervisor, const char *actor, const char *text,
+	struct listener_refusal *ret_refusal)
+{
+	const char *equals = strchr(text, '='), *scheme = strchr(text, ':');
+	bool is_named = equals && (!scheme || equals < scheme);
+	_cleanup_free_ char *name = is_named ? strndup(text, (size_t)(equals - text)) : NULL;
+	const struct listener_request request = {.address = is_named ? equals + 1 : text,
+		.give = actor,
+		.name = name,
+		.is_owned = true};
+	struct listener *listener;
+
+	if (is_named && !name)
+		return listener_request_refuse(
+			-ENOMEM, ret_refusal, "Failed", NULL, "there is no memory");
+	return listener_new(supervisor, &request, &listener, ret_refusal);
+}
+
+int adapter_open_listeners(struct supervisor *supervisor, const struct spec *spec,
+	struct listener_refusal *ret_refusal)
+{
+	int r = 0;
+
+	for (char **text = spec->listeners; r == 0 && text && *text; text++)
+		r = open_listener(supervisor, spec->name, *text, ret_refusal);
+	if (r < 0)
+		listener_close_owned(supervisor, spec->name);
+	return r;
+}
+
+/* A start. */
+
+bool adapter_takes_listeners(const struct spec *spec)
+{
+	return strcmp(spec->adapter, STDIO) != 0;
+}
+
+/* inko-stdio MAX_PER_SOURCE before the program's own words. */
+static int make_head(const struct spec *spec, char **command)
+{
+	if (adapter_takes_listeners(spec))
+		return 0;
+	if (asprintf(&command[1], "%" PRIi64, spec->max_per_source) < 0) {
+		command[1] = NULL;
+		return -ENOMEM;
+	}
+	return process_find_own(STDIO_PROGRAM, &command[0]);
+}
+
+int adapter_make_command(const struct spec *spec, char ***ret_command)
+{
+	size_t n_head = adapter_takes_listeners(spec) ? 0 : 2, n = count(spec->command);
+	char **command = calloc(n_head + n + 1, sizeof(*command));
+	int r = command ? make_head(spec, command) : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		command[n_head + i] = strdup(spec->command[i]);
+		r = command[n_head + i] ? 0 : -ENOMEM;
+	}
+	if (r < 0) {
+		if (command && !command[0] && n_head > 0)
+			free(command[1]);
+		json_strings_free(command);
+		return r;
+	}
+	*ret_command = command;
+	return 0;
+}
+
+static int prepare_listeners(struct instance *instance, struct routing_start *start)
+{
+	const char *actor = instance->actor->spec.name;
+	const struct listener *listener;
+
+	start->n_fds = 0;
+	start->names[0] = 0;
+	TAILQ_FOREACH(listener, &instance->actor->supervisor->listeners, entries) {
+		if (!listener->give || strcmp(listener->give, actor) != 0)
+			continue;
+		if (start->n_fds == ADAPTER_LISTENERS_MAX)
+			return -ENOBUFS;
+		routing_add_other(start, listener->fd, listener->name);
+	}
+	return 0;
+}
+
+int adapter_prepare(
+	struct instance *instance, struct routing_start *ret_start, size_t *ret_n_listeners)
+{
+	int r;
+
+	*ret_n_listeners = 0;
+	if (adapter_has_mailbox(&instance->actor->spec)) {
+		r = routing_prepare(instance, ret_start);
+		if (r == 0)
+			routing_add_other(ret_start, instance->counters_fd, COUNTERS_FD_NAME);
+		return r;
+	}
+	r = prepare_listeners(instance, ret_start);
+	*ret_n_listeners = ret_start->n_fds;
+	return r;
+}

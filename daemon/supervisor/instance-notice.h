@@ -1,0 +1,13 @@
+#pragma once
+
+/*
+ * What an instance says on its notify socket (sd_notify(3)), and what follows from it. What it
+ * cannot be granted is said in its status, once in the log, and has no other effect.
+ */
+
+struct instance;
+
+/* Listens on it. Errors of sd_event. */
+int instance_notice_watch(struct instance *instance);
+/* Its process is a new one: nothing was said yet. */
+void instance_notice_forget(struct instance *instance);

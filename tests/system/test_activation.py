@@ -1,0 +1,414 @@
+"""Programs that know systemd and not inko, unmodified: what Debian has of them."""
+
+import os
+import shutil
+import socket
+import textwrap
+
+import pytest
+
+from harness import ACTORS, BUILD, DEADLINE, PYTHON, VarlinkError, alive, assert_all_answered, \
+    free_port, http_get, list_descriptors, private_inkod, wait_until
+from test_contract import Contract, replace_supervisor
+
+PROXY = "/lib/systemd/systemd-socket-proxyd"
+
+# Serves on the first descriptor that it is given; ready when it is told to be, or does not say.
+SERVER = """
+import os, select, socket, sys
+assert os.environ["LISTEN_PID"] == str(os.getpid())
+names = os.environ["LISTEN_FDNAMES"]
+listener = socket.socket(fileno=3)
+assert not os.get_blocking(3)
+listener.setblocking(False)
+if "ready" in sys.argv:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+while True:
+    select.select([listener], [], [])
+    try:
+        client, _ = listener.accept()
+    except BlockingIOError:
+        continue
+    client.setblocking(True)
+    body = f"{os.environ['INKO_INSTANCE']} {names}".encode()
+    client.recv(4096)
+    client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(body) + body)
+    client.close()
+"""
+
+
+@pytest.fixture
+def inko():
+    with private_inkod() as daemon:
+        yield daemon
+
+
+def need(program, package):
+    path = shutil.which(program)
+    if not path:
+        pytest.skip(f"{program} is not installed (Debian: {package})")
+    return path
+
+
+def activate(inko, name, *command, listeners=("http=tcp://127.0.0.1:0",), **spec):
+    """Spawns the program and returns the port of its first listener."""
+    inko.spawn(name, *command, adapter="activation", listeners=list(listeners), **spec)
+    own = [x for x in inko.status()["listeners"] if x.get("give") == name]
+    return int(own[0]["address"].rpartition(":")[2])
+
+
+def serve(inko, name="web", *words, **spec):
+    return activate(inko, name, PYTHON, "-c", SERVER, *(words or ["ready"]), **spec)
+
+
+def descriptors(pid):
+    return sorted(int(fd) for fd in os.listdir(f"/proc/{pid}/fd"))
+
+
+def test_it_is_given_its_listeners_and_nothing_else(inko):
+    inko.spawn("web", ACTORS / "contract", inko.directory, "READY=1", adapter="activation",
+               listeners=["a=tcp://127.0.0.1:0", "tcp://127.0.0.1:0",
+                          f"unix://{inko.directory}/b.sock"])
+    listeners = inko.status()["listeners"]
+    assert [x["name"] for x in listeners][0] == "a"
+    pid = inko.pids("web")[0]
+    # Its own one for orders comes behind them.
+    assert descriptors(pid)[:6] == [0, 1, 2, 3, 4, 5]
+    environment = dict(x.split("=", 1) for x in open(f"/proc/{pid}/environ").read().split("\0")
+                       if x)
+    assert environment["LISTEN_FDS"] == "3"
+    assert environment["LISTEN_FDNAMES"] == ":".join(x["name"] for x in listeners)
+    assert environment["LISTEN_PID"] == str(pid)
+    inode = os.stat(f"/proc/{pid}/fd/3").st_ino
+    assert all(x["owned"] and x["give"] == "web" for x in listeners)
+    # It is the same socket that inkod has.
+    assert f"socket:[{inode}]" in list_descriptors(inko.supervisor_pid())
+    assert "endpoint" not in inko.actor("web")
+
+
+def test_without_listeners_nothing_is_said_of_them(inko):
+    inko.spawn("lone", ACTORS / "notifier", adapter="activation")
+    environment = open(f"/proc/{inko.pids('lone')[0]}/environ").read()
+    assert "LISTEN_" not in environment
+
+
+def test_several_instances_share_a_listener(inko):
+    port = serve(inko, instances=3)
+    answers = set()
+    wait_until(lambda: answers.add(http_get(port)) or len(answers) == 3,
+               what=lambda: f"all answer: {answers}")
+    assert answers == {f"web/{n} http" for n in range(3)}
+    # Who connects while none runs waits.
+    inko.ctl("stop", "web")
+    client = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
+    inko.ctl("start", "web")
+    client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    assert b"web/" in client.recv(4096)
+    client.close()
+
+
+def test_nothing_is_lost_when_they_are_killed_or_inkod_is(inko):
+    port = serve(inko, instances=2, intensity=0, backoffUSec=1000)
+    pids = inko.pids("web")
+    replace_supervisor(inko)
+    assert inko.pids("web") == pids
+    inko.ctl("upgrade")
+    assert inko.pids("web") == pids
+    http_get(port)
+    for pid in pids:
+        inko.kill(pid)
+    http_get(port)
+    wait_until(lambda: inko.ready("web"))
+
+
+def test_listeners_go_with_their_actor(inko):
+    inko.spawn("first", ACTORS / "notifier")
+    with inko.leak_check():
+        port = serve(inko)
+        name = inko.status()["listeners"][0]["name"]
+        with pytest.raises(VarlinkError, match="belongs to web"):
+            inko.call("Close", {"listener": name})
+        inko.ctl("remove", "web")
+        assert inko.status()["listeners"] == []
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
+
+
+@pytest.mark.parametrize("listeners, error", [
+    (["tcp://127.0.0.1:0", "http://x"], "InvalidValue"),
+    (["a=tcp://127.0.0.1:0", "a=tcp://127.0.0.1:0"], "NameInUse"),
+    (["tcp://127.0.0.1:{port}"], "AddressInUse"),
+    ([":=tcp://127.0.0.1:0"], "InvalidValue"),
+    (["tcp://127.0.0.1:0"] * 65, "InvalidValue"),
+])
+def test_wrong_listeners(inko, listeners, error):
+    inko.spawn("first", ACTORS / "notifier")
+    with socket.socket() as taken, inko.leak_check():
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(VarlinkError) as refusal:
+            serve(inko, listeners=[x.format(port=port) for x in listeners])
+        assert refusal.value.error.endswith(error)
+        assert inko.status()["listeners"] == []
+
+
+def test_a_program_that_does_not_start_leaves_no_listener(inko):
+    with pytest.raises(VarlinkError, match="StartFailed"):
+        serve(inko, "web", "silent", startUSec=1000000)
+    wait_until(lambda: not inko.status()["listeners"], what="its listener is closed")
+
+
+@pytest.mark.parametrize("spec, parameter", [
+    ({"adapter": "mailbox", "listeners": ["tcp://127.0.0.1:0"]}, "listeners"),
+    ({"adapter": "mailbox", "fdEnv": "NGINX"}, "fdEnv"),
+    ({"adapter": "activation", "fdEnv": "1"}, "fdEnv"),
+    ({"adapter": "activation", "fdEnv": "A=B"}, "fdEnv"),
+    ({"adapter": "activation", "opens": ["web"]}, "opens"),
+    ({"adapter": "inetd"}, "adapter"),
+    ({"readyCheck": "nowhere"}, "readyCheck"),
+    ({"readyCheck": "tcp://127.0.0.1:1", "readyAfterUSec": 1}, "readyCheck"),
+    ({"readyAfterUSec": 30000000}, "readyAfterUSec"),
+    ({"adapter": "activation", "listeners": ["a=tcp://127.0.0.1:9"],
+      "readyCheck": "tcp://127.0.0.1:9"}, "readyCheck"),
+])
+def test_what_does_not_go_together(inko, spec, parameter):
+    with pytest.raises(VarlinkError) as refusal:
+        inko.spawn("web", ACTORS / "notifier", **spec)
+    assert refusal.value.parameters["parameter"] == parameter
+    assert parameter in refusal.value.parameters["reason"]
+
+
+def test_it_has_no_mailbox(inko):
+    serve(inko)
+    inko.spawn("ask", ACTORS / "notifier", opens=["web"])
+    for method, parameters in (("Send", {"mailbox": "web", "text": "x"}),
+                               ("Listen", {"address": "tcp://127.0.0.1:0", "to": "web"})):
+        with pytest.raises(VarlinkError, match="has no mailbox"):
+            inko.call(method, parameters)
+    # One more listener is there from its next start on.
+    inko.call("Listen", {"address": "tcp://127.0.0.1:0", "give": "web", "name": "more"})
+    port = next(x for x in inko.status()["listeners"] if x["owned"])["address"].rpartition(":")[2]
+    assert http_get(int(port)) == "web/0 http"
+    inko.ctl("restart", "web", "--rolling")
+    wait_until(lambda: http_get(int(port)).endswith(" http:more"))
+
+
+def test_stored_descriptors_come_behind_its_listeners(inko):
+    contract = Contract(inko, adapter="activation", listeners=["l=tcp://127.0.0.1:0"])
+    assert contract.order("store s 2 FDPOLL=0") == "1"
+    assert contract.order("barrier") == "1"
+    contract.end()
+    assert contract.given() == [("l", ""), ("s", "s"), ("s", "s")]
+
+
+def test_it_drains_on_its_stop_signal(inko):
+    """Sent at once, once, and followed by SIGKILL only when both deadlines are over."""
+    code = textwrap.dedent("""
+        import os, signal, socket, sys
+        signal.signal(signal.SIGQUIT, lambda *_: print("got SIGQUIT", flush=True))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+        while True:
+            signal.pause()
+    """)
+    activate(inko, "web", PYTHON, "-c", code, stopSignal="SIGQUIT", drainUSec=1000000,
+             stopUSec=1000000)
+    call = inko.begin_call("Stop", {"actor": "web"})
+    wait_until(lambda: inko.instances("web")[0]["state"] == "draining")
+    wait_until(lambda: "got SIGQUIT" in inko.ctl("logs", "web").stdout)
+    wait_until(lambda: inko.instances("web")[0]["state"] == "stopped")
+    assert inko.ctl("logs", "web").stdout.count("got SIGQUIT") == 1
+    assert "SIGKILL" in inko.instances("web")[0]["lastExit"]
+    call.close()
+
+
+# Readiness of programs that say nothing.
+
+def test_ready_after_a_time(inko):
+    port = serve(inko, "web", "silent", readyAfterUSec=300000)
+    assert inko.ready("web")
+    assert http_get(port) == "web/0 http"
+
+
+def test_ready_after_a_time_does_not_hide_a_death(inko):
+    with pytest.raises(VarlinkError, match="exited with status 3"):
+        activate(inko, "web", "/bin/sh", "-c", "exit 3", readyAfterUSec=10000000)
+
+
+def test_ready_when_a_check_connects(inko):
+    """It listens a while after its start, and inkod is replaced meanwhile."""
+    port, gate = free_port(), inko.directory / "go"
+    code = textwrap.dedent(f"""
+        import os, socket, time
+        while not os.path.exists("{gate}"):
+            time.sleep(0.01)
+        listener = socket.create_server(("127.0.0.1", {port}))
+        time.sleep(1000)
+    """)
+    call = inko.begin_call("Spawn", {
+        "name": "web", "command": [PYTHON, "-c", code], "readyCheck": f"tcp://127.0.0.1:{port}",
+        "drainUSec": 1000})
+    wait_until(lambda: any(a["name"] == "web" for a in inko.status()["actors"]))
+    replace_supervisor(inko)
+    assert inko.instances("web")[0]["state"] == "starting"
+    gate.touch()
+    wait_until(lambda: inko.ready("web"))
+    assert inko.restarts("web") == 0
+    call.close()
+
+
+# Programs as they are.
+
+GUNICORN_APP = """
+import os
+def app(environ, start_response):
+    body = str(os.getppid()).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+"""
+
+
+def test_gunicorn(inko):
+    gunicorn = need("gunicorn", "gunicorn")
+    (inko.directory / "hello.py").write_text(GUNICORN_APP)
+    port = activate(inko, "web", gunicorn, "--workers", "1", "--no-sendfile", "hello:app",
+                    directory=str(inko.directory), instances=2, stopUSec=20000000)
+    pids = {str(pid) for pid in inko.pids("web")}
+    answers = set()
+    wait_until(lambda: answers.add(http_get(port)) or answers == pids,
+               what=lambda: f"both answer: {answers}, {pids}")
+    assert "Gunicorn" in inko.ctl("status").stdout
+    roll_under_load(inko, port)
+
+
+def test_socket_proxyd(inko):
+    need(PROXY, "systemd")
+    inko.spawn("hello", BUILD / "http-hello")
+    backend = inko.listen("hello")
+    port = activate(inko, "proxy", PROXY, f"127.0.0.1:{backend}", instances=2,
+                    readyAfterUSec=200000)
+    assert http_get(port).startswith("Hello")
+    for pid in inko.pids("proxy"):
+        inko.kill(pid)
+    assert http_get(port).startswith("Hello")
+
+
+NGINX_CONF = """
+daemon off;
+pid {directory}/nginx.pid;
+error_log stderr warn;
+worker_processes 1;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    server {{
+        listen 127.0.0.1:{port} backlog=65535;
+        location / {{ return 200 "{words} $pid"; }}
+    }}
+}}
+"""
+
+
+def start_nginx(inko, **spec):
+    nginx = need("nginx", "nginx-core")
+    port = free_port()
+    configuration = inko.directory / "nginx.conf"
+    configuration.write_text(NGINX_CONF.format(directory=inko.directory, port=port, words="one"))
+    if os.geteuid() == 0:
+        # Its workers change their user.
+        spec["capabilities"] = ["all"]
+    activate(inko, "web", nginx, "-e", "stderr", "-c", configuration,
+             listeners=[f"http=tcp://127.0.0.1:{port}"], fdEnv="NGINX", readyAfterUSec=300000,
+             stopSignal="SIGQUIT", stopUSec=20000000, **spec)
+    return port, configuration
+
+
+def roll_under_load(inko, port):
+    load = inko.load(port, clients=8, until_stopped=True)
+    pids = inko.pids("web")
+    for _ in range(2):
+        inko.ctl("restart", "web", "--rolling")
+    wait_until(lambda: not any(alive(pid) for pid in pids), what="the former ones have ended")
+    http_get(port)
+    assert_all_answered(load.report(), at_least=10)
+
+
+def test_nginx(inko):
+    port, _ = start_nginx(inko, instances=2)
+    assert http_get(port).startswith("one ")
+    # It did not bind by itself: inkod has the address.
+    with pytest.raises(OSError, match="in use"), socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+    roll_under_load(inko, port)
+    inko.ctl("stop", "web")
+    assert all(i["lastExit"] == "exited with status 0" for i in inko.instances("web"))
+
+
+def test_nginx_reloads(inko):
+    port, configuration = start_nginx(inko)
+    pid = inko.pids("web")
+    configuration.write_text(configuration.read_text().replace('"one', '"two'))
+    inko.ctl("reload", "web")
+    wait_until(lambda: http_get(port).startswith("two "))
+    assert inko.pids("web") == pid
+
+
+# Reloading.
+
+def test_reload_waits_for_the_word(inko):
+    contract = Contract(inko, reloadNotify=True, reloadCommand="echo for $MAINPID")
+    call = inko.begin_call("Reload", {"actor": "contract"})
+    pid = contract.instance()["pid"]
+    wait_until(lambda: f"for {pid}" in inko.ctl("logs", "contract").stdout)
+    # One that began before it was asked does not count.
+    contract.order("notify RELOADING=1|MONOTONIC_USEC=1")
+    contract.order("notify READY=1")
+    assert contract.order("barrier") == "1"
+    call.socket.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        call.receive()
+    assert contract.order("reloading") == "1"
+    assert contract.order("barrier") == "1"
+    assert contract.instance()["reloading"]
+    assert contract.order("notify READY=1") == "1"
+    call.socket.settimeout(DEADLINE)
+    assert call.receive()["parameters"]["actor"]["state"] == "ready"
+    call.close()
+
+
+@pytest.mark.parametrize("spec, words", [
+    ({}, "does not handle SIGHUP"),
+    ({"reloadSignal": "SIGUSR1"}, "does not handle SIGUSR1"),
+    ({"reloadCommand": "exit 7"}, "exited with status 7"),
+    ({"reloadCommand": "kill -9 $$"}, "killed by SIGKILL"),
+    ({"reloadCommand": "exec sleep 1000", "startUSec": 1000000}, "did not end within 1 s"),
+    ({"reloadCommand": ":", "reloadNotify": True, "startUSec": 1000000}, "did not say RELOADING=1"),
+])
+def test_a_reload_that_fails(inko, spec, words):
+    inko.spawn("web", ACTORS / "notifier", **{"drainUSec": 1000, **spec})
+    pids = inko.pids("web")
+    result = inko.ctl("reload", "web", check=False)
+    assert result.returncode == 1 and words in result.stderr and "web/0" in result.stderr
+    assert inko.pids("web") == pids and inko.ready("web")
+
+
+def test_a_reload_that_the_instance_does_not_survive(inko):
+    contract = Contract(inko, reloadNotify=True, reloadCommand="kill -9 $MAINPID")
+    with pytest.raises(VarlinkError, match="ended meanwhile"):
+        inko.call("Reload", {"actor": "contract"})
+    wait_until(lambda: inko.ready("contract"))
+
+
+def test_reload_of_what_is_not_there(inko):
+    inko.spawn("web", ACTORS / "notifier", instances=0)
+    for name, words in (("web", "no instance of web is ready"), ("x", "there is no actor"),
+                        ("gateway", "belongs to inkod")):
+        with pytest.raises(VarlinkError, match=words):
+            inko.call("Reload", {"actor": name})

@@ -1,0 +1,376 @@
+"""What systemd promises a service (sd_notify(3), sd_listen_fds(3)), promised by inkod: asked for
+with libsystemd's own calls."""
+
+import contextlib
+import os
+import re
+import socket
+import time
+
+import pytest
+
+from harness import ACTORS, DEADLINE, alive, count_descriptors, private_inkod, wait_until
+
+STORED_MAX = 128
+
+
+class Contract:
+    """The actor of contract.c, under orders."""
+
+    def __init__(self, inko, name="contract", ready="READY=1", **parameters):
+        self.inko, self.name = inko, name
+        self.directory = inko.directory / name
+        self.directory.mkdir(mode=0o777)
+        self.command = [str(ACTORS / "contract"), str(self.directory), ready]
+        inko.spawn(name, *self.command, **{"drainUSec": 1000, **parameters})
+
+    def order(self, words, index=0):
+        with socket.socket(socket.AF_UNIX) as control:
+            control.settimeout(DEADLINE)
+            control.connect(str(self.directory / str(index)))
+            control.sendall(words.encode() + b"\n")
+            with control.makefile() as answers:
+                return answers.readline().strip()
+
+    def instance(self, index=0):
+        return next(i for i in self.inko.instances(self.name)
+                    if i["name"] == f"{self.name}/{index}")
+
+    def listens(self, index=0):
+        with contextlib.suppress(OSError):
+            return self.order("barrier", index) == "1"
+        return False
+
+    def given(self, index=0):
+        """What it was given and stored before: names, each with what there is to read."""
+        pairs = [word.split("=") for word in self.order("given", index).split()]
+        return [(name, said) for name, said in pairs
+                if name not in ("mailbox", "mailbox-shared", "counters")]
+
+    def wait_for(self, member, value, index=0):
+        wait_until(lambda: self.instance(index).get(member) == value,
+                   what=lambda: f"{member} is {value}: {self.instance(index)}")
+
+    def end(self, index=0):
+        """Has its process exit by itself, and waits for the next."""
+        pid = self.instance(index)["pid"]
+        self.order("exit 1", index)
+        self.wait_for_other_than(pid, index)
+
+    def wait_for_other_than(self, pid, index=0):
+        wait_until(lambda: self.instance(index)["state"] == "ready" and
+                   self.instance(index).get("pid") not in (None, pid),
+                   what=lambda: f"runs again: {self.instance(index)}")
+
+
+@pytest.fixture
+def inko():
+    with private_inkod() as daemon:
+        yield daemon
+
+
+def supervisor_pid(inko):
+    with contextlib.suppress(FileNotFoundError, ConnectionError):
+        return inko.supervisor_pid()
+    return 0
+
+
+def replace_supervisor(inko):
+    pid = inko.supervisor_pid()
+    inko.kill(pid)
+    wait_until(lambda: supervisor_pid(inko) not in (0, pid), what="another supervisor")
+
+
+def replace_keeper(inko):
+    pid = inko.keeper_pid()
+    inko.kill(pid)
+    wait_until(lambda: inko.keeper_pid() not in (0, pid), what="another keeper")
+
+
+def test_status_and_barrier(inko):
+    contract = Contract(inko)
+    assert contract.order("notify STATUS=all is well") == "1"
+    assert contract.order("barrier") == "1"
+    # That is what a barrier is for: what was said before has been heard.
+    assert contract.instance()["status"] == "all is well"
+
+
+def test_a_child_of_the_actor_notifies(inko):
+    contract = Contract(inko)
+    assert contract.order("child systemd-notify --status=from-a-child") == "0"
+    assert contract.instance()["status"] == "from-a-child"
+
+
+def test_main_pid_is_refused(inko):
+    contract = Contract(inko)
+    pid = contract.instance()["pid"]
+    assert contract.order(f"notify MAINPID={pid}") == "1"
+    assert contract.order("barrier") == "1"
+    assert "refused" not in contract.instance()
+    for _ in range(3):
+        assert contract.order(f"notify MAINPID={os.getpid()}") == "1"
+    assert contract.order("barrier") == "1"
+    assert contract.instance()["refused"].startswith("MAINPID= is refused")
+    assert "MAINPID= is refused" in inko.ctl("status").stdout
+    assert inko.log.read_text().count("MAINPID= is refused") == 1
+    contract.end()
+    assert "refused" not in contract.instance()
+    assert contract.instance()["pid"] != os.getpid()
+
+
+def test_reloading_is_shown(inko):
+    contract = Contract(inko)
+    assert contract.order("reloading") == "1"
+    assert contract.order("barrier") == "1"
+    assert contract.instance()["reloading"]
+    assert "is reloading" in inko.ctl("status").stdout
+    replace_supervisor(inko)
+    assert contract.instance()["reloading"]
+    assert contract.order("notify READY=1") == "1"
+    assert contract.order("barrier") == "1"
+    assert "reloading" not in contract.instance()
+
+
+# Times.
+
+def test_starting_takes_as_long_as_it_says(inko):
+    """It says so again after each second; inkod is replaced meanwhile."""
+    contract = Contract(inko, ready="EXTEND_TIMEOUT_USEC=60000000", instances=0, startUSec=1000000)
+    call = inko.begin_call("Scale", {"actor": "contract", "instances": 1})
+    wait_until(contract.listens, what="it runs")
+    assert contract.order("barrier") == "1"
+    pid = contract.instance()["pid"]
+    # Longer than it had: nothing else may end it.
+    time.sleep(1.5)
+    replace_supervisor(inko)
+    time.sleep(1.5)
+    assert contract.order("notify READY=1") == "1"
+    contract.wait_for("state", "ready")
+    assert contract.instance()["pid"] == pid
+    call.close()
+
+
+def test_an_extension_ends(inko):
+    contract = Contract(inko, ready="EXTEND_TIMEOUT_USEC=1500000", instances=0, startUSec=1000,
+                        intensity=0)
+    call = inko.begin_call("Scale", {"actor": "contract", "instances": 1})
+    wait_until(lambda: "lastExit" in contract.instance(), what="it is killed")
+    assert "was not ready" in contract.instance()["lastExit"]
+    call.close()
+
+
+def test_stopping_takes_as_long_as_it_says(inko):
+    contract = Contract(inko, drainUSec=1000, stopUSec=3000000, stopSignal="SIGURG")
+    pid = contract.instance()["pid"]
+    call = inko.begin_call("Stop", {"actor": "contract"})
+    contract.wait_for("state", "terminating")
+    assert contract.order("notify STOPPING=1|EXTEND_TIMEOUT_USEC=30000000") == "1"
+    assert contract.order("barrier") == "1"
+    time.sleep(3.5)
+    assert contract.instance()["state"] == "terminating" and alive(pid)
+    contract.order("exit 0")
+    contract.wait_for("state", "stopped")
+    assert contract.instance()["lastExit"] == "exited with status 0"
+    call.close()
+
+
+def test_one_that_ends_by_itself_leaves_its_routes(inko):
+    contract = Contract(inko, stopUSec=30000000)
+    assert contract.order("notify STOPPING=1") == "1"
+    contract.wait_for("state", "leaving")
+    assert inko.actor("contract")["state"] == "starting"
+    replace_supervisor(inko)
+    assert contract.instance()["state"] == "leaving"
+    # It is not told to end: that is its own affair, and it is started again then.
+    contract.end()
+    assert contract.instance()["restarts"] == 1
+    assert contract.instance()["lastExit"] == "exited with status 1"
+
+
+def test_one_that_says_that_it_ends_and_does_not(inko):
+    contract = Contract(inko, drainUSec=1000, stopUSec=1000)
+    pid = contract.instance()["pid"]
+    assert contract.order("notify STOPPING=1") == "1"
+    contract.wait_for_other_than(pid)
+    assert contract.instance()["lastExit"] == "killed by SIGKILL"
+
+
+def test_watchdog(inko):
+    contract = Contract(inko)
+    assert contract.order("watchdog").split()[0] == "0"
+    inko.ctl("remove", "contract")
+    contract = Contract(inko, "watched", watchdogUSec=60000000)
+    assert contract.order("watchdog") == "1 60000000"
+    # From now on it says so more often, as it says, and then does not.
+    pid = contract.instance()["pid"]
+    assert contract.order("notify WATCHDOG_USEC=300000") == "1"
+    contract.wait_for_other_than(pid)
+    assert contract.instance()["lastExit"] == "did not say WATCHDOG=1 within 300 ms, and was killed"
+    # The next one is as its spec says.
+    assert contract.order("watchdog") == "1 60000000"
+    time.sleep(0.5)
+    assert contract.instance()["restarts"] == 1
+
+
+def test_watchdog_is_triggered(inko):
+    contract = Contract(inko)
+    pid = contract.instance()["pid"]
+    # Which may end it before it answers.
+    contract.order("notify WATCHDOG=trigger")
+    contract.wait_for_other_than(pid)
+    assert contract.instance()["lastExit"] == "said WATCHDOG=trigger, and was killed"
+
+
+@pytest.mark.parametrize("said", [
+    "WATCHDOG_USEC=x", "WATCHDOG_USEC=-1", "WATCHDOG=", "WATCHDOG=2", "EXTEND_TIMEOUT_USEC=1s",
+    "EXTEND_TIMEOUT_USEC=99999999999999999999999", "MAINPID=", "MAINPID=x", "FDSTORE=1",
+    "FDSTOREREMOVE=1", "FDSTORE=2", "READY=0", "STOPPING=0", "RELOADING=2", "BARRIER=1", "X" * 900])
+def test_odd_words_do_no_harm(inko, said):
+    contract = Contract(inko)
+    pid = contract.instance()["pid"]
+    assert contract.order(f"notify {said}") == "1"
+    assert contract.order("barrier") == "1"
+    assert contract.instance()["pid"] == pid
+    assert contract.instance()["state"] == "ready"
+    assert "stored" not in contract.instance()
+
+
+# Stored descriptors.
+
+def test_stored_descriptors_come_back(inko):
+    contract = Contract(inko, instances=2)
+    assert contract.given() == []
+    assert contract.order("store first 1 FDPOLL=0") == "1"
+    assert contract.order("store second 2 FDPOLL=0") == "1"
+    assert contract.order("barrier") == "1"
+    assert contract.instance()["stored"] == 3
+    contract.end()
+    assert contract.given() == [("first", "first"), ("second", "second"), ("second", "second")]
+    assert contract.given(1) == []
+    # Nor are they used up by that.
+    contract.end()
+    assert len(contract.given()) == 3
+    inko.ctl("restart", "contract")
+    assert len(contract.given()) == 3
+
+
+@pytest.mark.parametrize("replace", [replace_supervisor, replace_keeper])
+def test_stored_descriptors_survive_inkod(inko, replace):
+    contract = Contract(inko)
+    assert contract.order("store kept 3 FDPOLL=0") == "1"
+    assert contract.order("barrier") == "1"
+    replace(inko)
+    assert contract.instance()["stored"] == 3
+    assert contract.order("store later 1 FDPOLL=0") == "1"
+    assert contract.order("barrier") == "1"
+    replace_supervisor(inko)
+    contract.end()
+    assert contract.given() == [("kept", "kept")] * 3 + [("later", "later")]
+
+
+def test_stored_descriptors_survive_an_upgrade(inko):
+    contract = Contract(inko)
+    assert contract.order("store kept 2 FDPOLL=0") == "1"
+    assert contract.order("barrier") == "1"
+    inko.ctl("upgrade")
+    contract.end()
+    assert contract.given() == [("kept", "kept")] * 2
+
+
+def test_stored_descriptors_are_removed_by_name(inko):
+    contract = Contract(inko)
+    with inko.leak_check():
+        assert contract.order("store a 2 FDPOLL=0") == "1"
+        assert contract.order("store b 1 FDPOLL=0") == "1"
+        assert contract.order("notify FDSTOREREMOVE=1|FDNAME=a") == "1"
+        assert contract.order("barrier") == "1"
+        assert contract.instance()["stored"] == 1
+        contract.end()
+        assert contract.given() == [("b", "b")]
+        assert contract.order("notify FDNAME=b|FDSTOREREMOVE=1") == "1"
+        assert contract.order("barrier") == "1"
+        assert "stored" not in contract.instance()
+
+
+def test_a_name_is_optional_and_checked(inko):
+    contract = Contract(inko)
+    assert contract.order("store x 1 FDPOLL=0") == "1"
+    assert contract.order("child systemd-notify --status=x") == "0"
+    assert contract.order("notify FDSTOREREMOVE=1") == "1"
+    assert contract.order("barrier") == "1"
+    assert contract.instance()["stored"] == 1
+    assert contract.order("store a:b 1 FDPOLL=0") in ("1", "-22")
+    assert contract.order("barrier") == "1"
+    assert contract.instance()["stored"] == 1
+    assert "FDNAME=" in contract.instance()["refused"]
+
+
+def test_what_is_stored_already_is_not_stored_again(inko):
+    contract = Contract(inko)
+    assert contract.order("store once 4 FDPOLL=0") == "1"
+    assert contract.order("again") == "1"
+    assert contract.order("barrier") == "1"
+    assert contract.instance()["stored"] == 4
+    assert "refused" not in contract.instance()
+
+
+@pytest.mark.parametrize("words, left", [("", None), ("FDPOLL=0", 2), ("FDPOLL=1", None)])
+def test_a_stored_descriptor_goes_with_its_other_end(inko, words, left):
+    contract = Contract(inko)
+    assert contract.order(f"store end 2 {words}") == "1"
+    assert contract.order("barrier") == "1"
+    assert contract.instance()["stored"] == 2
+    contract.order("hang-up")
+    # Their own copies keep them from being closed; the other ends are gone all the same.
+    assert contract.order("barrier") == "1"
+    contract.wait_for("stored", left)
+
+
+def test_one_that_stores_without_end_is_bounded(inko):
+    inko.spawn("web", ACTORS / "notifier")
+    contract = Contract(inko)
+    held = count_descriptors(inko.supervisor_pid())
+    for number in range(40):
+        assert contract.order(f"store n{number} 250 FDPOLL=0") == "1"
+        contract.order("hang-up")
+    assert contract.order("barrier") == "1"
+    instance = contract.instance()
+    assert instance["stored"] == STORED_MAX
+    assert "FDSTORE=1 is refused" in instance["refused"]
+    assert count_descriptors(inko.supervisor_pid()) <= held + STORED_MAX + 8
+    assert len(re.findall("FDSTORE=1 is refused", inko.log.read_text())) == 1
+    assert inko.ready("web")
+    contract.end()
+    assert len(contract.given()) == STORED_MAX
+
+
+def test_what_was_stored_goes_with_its_instance(inko):
+    contract = Contract(inko, instances=2)
+    inko.settle()
+    before = inko.descriptors()
+    assert contract.order("store a 9 FDPOLL=0", 1) == "1"
+    assert contract.order("barrier", 1) == "1"
+    inko.call("Scale", {"actor": "contract", "instances": 1})
+    inko.call("Scale", {"actor": "contract", "instances": 2})
+    assert contract.given(1) == []
+    wait_until(lambda: inko.descriptors() == before, what=lambda: inko.list_descriptors())
+
+
+def test_supervisor_dies_at_each_put_of_a_store():
+    """The next one hears of all of them again: each is stored, and stored once."""
+    died = 0
+    for n in range(8, 32, 3):
+        with private_inkod(INKO_FAULT=f"put:{n}") as inko:
+            supervisor, contract = inko.supervisor_pid(), None
+            with contextlib.suppress(ConnectionError):
+                contract = Contract(inko)
+            if not contract:
+                wait_until(lambda: supervisor_pid(inko), what="a supervisor answers")
+                inko.settle()
+                continue
+            assert contract.order("store a 8 FDPOLL=0") == "1"
+            assert contract.order("barrier") == "1"
+            wait_until(lambda: supervisor_pid(inko), what="a supervisor answers")
+            assert contract.instance()["stored"] == 8
+            died += inko.supervisor_pid() != supervisor
+    assert died > 0
