@@ -365,12 +365,21 @@ uint64_t inko_message_get_correlation(const struct inko_message *message)
 
 /* Sending */
 
+/* Whoever receives them holds what they are descriptors of. */
+static void message_share_sockets(struct inko_message *message)
+{
+	for (unsigned int i = message->next_fd; i < message->n_fds; i++)
+		if (message->sockets[i])
+			message->sockets[i]->shared = true;
+}
+
 int message_send_into_lane(int write_fd, struct inko_message *message, enum envelope_kind kind)
 {
 	struct envelope envelope = message->envelope;
 
 	envelope.kind = (uint8_t)kind;
 	envelope.flags = 0;
+	message_share_sockets(message);
 	return lane_send(write_fd, &envelope, inko_message_peek_bytes(message, NULL),
 		message->n_bytes, message->fds + message->next_fd,
 		inko_message_count_sockets(message));

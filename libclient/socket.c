@@ -121,6 +121,7 @@ int socket_adopt(int *take_fd, struct service *service, struct inko_socket **ret
 	if (r < 0)
 		return r;
 	(*ret_socket)->listens = listens;
+	(*ret_socket)->shared = true;
 	(*ret_socket)->service = service;
 	return 0;
 }
@@ -147,6 +148,7 @@ int inko_socket_release(struct inko_socket *take_socket)
 {
 	int fd = take_socket->fd;
 
+	take_socket->shared = true;
 	socket_forget_waits(take_socket);
 	owned_leave(&take_socket->owned);
 	service_leave(take_socket->service);
@@ -154,7 +156,7 @@ int inko_socket_release(struct inko_socket *take_socket)
 	return fd;
 }
 
-int inko_socket_clone(const struct inko_socket *socket, struct inko_socket **ret_socket)
+int inko_socket_clone(struct inko_socket *socket, struct inko_socket **ret_socket)
 {
 	_cleanup_close_ int fd = fcntl(socket->fd, F_DUPFD_CLOEXEC, 0);
 	int r;
@@ -162,9 +164,12 @@ int inko_socket_clone(const struct inko_socket *socket, struct inko_socket **ret
 	if (fd < 0)
 		return -errno;
 	r = socket_new(&fd, socket->domain, socket->type, ret_socket);
-	if (r == 0)
-		(*ret_socket)->listens = socket->listens;
-	return r;
+	if (r < 0)
+		return r;
+	(*ret_socket)->listens = socket->listens;
+	(*ret_socket)->shared = true;
+	socket->shared = true;
+	return 0;
 }
 
 struct inko_socket *inko_socket_close(struct inko_socket *socket)
@@ -182,8 +187,10 @@ struct inko_socket *inko_socket_close(struct inko_socket *socket)
 
 /* What it is */
 
-int inko_socket_get_fd(const struct inko_socket *socket)
+int inko_socket_get_fd(struct inko_socket *socket)
 {
+	/* Who asks may copy it or send it on. */
+	socket->shared = true;
 	return socket->fd;
 }
 

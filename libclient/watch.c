@@ -121,8 +121,8 @@ void watch_forget(struct inko_socket *socket)
 
 	if (!watch)
 		return;
-	/* Others may hold what this is a descriptor of: closing it would not end the events. */
-	if (watch->events)
+	/* What nobody else holds leaves epoll when it is closed: most connections of a server. */
+	if (watch->events && socket->shared)
 		(void)epoll_ctl(watch->runtime->epoll_fd, EPOLL_CTL_DEL, socket->fd, NULL);
 	watch_wake(&watch->reader, -EBADF);
 	watch_wake(&watch->writer, -EBADF);

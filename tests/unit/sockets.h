@@ -198,7 +198,7 @@ static inline void sockets_close_pair(struct pair *pair)
 	pair->b = inko_socket_close(pair->b);
 }
 
-static inline int sockets_flags(const struct inko_socket *socket)
+static inline int sockets_flags(struct inko_socket *socket)
 {
 	return fcntl(inko_socket_get_fd(socket), F_GETFL);
 }

@@ -7,7 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-static int ask(const struct inko_socket *socket, int level, int name)
+static int ask(struct inko_socket *socket, int level, int name)
 {
 	int value = -1;
 	socklen_t size = sizeof(value);

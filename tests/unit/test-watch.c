@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "libclient/message.h"
 #include "libclient/scheduler.h"
 #include "libclient/socket.h"
+#include "proto/lane.h"
 
 #include <inko/tcp.h>
 #include <inko/unix.h>
@@ -446,35 +448,87 @@ static void test_closed_while_somebody_waits(void **state)
 	two_close(&two);
 }
 
+/* Two that nobody else holds, as far as the library knows. */
+static void unshared_pair(struct two *two)
+{
+	assert_int_equal(inko_unix_pair(INKO_STREAM, &two->a, &two->b), 0);
+}
+
+/* Ways in which a socket comes to be held by somebody else: each returns a descriptor of it. */
+
+static int hold_copy(struct two *two)
+{
+	return fcntl(inko_socket_get_fd(two->a), F_DUPFD_CLOEXEC, 50);
+}
+
+static int hold_clone(struct two *two)
+{
+	struct inko_socket *clone;
+
+	assert_int_equal(inko_socket_clone(two->a, &clone), 0);
+	return inko_socket_release(clone);
+}
+
+static int hold_original(struct two *two)
+{
+	struct inko_socket *clone;
+	int fd;
+
+	assert_int_equal(inko_socket_clone(two->a, &clone), 0);
+	fd = inko_socket_release(two->a);
+	two->a = clone;
+	return fd;
+}
+
+static int hold_what_was_adopted(struct two *two)
+{
+	int fd = inko_socket_release(two->a), held_fd = fcntl(fd, F_DUPFD_CLOEXEC, 50);
+
+	assert_int_equal(inko_socket_adopt(&fd, &two->a), 0);
+	return held_fd;
+}
+
+static int wait_a_moment(struct inko_mailbox *mailbox, void *argument)
+{
+	struct two *two = argument;
+	char byte;
+	ssize_t n;
+
+	(void)mailbox;
+	inko_socket_set_deadline(two->a, inko_deadline_after(1000));
+	n = inko_socket_read(two->a, &byte, 1);
+	inko_socket_reset_deadline(two->a);
+	return n == -ETIMEDOUT ? 0 : -EIO;
+}
+
+static bool has_events(struct inko_runtime *runtime)
+{
+	struct pollfd events = {.fd = inko_runtime_get_fd(runtime), .events = POLLIN};
+
+	return poll(&events, 1, 0) == 1;
+}
+
 /* The same description is held under another number: its events find nobody, not even a socket that
- * has the old number and the old watch by now. */
-static void test_closed_while_another_holds_it(void **state)
+ * has the old number and the old watch by now, and they wake nobody either. */
+static void check_held_by_another(int (*hold)(struct two *two))
 {
 	struct inko_runtime *runtime = runtime_make();
-	struct inko_task *task;
 	struct two two = {0}, next = {0};
-	int held_fd, number;
+	struct inko_task *task;
+	int held_fd;
 
-	(void)state;
-	pair_make(&two.a, &two.b);
-	task = start(runtime, "reader", read_byte, &two);
-	assert_int_equal(inko_runtime_dispatch(runtime), 1);
-	inko_task_cancel(task);
+	unshared_pair(&two);
+	held_fd = hold(&two);
+	task = start(runtime, "reader", wait_a_moment, &two);
 	assert_int_equal(inko_runtime_run(runtime), 0);
-	assert_int_equal(result_of(task), -ECANCELED);
-	number = inko_socket_get_fd(two.a);
-	held_fd = fcntl(number, F_DUPFD_CLOEXEC, 50);
+	assert_int_equal(result_of(task), 0);
 	two.a = inko_socket_close(two.a);
 
-	pair_make(&next.a, &next.b);
-	assert_int_equal(inko_socket_get_fd(next.a), number);
+	unshared_pair(&next);
 	task = start(runtime, "reader", read_byte, &next);
 	assert_int_equal(inko_runtime_dispatch(runtime), 1);
 	assert_int_equal(inko_socket_write_string(two.b, "x"), 0);
-	assert_int_equal(inko_runtime_dispatch(runtime), 1);
-	assert_int_equal(
-		poll(&(struct pollfd){.fd = inko_runtime_get_fd(runtime), .events = POLLIN}, 1, 0),
-		0);
+	assert_false(has_events(runtime));
 	assert_int_equal(inko_socket_write_string(next.b, "y"), 0);
 	assert_int_equal(inko_runtime_run(runtime), 0);
 	assert_int_equal(result_of(task), 1);
@@ -482,6 +536,64 @@ static void test_closed_while_another_holds_it(void **state)
 	two_close(&two);
 	two_close(&next);
 	assert_int_equal(close(held_fd), 0);
+}
+
+static void test_closed_while_another_holds_it(void **state)
+{
+	(void)state;
+	check_held_by_another(hold_copy);
+	check_held_by_another(hold_clone);
+	check_held_by_another(hold_original);
+	check_held_by_another(hold_what_was_adopted);
+}
+
+static void test_released(void **state)
+{
+	struct inko_runtime *runtime = runtime_make();
+	struct inko_task *task;
+	struct two two = {0};
+	int fd;
+
+	(void)state;
+	unshared_pair(&two);
+	task = start(runtime, "reader", wait_a_moment, &two);
+	assert_int_equal(inko_runtime_run(runtime), 0);
+	assert_int_equal(result_of(task), 0);
+	fd = inko_socket_release(two.a);
+	two.a = NULL;
+	assert_int_equal(inko_socket_write_string(two.b, "x"), 0);
+	assert_false(has_events(runtime));
+	finish(runtime);
+	two_close(&two);
+	assert_int_equal(close(fd), 0);
+}
+
+/* Whoever received it goes on with it. */
+static void test_sent_by_a_lane(void **state)
+{
+	struct inko_runtime *runtime = runtime_make();
+	struct inko_message *message;
+	struct inko_task *task;
+	struct two two = {0};
+	int write_fd, read_fd;
+
+	(void)state;
+	assert_int_equal(lane_open(8, &write_fd, &read_fd), 0);
+	unshared_pair(&two);
+	task = start(runtime, "reader", wait_a_moment, &two);
+	assert_int_equal(inko_runtime_run(runtime), 0);
+	assert_int_equal(result_of(task), 0);
+	assert_int_equal(inko_message_new(NULL, 0, &message), 0);
+	assert_int_equal(inko_message_push_socket(message, two.a), 0);
+	assert_int_equal(message_send_into_lane(write_fd, message, ENVELOPE_MESSAGE), 0);
+	two.a = NULL;
+	inko_message_free(message);
+	assert_int_equal(inko_socket_write_string(two.b, "x"), 0);
+	assert_false(has_events(runtime));
+	finish(runtime);
+	two_close(&two);
+	assert_int_equal(close(write_fd), 0);
+	assert_int_equal(close(read_fd), 0);
 }
 
 /* An event of a generation that is over is nobody's, and none reaches freed memory. */
@@ -551,6 +663,8 @@ int main(void)
 		leaks_test(test_socket_outlives_the_runtime),
 		leaks_test(test_closed_while_somebody_waits),
 		leaks_test(test_closed_while_another_holds_it),
+		leaks_test(test_released),
+		leaks_test(test_sent_by_a_lane),
 		leaks_test(test_stale_event),
 		leaks_test(test_watches_do_not_grow),
 	};

@@ -62,13 +62,13 @@ int inko_socket_release(struct inko_socket *take_socket);
 /* A second descriptor of the same socket (try_clone): bytes, options and shutdown are common to
  * both. It has no deadline and no notifier, and counts not as open (inko_mailbox_set_concurrency).
  */
-int inko_socket_clone(const struct inko_socket *socket, struct inko_socket **ret_socket);
+int inko_socket_clone(struct inko_socket *socket, struct inko_socket **ret_socket);
 /* Closes the socket (close). NULL is allowed. Returns NULL. A receiver calls
  * inko_socket_shutdown before, or its peer may be reset. */
 struct inko_socket *inko_socket_close(struct inko_socket *socket);
 
 /* The descriptor, which stays the socket's: to poll. */
-int inko_socket_get_fd(const struct inko_socket *socket);
+int inko_socket_get_fd(struct inko_socket *socket);
 enum inko_socket_family inko_socket_get_family(const struct inko_socket *socket);
 enum inko_socket_type inko_socket_get_type(const struct inko_socket *socket);
 /* Does it listen, as the kernel has it? One that was shut down does not. */
