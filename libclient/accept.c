@@ -107,9 +107,11 @@ static int accept_wait(struct inko_socket *listener, short *ret_revents)
 
 int inko_socket_accept(struct inko_socket *listener, struct inko_socket **ret_socket)
 {
-	int r = accept_prepare(listener);
+	int r = wait_for_turn(listener);
 	short revents = 0;
 
+	if (r == 0)
+		r = accept_prepare(listener);
 	while (r == 0) {
 		r = accept_try(listener, revents, ret_socket);
 		if (r != -EAGAIN)

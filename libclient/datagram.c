@@ -9,6 +9,7 @@
 #include "libclient/backoff.h"
 #include "libclient/sockaddr.h"
 #include "libclient/socket.h"
+#include "libclient/wait.h"
 
 /* Sending */
 
@@ -29,6 +30,8 @@ ssize_t inko_socket_send_to(struct inko_socket *socket, const void *bytes, size_
 
 	if (r == 0 && socket->domain != to.any.sa_family)
 		r = -EAFNOSUPPORT;
+	if (r == 0)
+		r = wait_for_turn(socket);
 	while (r == 0) {
 		ssize_t n = datagram_try_send(socket, bytes, size, &to);
 
@@ -50,6 +53,8 @@ ssize_t inko_socket_send_to_unix(struct inko_socket *socket, const void *bytes, 
 		r = -EAFNOSUPPORT;
 	if (r == 0 && address->kind == INKO_UNIX_UNNAMED)
 		r = -EINVAL;
+	if (r == 0)
+		r = wait_for_turn(socket);
 	while (r == 0) {
 		ssize_t n = datagram_try_send(socket, bytes, size, &to);
 
@@ -69,18 +74,21 @@ static ssize_t datagram_receive(struct inko_socket *socket, void *buffer, size_t
 {
 	struct iovec into = {.iov_base = buffer, .iov_len = size};
 	short revents = 0;
+	int r;
 
 	if (size == 0)
 		return -EINVAL;
 	if (socket->type == SOCK_STREAM)
 		return -EOPNOTSUPP;
+	r = wait_for_turn(socket);
+	if (r < 0)
+		return r;
 	for (;;) {
 		struct msghdr message = {.msg_name = &ret_from->any,
 			.msg_namelen = sizeof(ret_from->un),
 			.msg_iov = &into,
 			.msg_iovlen = 1};
 		ssize_t n = recvmsg(socket->fd, &message, MSG_DONTWAIT);
-		int r;
 
 		if (n >= 0) {
 			ret_from->length = message.msg_namelen;

@@ -75,12 +75,13 @@ static int mailbox_wait(struct inko_mailbox *mailbox, bool to_send)
 
 int inko_mailbox_receive(struct inko_mailbox *mailbox, struct inko_message **ret_message)
 {
-	int r;
+	int r = wait_for_turn(NULL);
 
-	while ((r = inko_mailbox_try_receive(mailbox, ret_message)) == -EAGAIN) {
-		r = mailbox_wait(mailbox, false);
-		if (r < 0)
+	while (r == 0) {
+		r = inko_mailbox_try_receive(mailbox, ret_message);
+		if (r != -EAGAIN)
 			return r;
+		r = mailbox_wait(mailbox, false);
 	}
 	return r;
 }
@@ -95,19 +96,18 @@ int inko_mailbox_try_send(struct inko_mailbox *mailbox, struct inko_message *tak
 int inko_mailbox_send(struct inko_mailbox *mailbox, struct inko_message *take_message)
 {
 	unsigned int n_tries = 0;
+	int r = wait_for_turn(NULL);
 
-	for (;;) {
-		int r = inko_mailbox_try_send(mailbox, take_message);
-
+	while (r == 0) {
+		r = inko_mailbox_try_send(mailbox, take_message);
 		if (r == -EAGAIN)
 			r = mailbox_wait(mailbox, true);
 		else if (r == -ETOOMANYREFS)
 			r = message_wait_for_refs(&n_tries);
 		else
-			return r;
-		if (r < 0)
-			return r;
+			break;
 	}
+	return r;
 }
 
 int inko_mailbox_send_socket(struct inko_mailbox *mailbox, struct inko_socket *take_socket)

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "libclient/socket.h"
+#include "libclient/wait.h"
 #include "proto/descriptor.h"
 
 #define READ_ALL_FIRST_BYTES 4096
@@ -14,12 +15,15 @@
 ssize_t inko_socket_read(struct inko_socket *socket, void *buffer, size_t size)
 {
 	short revents = 0;
+	int r;
 
 	if (size == 0)
 		return -EINVAL;
+	r = wait_for_turn(socket);
+	if (r < 0)
+		return r;
 	for (;;) {
 		ssize_t n = recv(socket->fd, buffer, size, MSG_DONTWAIT);
-		int r;
 
 		if (n >= 0)
 			return n;

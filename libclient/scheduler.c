@@ -22,6 +22,8 @@
 #define SCHEDULER_EVENTS 256
 /* So many rounds are dispatched before the loop that it stands in has its turn. */
 #define DISPATCH_ROUNDS 64
+/* So many calls a task makes that might wait and need not, before the others have theirs. */
+#define TURN_CALLS 32
 #define USEC_PER_MSEC 1000
 #define USEC_PER_SEC 1000000
 #define NSEC_PER_USEC 1000
@@ -157,6 +159,13 @@ int scheduler_yield(void)
 	return scheduler_switch(runtime, task);
 }
 
+bool scheduler_turn_is_over(void)
+{
+	struct inko_runtime *runtime = scheduler_current();
+
+	return runtime && runtime->running && ++runtime->turn_calls > TURN_CALLS;
+}
+
 int scheduler_park(uint64_t deadline_usec, bool by_kernel)
 {
 	struct inko_runtime *runtime = scheduler_current();
@@ -239,6 +248,7 @@ static void scheduler_collect_timers(struct inko_runtime *runtime)
 static void scheduler_run_task(struct inko_runtime *runtime, struct inko_task *task)
 {
 	runtime->running = task;
+	runtime->turn_calls = 0;
 	switch_to(&runtime->context, &task->context);
 	runtime->running = NULL;
 	if (!task->returned)

@@ -31,7 +31,8 @@ struct inko_runtime {
 	size_t n_ready;
 	struct inko_task *tasks; /* all that have not ended */
 	size_t n_tasks;
-	size_t n_reachable; /* that wait for a descriptor or a point in time */
+	unsigned int turn_calls; /* that the running task made since it was switched to */
+	size_t n_reachable;	 /* that wait for a descriptor or a point in time */
 
 	struct stack_pool stacks;
 	struct timers timers;
@@ -62,6 +63,9 @@ int scheduler_can_park(void);
 int scheduler_park(uint64_t deadline_usec, bool by_kernel);
 /* Parks the running task until all that are ready have run. 0, or -ECANCELED. */
 int scheduler_yield(void);
+/* To be called by each call that may wait: has the running task made so many of them that it is
+ * another's turn? Outside of tasks it is nobody's. */
+bool scheduler_turn_is_over(void);
 /* Lets a task that is parked go on with result: true. False when it runs, or was woken already. */
 bool scheduler_wake(struct inko_task *task, int result);
 

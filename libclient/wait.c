@@ -92,6 +92,23 @@ int wait_beside_socket(struct inko_socket *socket, struct wait_list *list, struc
 	return r;
 }
 
+int wait_for_turn(struct inko_socket *socket)
+{
+	struct wait_entry user;
+	int r;
+
+	if (!scheduler_turn_is_over())
+		return 0;
+	if (!socket)
+		return scheduler_yield();
+	wait_list_append(&socket->users, &user, scheduler_running_task());
+	r = scheduler_yield();
+	if (!user.list)
+		return -EBADF;
+	wait_list_remove(&user);
+	return r;
+}
+
 int wait_for_socket_events(struct inko_socket *socket, short events, short *ret_revents)
 {
 	struct pollfd wanted = {.fd = socket->fd, .events = events};

@@ -34,5 +34,10 @@ int wait_for_socket_events(struct inko_socket *socket, short events, short *ret_
 int wait_beside_socket(struct inko_socket *socket, struct wait_list *list, struct pollfd *fds,
 	size_t n_fds, uint64_t deadline_usec);
 
+/* To be called before a call on socket (or NULL) is tried: a task whose peer is faster than itself
+ * never has to wait, and must not keep the others waiting. Every so many calls they run first: 0;
+ * -ECANCELED; -EBADF when socket was closed meanwhile, and is no more. */
+int wait_for_turn(struct inko_socket *socket);
+
 /* CLOCK_MONOTONIC, in microseconds. */
 uint64_t wait_now_usec(void);

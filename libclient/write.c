@@ -8,19 +8,20 @@
 #include <sys/socket.h>
 
 #include "libclient/socket.h"
+#include "libclient/wait.h"
 
 ssize_t inko_socket_write(struct inko_socket *socket, const void *bytes, size_t size)
 {
-	for (;;) {
+	int r = wait_for_turn(socket);
+
+	while (r == 0) {
 		ssize_t n = send(socket->fd, bytes, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-		int r;
 
 		if (n >= 0)
 			return n;
 		r = socket_wait_after(socket, errno, POLLOUT);
-		if (r < 0)
-			return r;
 	}
+	return r;
 }
 
 int inko_socket_write_bytes(struct inko_socket *socket, const void *bytes, size_t size)
