@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -51,6 +52,13 @@ static bool is_marked(pid_t pid, const struct mark *mark)
 	       has(mark->buffer, size, mark->runtime);
 }
 
+/* Of all trees the tops, found before one is killed: whose parent was killed comes up beside them,
+ * and would be counted again. */
+struct orphans {
+	pid_t *pids;
+	size_t n;
+};
+
 static FILE *open_children(pid_t parent)
 {
 	char path[64];
@@ -87,19 +95,29 @@ static int compare(const void *a, const void *b)
 	return (first > second) - (first < second);
 }
 
-static unsigned int kill_orphans(
-	pid_t parent, const struct leftovers_known *known, const struct mark *mark)
+static int orphans_add(struct orphans *orphans, pid_t pid)
+{
+	pid_t *pids = reallocarray(orphans->pids, orphans->n + 1, sizeof(*pids));
+
+	if (!pids)
+		return -ENOMEM;
+	orphans->pids = pids;
+	orphans->pids[orphans->n++] = pid;
+	return 0;
+}
+
+/* Adds the children of parent that are none of known. */
+static void find_orphans(pid_t parent, const struct leftovers_known *known, struct orphans *orphans)
 {
 	FILE *children = open_children(parent);
-	unsigned int n = 0;
 	pid_t child;
+	int r = 0;
 
-	while (children && fscanf(children, "%d", &child) == 1)
+	while (children && r == 0 && fscanf(children, "%d", &child) == 1)
 		if (!bsearch(&child, known->pids, known->n, sizeof(child), compare))
-			n += kill_tree(child, mark, 0);
+			r = orphans_add(orphans, child);
 	if (children)
 		(void)fclose(children);
-	return n;
 }
 
 unsigned int leftovers_kill(const char *runtime, const char *instance, pid_t pid, pid_t keeper,
@@ -108,7 +126,8 @@ unsigned int leftovers_kill(const char *runtime, const char *instance, pid_t pid
 	_cleanup_free_ char *buffer = malloc(ENVIRONMENT_BYTES + 1);
 	struct mark mark = {.buffer = buffer};
 	pid_t parent = getppid();
-	unsigned int n;
+	struct orphans orphans = {0};
+	unsigned int n = 0;
 
 	if (!buffer)
 		return 0;
@@ -116,9 +135,12 @@ unsigned int leftovers_kill(const char *runtime, const char *instance, pid_t pid
 	(void)snprintf(mark.pid, sizeof(mark.pid), "LISTEN_PID=%d", (int)pid);
 	(void)snprintf(mark.instance, sizeof(mark.instance), "INKO_INSTANCE=%s", instance);
 	(void)snprintf(mark.runtime, sizeof(mark.runtime), "INKO_RUNTIME_DIR=%s", runtime);
-	n = kill_orphans(parent, known, &mark);
+	find_orphans(parent, known, &orphans);
 	/* One that took over did not start this process, which keeps the parent that it had. */
 	if (keeper > 0 && keeper != parent)
-		n += kill_orphans(keeper, known, &mark);
+		find_orphans(keeper, known, &orphans);
+	for (size_t i = 0; i < orphans.n; i++)
+		n += kill_tree(orphans.pids[i], &mark, 0);
+	free(orphans.pids);
 	return n;
 }
