@@ -507,3 +507,28 @@ def private_inkod(*arguments, **environment):
 
 def encode_base64(data):
     return base64.b64encode(data).decode()
+
+
+NGINX_CONF = """
+pid {directory}/nginx.pid;
+error_log stderr warn;
+worker_processes 1;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    server {{
+        listen 127.0.0.1:{port} backlog=65535;
+        location / {{ return 200 "{words} $pid"; }}
+    }}
+}}
+"""
+
+
+def nginx_conf(directory, port, words):
+    """A configuration that answers with these words, and has nginx write to directory alone."""
+    return NGINX_CONF.format(directory=directory, port=port, words=words)

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 from harness import ACTORS, BUILD, DEADLINE, PYTHON, VarlinkError, alive, assert_all_answered, \
-    free_port, http_get, list_descriptors, private_inkod, wait_until
+    free_port, http_get, list_descriptors, nginx_conf, private_inkod, wait_until
 from test_contract import Contract, replace_supervisor
 
 PROXY = "/lib/systemd/systemd-socket-proxyd"
@@ -295,36 +295,16 @@ def test_socket_proxyd(inko):
     assert http_get(port).startswith("Hello")
 
 
-NGINX_CONF = """
-daemon off;
-pid {directory}/nginx.pid;
-error_log stderr warn;
-worker_processes 1;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    server {{
-        listen 127.0.0.1:{port} backlog=65535;
-        location / {{ return 200 "{words} $pid"; }}
-    }}
-}}
-"""
-
-
 def start_nginx(inko, **spec):
     nginx = need("nginx", "nginx-core")
     port = free_port()
     configuration = inko.directory / "nginx.conf"
-    configuration.write_text(NGINX_CONF.format(directory=inko.directory, port=port, words="one"))
+    configuration.write_text(nginx_conf(inko.directory, port, "one"))
     if os.geteuid() == 0:
         # Its workers change their user.
         spec["capabilities"] = ["all"]
     activate(inko, "web", nginx, "-e", "stderr", "-c", configuration,
+             "-g", "daemon off;",
              listeners=[f"http=tcp://127.0.0.1:{port}"], fdEnv="NGINX", readyAfterUSec=300000,
              stopSignal="SIGQUIT", stopUSec=20000000, **spec)
     return port, configuration

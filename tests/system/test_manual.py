@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 
-from harness import BUILD, DEADLINE, SOURCE, free_port, private_inkod, wait_until
+from harness import BUILD, DEADLINE, SOURCE, free_port, nginx_conf, private_inkod, wait_until
 
 MANUAL = SOURCE / "libclient/man/inkoctl.1"
 
@@ -27,6 +27,7 @@ SAYS = {
     "inkoctl stop mailer": r"^mailer: stopped$",
     "inkoctl restart web": r"^web: 2 of 2 instances ready",
     "inkoctl restart web --rolling --max-extra 2": r"^web: 2 of 2 instances ready",
+    "inkoctl reload site": r"^site: ",
     "inkoctl scale web 4": r"^web: 4 of 4 instances ready",
     "inkoctl remove mailer": r"^mailer: removed$",
     "inkoctl listen tcp://127.0.0.1:8080 --to web":
@@ -63,6 +64,7 @@ FAKES = {
 def examples():
     """All of the page, in its order, and those of each verb."""
     text = re.sub(r"\\f.", "", MANUAL.read_text()).replace("\\-", "-")
+    text = re.sub(r" \\e\n +", " ", text)
     found, verbs, verb = [], {}, None
     for heading, block in re.findall(r"^\.S[SH] (\S+)|^\.EX\n(.*?)^\.EE", text, re.M | re.S):
         verb = heading or verb
@@ -72,7 +74,7 @@ def examples():
     return found, verbs
 
 
-def furnish(inko, place):
+def furnish(inko, place, site_port):
     """The files that the examples speak of."""
     for name in ("srv/mail", "srv/shop", "run", "bin"):
         (place / name).mkdir(parents=True)
@@ -86,15 +88,25 @@ def furnish(inko, place):
     (place / "srv/shop/shop.py").write_text(
         "import os\nassert os.environ['DATABASE'].endswith('/shop/db')\n"
         f"os.execv('{BUILD}/http-shared', ['http-shared'])\n")
+    (place / "bin/nginx").write_text(
+        f"#!/bin/sh\nexec {shutil.which('nginx')} -e stderr -c {place}/nginx.conf \"$@\"\n")
+    (place / "bin/nginx").chmod(0o755)
+    (place / "nginx.conf").write_text(nginx_conf(place, site_port, "hello"))
     (place / "photo.jpeg").write_bytes(bytes(range(256)))
     inko.environment["PATH"] = f"{place}/bin:{inko.environment['PATH']}"
 
 
-def translate(example, place, port, runtime):
+def translate(example, place, ports, runtime):
     for here, there in (("/run/inko", str(runtime)), ("/srv/", f"{place}/srv/"),
-                        ("/run/shop", f"{place}/run/shop"), ("8080", str(port))):
+                        ("/run/shop", f"{place}/run/shop"), *ports.items()):
         example = example.replace(here, there)
     return example
+
+
+def is_missing(example):
+    """What Debian has, and this machine has not."""
+    wants = {"varlinkctl": "varlinkctl", " site": "nginx"}
+    return any(word in example and not shutil.which(name) for word, name in wants.items())
 
 
 def start(inko, place, command):
@@ -141,17 +153,18 @@ def test_every_verb_has_an_example():
 
 
 def test_examples(tmp_path):
-    port = free_port()
+    ports = {"8080": str(free_port()), "7007": str(free_port()),
+             "0.0.0.0:80 ": f"127.0.0.1:{free_port()} "}
     with private_inkod() as inko:
-        furnish(inko, tmp_path)
+        furnish(inko, tmp_path, ports["0.0.0.0:80 "].rpartition(":")[2].strip())
         inko.settle()
         for example in examples()[0]:
-            if example.startswith("varlinkctl") and not shutil.which("varlinkctl"):
+            if is_missing(example):
                 continue
             if example.startswith("inkoctl logs"):
                 wait_until(lambda: "message: " in inko.ctl("logs", "web").stdout)
             print(f"$ {example}", flush=True)
-            process = start(inko, tmp_path, translate(example, tmp_path, port, inko.runtime))
+            process = start(inko, tmp_path, translate(example, tmp_path, ports, inko.runtime))
             if example in ENDLESS:
                 run_endless(inko, process, ENDLESS[example])
             else:
