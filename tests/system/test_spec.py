@@ -143,8 +143,14 @@ def test_a_user_and_a_group_by_number(inko):
     assert status["Groups"].split() == ["4343"]
 
 
+def need_build_for_all():
+    if subprocess.run(["test", "-x", HELLO], user=NOBODY.pw_uid).returncode:
+        pytest.skip(f"nobody but root can look into {BUILD}")
+
+
 @only_root
 def test_connections_and_messages_pass_between_users(inko):
+    need_build_for_all()
     inko.spawn("web", HELLO, user=NOBODY.pw_name, instances=2)
     port = inko.listen("web")
     inko.settle()
@@ -276,8 +282,7 @@ print(json.dumps(found))
 
 @only_root
 def test_without_privileges(tmp_path):
-    if subprocess.run(["test", "-x", BUILD / "inkoctl"], user=NOBODY.pw_uid).returncode:
-        pytest.skip(f"nobody but root can look into {BUILD}")
+    need_build_for_all()
     code = AS_USER.format(tests=str(SOURCE / "tests" / "system"), cases=UNPRIVILEGED,
                           user=NOBODY.pw_name)
     result = subprocess.run([PYTHON, "-B", "-c", code], user=NOBODY.pw_uid, group=NOBODY.pw_gid,
