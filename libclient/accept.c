@@ -86,7 +86,7 @@ int accept_try(struct inko_socket *listener, short revents, struct inko_socket *
 }
 
 /* Waits for a connection or a notification. */
-static int accept_wait(struct inko_socket *listener, short *ret_revents)
+static int accept_wait(struct inko_socket *listener, struct socket_wait *wait)
 {
 	struct pollfd fds[] = {
 		{.fd = listener->fd, .events = ACCEPT_EVENTS},
@@ -95,28 +95,28 @@ static int accept_wait(struct inko_socket *listener, short *ret_revents)
 	int r;
 
 	if (!listener->notifier)
-		return wait_for_socket_events(listener, ACCEPT_EVENTS, ret_revents);
+		return wait_for_socket(listener, ACCEPT_EVENTS, wait);
 	if (scheduler_can_park() > 0 && listener->users.first)
 		return -EBUSY; /* as it is without a notifier */
 	r = wait_beside_socket(
 		listener, NULL, fds, sizeof(fds) / sizeof(*fds), listener->deadline_usec);
 	if (r == 0)
-		*ret_revents = fds[0].revents;
+		wait->revents = fds[0].revents;
 	return r;
 }
 
 int inko_socket_accept(struct inko_socket *listener, struct inko_socket **ret_socket)
 {
+	_cleanup_socket_wait_done_ struct socket_wait wait = SOCKET_WAIT_NONE;
 	int r = wait_for_turn(listener);
-	short revents = 0;
 
 	if (r == 0)
 		r = accept_prepare(listener);
 	while (r == 0) {
-		r = accept_try(listener, revents, ret_socket);
+		r = accept_try(listener, wait.revents, ret_socket);
 		if (r != -EAGAIN)
 			return r;
-		r = accept_wait(listener, &revents);
+		r = accept_wait(listener, &wait);
 	}
 	return r;
 }

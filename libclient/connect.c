@@ -65,14 +65,27 @@ int connect_result(const struct inko_socket *socket)
 	return r < 0 ? r : -error;
 }
 
+/* An attempt that is over has room, or hung up. */
+static bool is_over(const struct inko_socket *socket)
+{
+	struct pollfd attempt = {.fd = socket->fd, .events = POLLOUT};
+
+	return poll(&attempt, 1, 0) == 1 && attempt.revents & (POLLOUT | POLLHUP);
+}
+
 static int connect_finish(struct inko_socket *socket)
 {
-	int r = wait_for_socket(socket, POLLOUT);
+	_cleanup_socket_wait_done_ struct socket_wait wait = SOCKET_WAIT_NONE;
+	int r;
 
-	if (r == -EBADF)
-		return r; /* another task closed it: it is no more */
-	if (r == 0)
-		r = connect_result(socket);
+	do {
+		r = wait_for_socket(socket, POLLOUT, &wait);
+		if (r == -EBADF)
+			return r; /* another task closed it: it is no more */
+		if (r == 0)
+			r = connect_result(socket);
+		/* The error may be one of before, which stands in the error queue. */
+	} while (r == 0 && wait.revents & POLLERR && !is_over(socket));
 	if (r < 0)
 		connect_abandon(socket->fd);
 	return r;

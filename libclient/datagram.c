@@ -25,6 +25,7 @@ static ssize_t datagram_try_send(
 ssize_t inko_socket_send_to(struct inko_socket *socket, const void *bytes, size_t size,
 	const struct inko_ip *ip, unsigned int port)
 {
+	_cleanup_socket_wait_done_ struct socket_wait wait = SOCKET_WAIT_NONE;
 	struct address to;
 	int r = sockaddr_from_ip(ip, port, &to);
 
@@ -37,7 +38,7 @@ ssize_t inko_socket_send_to(struct inko_socket *socket, const void *bytes, size_
 
 		if (n >= 0)
 			return n;
-		r = socket_wait_after(socket, (int)-n, POLLOUT);
+		r = socket_wait_after(socket, (int)-n, POLLOUT, &wait);
 	}
 	return r;
 }
@@ -73,7 +74,7 @@ static ssize_t datagram_receive(struct inko_socket *socket, void *buffer, size_t
 	struct address *ret_from, bool *ret_truncated)
 {
 	struct iovec into = {.iov_base = buffer, .iov_len = size};
-	short revents = 0;
+	_cleanup_socket_wait_done_ struct socket_wait wait = SOCKET_WAIT_NONE;
 	int r;
 
 	if (size == 0)
@@ -96,7 +97,7 @@ static ssize_t datagram_receive(struct inko_socket *socket, void *buffer, size_t
 				*ret_truncated = message.msg_flags & MSG_TRUNC;
 			return n;
 		}
-		r = socket_wait_to_receive(socket, errno, &revents);
+		r = socket_wait_to_receive(socket, errno, &wait);
 		if (r == 0 && ret_truncated)
 			*ret_truncated = false;
 		if (r <= 0)

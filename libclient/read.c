@@ -14,7 +14,7 @@
 
 ssize_t inko_socket_read(struct inko_socket *socket, void *buffer, size_t size)
 {
-	short revents = 0;
+	_cleanup_socket_wait_done_ struct socket_wait wait = SOCKET_WAIT_NONE;
 	int r;
 
 	if (size == 0)
@@ -27,7 +27,7 @@ ssize_t inko_socket_read(struct inko_socket *socket, void *buffer, size_t size)
 
 		if (n >= 0)
 			return n;
-		r = socket_wait_to_receive(socket, errno, &revents);
+		r = socket_wait_to_receive(socket, errno, &wait);
 		if (r <= 0)
 			return r;
 	}

@@ -278,16 +278,16 @@ void inko_socket_reset_deadline(struct inko_socket *socket)
 	socket->deadline_usec = 0;
 }
 
-int socket_wait_after(struct inko_socket *socket, int error, short events)
+int socket_wait_after(struct inko_socket *socket, int error, short events, struct socket_wait *wait)
 {
 	if (error == EINTR)
 		return 0;
 	if (error != EAGAIN)
 		return -error;
-	return wait_for_socket(socket, events);
+	return wait_for_socket(socket, events, wait);
 }
 
-int socket_wait_to_receive(struct inko_socket *socket, int error, short *revents)
+int socket_wait_to_receive(struct inko_socket *socket, int error, struct socket_wait *wait)
 {
 	int r;
 
@@ -297,9 +297,9 @@ int socket_wait_to_receive(struct inko_socket *socket, int error, short *revents
 		return -error;
 	/* A datagram socket whose receiving was shut down says EAGAIN to who does not wait, while
 	 * poll says that it can be read. */
-	if (*revents & POLLRDHUP)
+	if (wait->revents & POLLRDHUP)
 		return 0;
-	r = wait_for_socket_events(socket, POLLIN | POLLRDHUP, revents);
+	r = wait_for_socket(socket, POLLIN | POLLRDHUP, wait);
 	return r < 0 ? r : 1;
 }
 

@@ -11,6 +11,7 @@
 #include "libclient/owned.h"
 #include "libclient/service.h"
 #include "libclient/wait-list.h"
+#include "libclient/wait.h"
 
 #include <inko/socket.h>
 
@@ -46,7 +47,7 @@ int socket_ask(int fd, int option, int *ret_value);
 
 /* After a call on it failed with error: waits, if that may help, for one of events; 0 is to try it
  * again. */
-int socket_wait_after(struct inko_socket *socket, int error, short events);
-/* The same for receiving: 1 is to try it again, 0 that nothing will come any more. *revents is 0 at
- * first, and then what was seen. */
-int socket_wait_to_receive(struct inko_socket *socket, int error, short *revents);
+int socket_wait_after(
+	struct inko_socket *socket, int error, short events, struct socket_wait *wait);
+/* The same for receiving: 1 is to try it again, 0 that nothing will come any more. */
+int socket_wait_to_receive(struct inko_socket *socket, int error, struct socket_wait *wait);

@@ -4,6 +4,7 @@
  */
 
 #include <errno.h>
+#include <sys/epoll.h>
 #include <time.h>
 
 #include "libclient/awaited.h"
@@ -109,22 +110,52 @@ int wait_for_turn(struct inko_socket *socket)
 	return r;
 }
 
-int wait_for_socket_events(struct inko_socket *socket, short events, short *ret_revents)
+/* Has wait->edge_fd tell of what comes to fd from now on. */
+static int socket_wait_open_edge(struct socket_wait *wait, int fd, short events)
 {
-	struct pollfd wanted = {.fd = socket->fd, .events = events};
-	int r;
+	struct epoll_event event = {.events = (uint32_t)events | EPOLLET};
+	_cleanup_close_ int edge_fd = epoll_create1(EPOLL_CLOEXEC);
 
-	if (scheduler_can_park() > 0)
-		return watch_wait(socket, events, ret_revents);
-	r = wait_for(&wanted, 1, socket->deadline_usec);
-	if (r == 0)
-		*ret_revents = wanted.revents;
+	if (edge_fd < 0 || epoll_ctl(edge_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		return -errno;
+	(void)epoll_wait(edge_fd, &event, 1, 0); /* what is there already */
+	wait->edge_fd = descriptor_take(&edge_fd);
+	return 0;
+}
+
+static int socket_wait_for_edge(struct socket_wait *wait, uint64_t deadline_usec)
+{
+	struct pollfd edge = {.fd = wait->edge_fd, .events = POLLIN};
+	struct epoll_event event;
+	int r = wait_for(&edge, 1, deadline_usec);
+
+	if (r == 0 && epoll_wait(wait->edge_fd, &event, 1, 0) == 1)
+		wait->revents = (short)event.events;
 	return r;
 }
 
-int wait_for_socket(struct inko_socket *socket, short events)
+/* POLLERR alone is an error that the call will return, or something in the error queue (ip(7),
+ * IP_RECVERR), which is the program's to take: until it does so poll says this each time, and the
+ * call that there is nothing. So what is new is then waited for, from before the call is tried
+ * again, that nothing is missed in between. */
+static int socket_wait_in_poll(struct inko_socket *socket, short events, struct socket_wait *wait)
 {
-	short revents;
+	struct pollfd wanted = {.fd = socket->fd, .events = events};
+	int r = wait_for(&wanted, 1, socket->deadline_usec);
 
-	return wait_for_socket_events(socket, events, &revents);
+	if (r < 0)
+		return r;
+	wait->revents = wanted.revents;
+	if (wanted.revents != POLLERR)
+		return 0;
+	if (wait->edge_fd < 0)
+		return socket_wait_open_edge(wait, socket->fd, events);
+	return socket_wait_for_edge(wait, socket->deadline_usec);
+}
+
+int wait_for_socket(struct inko_socket *socket, short events, struct socket_wait *wait)
+{
+	if (scheduler_can_park() > 0)
+		return watch_wait(socket, events, &wait->revents);
+	return socket_wait_in_poll(socket, events, wait);
 }

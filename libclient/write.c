@@ -12,6 +12,7 @@
 
 ssize_t inko_socket_write(struct inko_socket *socket, const void *bytes, size_t size)
 {
+	_cleanup_socket_wait_done_ struct socket_wait wait = SOCKET_WAIT_NONE;
 	int r = wait_for_turn(socket);
 
 	while (r == 0) {
@@ -19,7 +20,7 @@ ssize_t inko_socket_write(struct inko_socket *socket, const void *bytes, size_t 
 
 		if (n >= 0)
 			return n;
-		r = socket_wait_after(socket, errno, POLLOUT);
+		r = socket_wait_after(socket, errno, POLLOUT, &wait);
 	}
 	return r;
 }

@@ -64,6 +64,19 @@ static inline void finish(struct inko_runtime *runtime)
 	assert_null(inko_runtime_free(runtime));
 }
 
+/* What function returns in a task, with nothing else beside it. */
+static inline int in_a_task(task_function function, void *argument)
+{
+	struct inko_runtime *runtime = runtime_make();
+	struct inko_task *task = start(runtime, "alone", function, argument);
+	int result;
+
+	assert_int_equal(inko_runtime_run(runtime), 0);
+	assert_int_equal(inko_task_join(task, &result), 0);
+	finish(runtime);
+	return result;
+}
+
 static inline void pair_make(struct inko_socket **ret_a, struct inko_socket **ret_b)
 {
 	int fds[2];

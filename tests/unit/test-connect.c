@@ -3,7 +3,9 @@
  */
 
 #include "tests/unit/close-under.h"
+#include "tests/unit/error-queue.h"
 #include "tests/unit/sockets.h"
+#include "tests/unit/tasks.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -225,6 +227,34 @@ static void closed_under_connect(enum inko_socket_family family)
 }
 families_of(closed_under_connect)
 
+	/* The error queue outlives a connection: poll says that there is an error while the next
+	   attempt is still under way. */
+	static void errors_of_before_are_no_connection(enum inko_socket_family family)
+{
+	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+
+	for (int in_task = 0; in_task < 2; in_task++) {
+		struct closed again;
+		struct deaf deaf;
+		struct pair pair;
+		int fd;
+
+		sockets_open_pair(family, &pair);
+		error_queue_fill(pair.a);
+		fd = inko_socket_get_fd(pair.a);
+		assert_int_equal(connect(fd, &nowhere, sizeof(nowhere)), 0);
+		deaf_open(&deaf, family);
+		again = (struct closed){.client = pair.a, .place = &deaf.place};
+		inko_socket_set_deadline(pair.a, inko_deadline_after(SOON_USEC));
+		assert_int_equal(in_task ? in_a_task(connect_in_a_task, &again)
+					 : connect_in_a_task(NULL, &again),
+			-ETIMEDOUT);
+		deaf_close(&deaf);
+		sockets_close_pair(&pair);
+	}
+}
+ip_families_of(errors_of_before_are_no_connection)
+
 	/* Poll says all the time that a Unix socket is ready to connect to a full backlog. */
 	static void test_full_unix_backlog_neither_spins_nor_overruns(void **state)
 {
@@ -351,6 +381,7 @@ int main(void)
 		families_test(unconnected_datagrams_have_no_destination),
 		families_test(deadline_of_connect),
 		families_test(closed_under_connect),
+		ip_families_test(errors_of_before_are_no_connection),
 		leaks_test(test_full_unix_backlog_neither_spins_nor_overruns),
 		leaks_test(test_waits_for_room_in_unix_backlog),
 		leaks_test(test_signals_do_not_interrupt_connect),
