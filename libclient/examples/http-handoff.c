@@ -7,6 +7,7 @@
  */
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 
 /* A client that sends nothing may hold up the others for so long. */
 #define PATIENCE_USEC 2000000
+/* How long to wait when there is no room for another. */
+#define PAUSE_USEC 100000
 
 static const char reply[] = "HTTP/1.1 200 OK\r\n"
 			    "Content-Type: text/plain\r\n"
@@ -23,10 +26,29 @@ static const char reply[] = "HTTP/1.1 200 OK\r\n"
 			    "\r\n"
 			    "Hello, HTTP!";
 
+static bool is_out_of_room(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM;
+}
+
+static int accept_client(
+	struct inko_mailbox *own, struct inko_socket *listener, struct inko_mailbox *answerer)
+{
+	struct inko_socket *client;
+	int r = inko_mailbox_accept(own, listener, &client);
+
+	if (r < 0)
+		return r;
+	r = inko_mailbox_send_socket(answerer, client);
+	if (r < 0)
+		inko_socket_close(client);
+	return r;
+}
+
 static int accept_clients(struct inko_mailbox *own, unsigned int port)
 {
 	struct inko_ip ip = inko_ip_v4(127, 0, 0, 1);
-	struct inko_socket *listener, *client;
+	struct inko_socket *listener;
 	struct inko_mailbox *answerer;
 	int r;
 
@@ -35,8 +57,12 @@ static int accept_clients(struct inko_mailbox *own, unsigned int port)
 		r = inko_tcp_listen(&ip, port, &listener);
 	if (r == 0)
 		r = inko_actor_ready();
-	while (r >= 0 && (r = inko_mailbox_accept(own, listener, &client)) == 0)
-		r = inko_mailbox_send_socket(answerer, client);
+	while (r >= 0) {
+		r = accept_client(own, listener, answerer);
+		/* Those who wait to be accepted wait on. */
+		if (is_out_of_room(r))
+			r = inko_task_sleep(inko_deadline_after(PAUSE_USEC));
+	}
 	return r;
 }
 

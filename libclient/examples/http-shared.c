@@ -3,6 +3,7 @@
  */
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 
 /* A client that sends nothing may hold up the others for so long. */
 #define PATIENCE_USEC 2000000
+/* How long to wait when there is no room for another. */
+#define PAUSE_USEC 100000
 
 static const char reply[] = "HTTP/1.1 200 OK\r\n"
 			    "Content-Type: text/plain\r\n"
@@ -29,13 +32,25 @@ static void answer(struct inko_socket *client)
 	inko_socket_close(client);
 }
 
+static bool is_out_of_room(int r)
+{
+	return r == -EMFILE || r == -ENFILE || r == -ENOBUFS || r == -ENOMEM;
+}
+
 static void serve(struct inko_mailbox *mailbox, struct inko_socket *listener)
 {
 	struct inko_socket *client;
+	int r;
 
 	/* Ends when the listener is closed, and when this actor is to stop. */
-	while (inko_mailbox_accept(mailbox, listener, &client) == 0)
-		answer(client);
+	do {
+		r = inko_mailbox_accept(mailbox, listener, &client);
+		if (r == 0)
+			answer(client);
+		/* Those who wait to be accepted wait on. */
+		if (is_out_of_room(r))
+			r = inko_task_sleep(inko_deadline_after(PAUSE_USEC));
+	} while (r == 0);
 	inko_socket_close(listener);
 }
 

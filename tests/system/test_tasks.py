@@ -1,6 +1,7 @@
-"""The examples with tasks, and the one that hands connections to another process by itself."""
+"""The examples with tasks, and those whose actors accept for themselves."""
 
 import os
+import pathlib
 import re
 import resource
 import select
@@ -8,16 +9,12 @@ import socket
 import subprocess
 
 import pytest
-from harness import BUILD, DEADLINE, SANITIZED, SOURCE, curl, wait_until
+from harness import BUILD, DEADLINE, SANITIZED, SOURCE, alive, curl, free_port, wait_until
 
 GREETING = "Hello, HTTP!"
 SLOW_CLIENTS = 20
 FEW_DESCRIPTORS = 16
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+PAUSES = 3
 
 
 def listens(port):
@@ -99,6 +96,49 @@ def test_one_process_accepts_and_another_answers(inko):
     wait_until(lambda: listens(port))
     for _ in range(4):
         assert curl(f"http://127.0.0.1:{port}/") == GREETING
+
+
+def count_pauses(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status, re.M)[1])
+
+
+def lowest_free_descriptor(pid):
+    taken = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
+    return min(set(range(len(taken) + 1)) - taken)
+
+
+def goes_on_without_room(inko, name, port):
+    """A client that comes while the actor has no descriptor for it is answered later, by the same
+    process, which does not spin until then."""
+    [pid] = inko.pids(name)
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    before = count_pauses(pid)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free_descriptor(pid), limits[1]))
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        wait_until(lambda: not alive(pid) or count_pauses(pid) > before + PAUSES)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        client.settimeout(DEADLINE)
+        with client.makefile("rb") as answer:
+            assert answer.read().endswith(GREETING.encode())
+    assert inko.pids(name) == [pid]
+
+
+def test_no_descriptor_for_one_to_hand_over(inko):
+    port = free_port()
+    inko.spawn("answer", BUILD / "http-handoff")
+    inko.spawn("accept", BUILD / "http-handoff", str(port), opens=["answer"])
+    wait_until(lambda: listens(port))
+    goes_on_without_room(inko, "accept", port)
+
+
+def test_no_descriptor_for_one_of_a_shared_listener(inko):
+    inko.spawn("pool", BUILD / "http-shared")
+    listener = inko.call("Listen", {"address": "tcp://127.0.0.1:0", "give": "pool"})["listener"]
+    port = int(listener["address"].rpartition(":")[2])
+    assert curl(f"http://127.0.0.1:{port}/") == GREETING
+    goes_on_without_room(inko, "pool", port)
 
 
 def program_in_page(page, program):
