@@ -107,21 +107,22 @@ int inko_message_new(const void *bytes, size_t size, struct inko_message **ret_m
 	return 0;
 }
 
-static void envelope_set_peer(struct envelope *envelope, const struct inko_ip *peer, uint16_t port)
+static void envelope_set_peer(struct envelope *envelope, const struct inko_address *peer)
 {
-	if (!peer)
-		return;
-	envelope->peer_family = peer->version == 6 ? AF_INET6 : AF_INET;
-	envelope->peer_port = port;
-	memcpy(envelope->peer_address, peer->bytes, peer->version == 6 ? 16 : 4);
+	bool is_ipv6 = peer->ip.version == 6;
+
+	envelope->peer_family = is_ipv6 ? AF_INET6 : AF_INET;
+	envelope->peer_port = peer->port;
+	envelope->peer_scope = is_ipv6 ? peer->ip.scope : 0;
+	memcpy(envelope->peer_address, peer->ip.bytes, is_ipv6 ? 16 : 4);
 }
 
-int inko_message_new_connection(int *take_fd, const char *listener, const struct inko_ip *peer,
-	unsigned int port, struct inko_message **ret_message)
+int inko_message_new_connection(int *take_fd, const char *listener, const struct inko_address *peer,
+	struct inko_message **ret_message)
 {
 	struct inko_message *message;
 
-	if (!name_is_valid(listener) || port > UINT16_MAX)
+	if (!name_is_valid(listener))
 		return -EINVAL;
 	message = message_allocate(0);
 	if (!message)
@@ -129,7 +130,8 @@ int inko_message_new_connection(int *take_fd, const char *listener, const struct
 	message->envelope.kind = ENVELOPE_CONNECTION;
 	message->envelope.time_usec = wait_now_usec();
 	memcpy(message->envelope.listener, listener, strlen(listener));
-	envelope_set_peer(&message->envelope, peer, (uint16_t)port);
+	if (peer)
+		envelope_set_peer(&message->envelope, peer);
 	message->few_fds[0] = descriptor_take(take_fd);
 	message->n_fds = 1;
 	*ret_message = message;
@@ -332,19 +334,18 @@ const char *inko_message_peek_listener(const struct inko_message *message)
 	return message->envelope.listener;
 }
 
-int inko_message_peek_peer(
-	const struct inko_message *message, struct inko_ip *ret_ip, uint16_t *ret_port)
+int inko_message_peek_peer(const struct inko_message *message, struct inko_address *ret_peer)
 {
 	const struct envelope *envelope = &message->envelope;
-	struct inko_ip ip = {0};
+	struct inko_address peer = {.port = envelope->peer_port};
+	bool is_ipv6 = envelope->peer_family == AF_INET6;
 
-	if (envelope->peer_family != AF_INET && envelope->peer_family != AF_INET6)
+	if (!is_ipv6 && envelope->peer_family != AF_INET)
 		return -ENOENT;
-	ip.version = envelope->peer_family == AF_INET6 ? 6 : 4;
-	memcpy(ip.bytes, envelope->peer_address, ip.version == 6 ? 16 : 4);
-	*ret_ip = ip;
-	if (ret_port)
-		*ret_port = envelope->peer_port;
+	peer.ip.version = is_ipv6 ? 6 : 4;
+	peer.ip.scope = is_ipv6 ? envelope->peer_scope : 0;
+	memcpy(peer.ip.bytes, envelope->peer_address, is_ipv6 ? 16 : 4);
+	*ret_peer = peer;
 	return 0;
 }
 

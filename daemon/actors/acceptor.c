@@ -40,16 +40,18 @@ static void refuse(const struct feed *feed, int fd)
 	(void)close(fd);
 }
 
-static void get_peer(const struct sockaddr_storage *address, struct inko_ip *ip, uint16_t *port)
+static struct inko_address peer_of(const struct sockaddr_storage *address)
 {
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
 	bool is_v4 = address->ss_family == AF_INET;
+	struct inko_address peer = {.ip.version = is_v4 ? 4 : 6,
+		.ip.scope = is_v4 ? 0 : v6->sin6_scope_id,
+		.port = ntohs(is_v4 ? v4->sin_port : v6->sin6_port)};
 
-	*ip = (struct inko_ip){.version = is_v4 ? 4 : 6};
-	memcpy(ip->bytes, is_v4 ? (const void *)&v4->sin_addr : (const void *)&v6->sin6_addr,
+	memcpy(peer.ip.bytes, is_v4 ? (const void *)&v4->sin_addr : (const void *)&v6->sin6_addr,
 		is_v4 ? 4 : 16);
-	*port = ntohs(is_v4 ? v4->sin_port : v6->sin6_port);
+	return peer;
 }
 
 /* accept(2): what is wrong with one connection is told as if it were the listener's. */
@@ -66,8 +68,7 @@ static int take_connection(struct feed *feed)
 	struct listener *listener = (struct listener *)feed;
 	struct sockaddr_storage address = {0};
 	socklen_t size = sizeof(address);
-	struct inko_ip peer;
-	uint16_t port = 0;
+	struct inko_address peer;
 	bool has_peer;
 	/* Blocking: that is what a program expects of a connection that it is handed. */
 	int fd = accept4(feed->fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC);
@@ -82,9 +83,8 @@ static int take_connection(struct feed *feed)
 	}
 	has_peer = address.ss_family == AF_INET || address.ss_family == AF_INET6;
 	if (has_peer)
-		get_peer(&address, &peer, &port);
-	r = inko_message_new_connection(
-		&fd, listener->name, has_peer ? &peer : NULL, port, &feed->held);
+		peer = peer_of(&address);
+	r = inko_message_new_connection(&fd, listener->name, has_peer ? &peer : NULL, &feed->held);
 	if (r < 0)
 		refuse(feed, fd);
 	return r;

@@ -30,7 +30,7 @@
 struct child {
 	pid_t pid;
 	bool has_source;
-	struct inko_ip source;
+	struct inko_address source;
 };
 
 /* One that is about to run. */
@@ -88,15 +88,16 @@ static char **make_environment(void)
 	return environment;
 }
 
-static void tell_source(struct birth *birth, uint16_t port)
+static void tell_source(struct birth *birth)
 {
 	char text[INKO_IP_TEXT_BYTES];
 
 	if (!birth->child.has_source)
 		return;
-	inko_ip_format(&birth->child.source, text);
+	inko_ip_format(&birth->child.source.ip, text);
 	(void)snprintf(birth->address, sizeof(birth->address), "REMOTE_ADDR=%s", text);
-	(void)snprintf(birth->port, sizeof(birth->port), "REMOTE_PORT=%u", (unsigned int)port);
+	(void)snprintf(birth->port, sizeof(birth->port), "REMOTE_PORT=%u",
+		(unsigned int)birth->child.source.port);
 	birth->job.more[0] = birth->address;
 	birth->job.more[1] = birth->port;
 }
@@ -105,7 +106,7 @@ static void tell_source(struct birth *birth, uint16_t port)
 
 static bool is_of(const struct child *child, const struct inko_ip *source)
 {
-	return child->has_source && inko_ip_equal(&child->source, source);
+	return child->has_source && inko_ip_equal(&child->source.ip, source);
 }
 
 static bool is_too_many(const struct stdio *stdio, const struct inko_ip *source)
@@ -138,17 +139,16 @@ static void refuse(struct stdio *stdio, const struct inko_ip *source)
 static void serve(struct stdio *stdio, struct inko_message *message, int *take_fd)
 {
 	struct birth *birth = calloc(1, sizeof(*birth));
-	uint16_t port = 0;
 
 	if (!birth)
 		return;
-	birth->child.has_source = inko_message_peek_peer(message, &birth->child.source, &port) == 0;
-	if (birth->child.has_source && is_too_many(stdio, &birth->child.source)) {
-		refuse(stdio, &birth->child.source);
+	birth->child.has_source = inko_message_peek_peer(message, &birth->child.source) == 0;
+	if (birth->child.has_source && is_too_many(stdio, &birth->child.source.ip)) {
+		refuse(stdio, &birth->child.source.ip);
 		free(birth);
 		return;
 	}
-	tell_source(birth, port);
+	tell_source(birth);
 	birth->job.fd = *take_fd;
 	*take_fd = -1;
 	TAILQ_INSERT_TAIL(&stdio->births, birth, entries);

@@ -135,11 +135,11 @@ static void test_receives(void **state)
 		.peer_address = {192, 0, 2, 1},
 		.listener = "tcp-80",
 		.time_usec = 12345};
-	struct inko_ip ip, expected = inko_ip_v4(192, 0, 2, 1);
+	const struct inko_address expected = {.ip = inko_ip_v4(192, 0, 2, 1), .port = 99};
+	struct inko_address from;
 	struct inko_message *message;
 	struct inko_socket *socket;
 	struct lanes lanes;
-	uint16_t port;
 	size_t size;
 	int peer, fd = lanes_connection(&peer);
 
@@ -157,8 +157,8 @@ static void test_receives(void **state)
 	assert_string_equal(inko_message_peek_bytes(message, &size), "hello");
 	assert_int_equal(size, 5);
 	assert_string_equal(inko_message_peek_listener(message), "tcp-80");
-	assert_int_equal(inko_message_peek_peer(message, &ip, &port), 0);
-	assert_true(inko_ip_equal(&ip, &expected) && port == 99);
+	assert_int_equal(inko_message_peek_peer(message, &from), 0);
+	assert_true(inko_address_equal(&from, &expected));
 	assert_int_equal(inko_message_get_time(message), 12345);
 	assert_int_equal(inko_message_take_socket(message, &socket), 0);
 	assert_true(fcntl(inko_socket_get_fd(socket), F_GETFD) & FD_CLOEXEC);

@@ -113,35 +113,37 @@ static void test_nothing_left_to_take(void **state)
 
 static void test_connection(void **state)
 {
-	struct inko_ip v4 = inko_ip_v4(192, 0, 2, 7), v6 = {.version = 6, .bytes = {0x20, 1}}, ip;
+	const struct inko_address v4 = {.ip = inko_ip_v4(192, 0, 2, 7), .port = 4321};
+	const struct inko_address link_local = {
+		.ip = {.version = 6, .bytes = {0xfe, 0x80, [15] = 1}, .scope = 3}, .port = 1};
+	struct inko_address from;
 	struct inko_message *message;
 	struct timespec now;
-	uint16_t port;
 	int peer, fd = lanes_connection(&peer);
 
 	(void)state;
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	assert_int_equal(inko_message_new_connection(&fd, "tcp-80", &v4, 4321, &message), 0);
+	assert_int_equal(inko_message_new_connection(&fd, "tcp-80", &v4, &message), 0);
 	assert_int_equal(fd, -1);
 	assert_int_equal(inko_message_get_kind(message), INKO_CONNECTION);
 	assert_string_equal(inko_message_peek_listener(message), "tcp-80");
-	assert_int_equal(inko_message_peek_peer(message, &ip, &port), 0);
-	assert_true(inko_ip_equal(&ip, &v4));
-	assert_int_equal(port, 4321);
+	assert_int_equal(inko_message_peek_peer(message, &from), 0);
+	assert_true(inko_address_equal(&from, &v4));
 	assert_in_range(inko_message_get_time(message), (uint64_t)now.tv_sec * 1000000,
 		(uint64_t)now.tv_sec * 1000000 + 10000000);
 	assert_int_equal(inko_message_count_sockets(message), 1);
 	assert_int_equal(inko_message_take_fd(message, &fd), 0);
 	inko_message_free(message);
 
-	assert_int_equal(inko_message_new_connection(&fd, "tcp-80", &v6, 1, &message), 0);
-	assert_int_equal(inko_message_peek_peer(message, &ip, NULL), 0);
-	assert_true(inko_ip_equal(&ip, &v6));
+	assert_int_equal(inko_message_new_connection(&fd, "tcp-80", &link_local, &message), 0);
+	assert_int_equal(inko_message_peek_peer(message, &from), 0);
+	assert_true(inko_address_equal(&from, &link_local));
+	assert_int_equal(from.ip.scope, 3);
 	assert_int_equal(inko_message_take_fd(message, &fd), 0);
 	inko_message_free(message);
 
-	assert_int_equal(inko_message_new_connection(&fd, "tcp-80", NULL, 0, &message), 0);
-	assert_int_equal(inko_message_peek_peer(message, &ip, &port), -ENOENT);
+	assert_int_equal(inko_message_new_connection(&fd, "tcp-80", NULL, &message), 0);
+	assert_int_equal(inko_message_peek_peer(message, &from), -ENOENT);
 	inko_message_free(message);
 	assert_true(lanes_is_hung_up(peer));
 	close(peer);
@@ -156,14 +158,13 @@ static void test_connection_of_no_listener(void **state)
 	(void)state;
 	memset(longest, 'x', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
-	assert_int_equal(inko_message_new_connection(&fd, longest, NULL, 0, &message), -EINVAL);
-	assert_int_equal(inko_message_new_connection(&fd, "", NULL, 0, &message), -EINVAL);
-	assert_int_equal(inko_message_new_connection(&fd, "a/b", NULL, 0, &message), -EINVAL);
-	assert_int_equal(inko_message_new_connection(&fd, "l", NULL, 65536, &message), -EINVAL);
+	assert_int_equal(inko_message_new_connection(&fd, longest, NULL, &message), -EINVAL);
+	assert_int_equal(inko_message_new_connection(&fd, "", NULL, &message), -EINVAL);
+	assert_int_equal(inko_message_new_connection(&fd, "a/b", NULL, &message), -EINVAL);
 	assert_null(message);
 	assert_true(fd >= 0);
 	longest[LIMIT_NAME_CHARS] = '\0';
-	assert_int_equal(inko_message_new_connection(&fd, longest, NULL, 0, &message), 0);
+	assert_int_equal(inko_message_new_connection(&fd, longest, NULL, &message), 0);
 	assert_string_equal(inko_message_peek_listener(message), longest);
 	inko_message_free(message);
 	close(peer);

@@ -467,7 +467,8 @@ static void test_send_after_stop(void **state)
 
 static void test_sends_connections(void **state)
 {
-	struct inko_ip ip = inko_ip_v4(192, 0, 2, 1);
+	const struct inko_address peer_address = {
+		.ip = {.version = 6, .bytes = {0xfe, 0x80, [15] = 1}, .scope = 3}, .port = 5};
 	struct inko_message *message;
 	struct lane_message got;
 	struct opener opener;
@@ -475,7 +476,7 @@ static void test_sends_connections(void **state)
 
 	(void)state;
 	opener_open(&opener, "web");
-	assert_int_equal(inko_message_new_connection(&fd, "tcp-80", &ip, 5, &message), 0);
+	assert_int_equal(inko_message_new_connection(&fd, "tcp-80", &peer_address, &message), 0);
 	assert_int_equal(inko_mailbox_try_send(opener.to, message), -EAGAIN);
 	assert_int_equal(inko_message_count_sockets(message), 1);
 	assert_false(lanes_is_hung_up(peer));
@@ -485,9 +486,10 @@ static void test_sends_connections(void **state)
 	assert_int_equal(lane_receive(opener.out[0].read_fd, false, &got), 1);
 	assert_int_equal(got.envelope.kind, ENVELOPE_CONNECTION);
 	assert_string_equal(got.envelope.listener, "tcp-80");
-	assert_int_equal(got.envelope.peer_family, AF_INET);
+	assert_int_equal(got.envelope.peer_family, AF_INET6);
 	assert_int_equal(got.envelope.peer_port, 5);
-	assert_memory_equal(got.envelope.peer_address, ip.bytes, 4);
+	assert_int_equal(got.envelope.peer_scope, 3);
+	assert_memory_equal(got.envelope.peer_address, peer_address.ip.bytes, 16);
 	assert_int_equal(got.passed.n_fds, 1);
 	lane_message_done(&got);
 	assert_true(lanes_is_hung_up(peer)); /* the sender has it no more */
@@ -576,7 +578,7 @@ static void test_lane_that_takes_no_descriptors(void **state)
 	opener_open_to_web(&opener, 2);
 	if (setsockopt(opener.out[0].read_fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)) < 0)
 		print_message("SO_PASSRIGHTS is not known here\n");
-	assert_int_equal(inko_message_new_connection(&fd, "l", NULL, 0, &message), 0);
+	assert_int_equal(inko_message_new_connection(&fd, "l", NULL, &message), 0);
 	assert_int_equal(inko_mailbox_send(opener.to, message), 0);
 	assert_int_equal(lane_receive(opener.out[1].read_fd, false, &got) == 1 ||
 				 lane_receive(opener.out[0].read_fd, false, &got) == 1,
@@ -606,7 +608,7 @@ static void send_until_too_many_refs(struct opener *opener)
 	/* valgrind keeps the limit to itself, and the kernel then knows of none. */
 	if (lanes_send(&opener->lanes, 0, ENVELOPE_MESSAGE, "", &fd, 1) != -ETOOMANYREFS)
 		_exit(77);
-	if (inko_message_new_connection(&fd, "l", NULL, 0, &message) < 0)
+	if (inko_message_new_connection(&fd, "l", NULL, &message) < 0)
 		_exit(1);
 	r = inko_mailbox_try_send(opener->to, message);
 	if (r != -ETOOMANYREFS || inko_message_count_sockets(message) != 1)

@@ -85,10 +85,10 @@ struct inko_message *inko_message_free(struct inko_message *message);
  * this process it is the same socket. */
 int inko_message_push_socket(struct inko_message *message, struct inko_socket *take_socket);
 /* Moves the connection in *take_fd into a message of kind INKO_CONNECTION, with the name of the
- * listener that it came in on and the peer's address: what an acceptor sends. -EINVAL when
- * listener is no name or port above 65535. */
-int inko_message_new_connection(int *take_fd, const char *listener, const struct inko_ip *peer,
-	unsigned int port, struct inko_message **ret_message);
+ * listener that it came in on and the peer's address, or NULL: what an acceptor sends. -EINVAL
+ * when listener is no name. */
+int inko_message_new_connection(int *take_fd, const char *listener, const struct inko_address *peer,
+	struct inko_message **ret_message);
 
 enum inko_message_kind inko_message_get_kind(const struct inko_message *message);
 /* The bytes, *ret_size of them and a NUL after; they stay the message's. Never NULL. */
@@ -107,8 +107,7 @@ int inko_message_take_fd(struct inko_message *message, int *ret_fd);
 /* The listener that a connection came in on, or whose listener this is; "" if none. */
 const char *inko_message_peek_listener(const struct inko_message *message);
 /* Who connected; -ENOENT when the connection has no IP peer. */
-int inko_message_peek_peer(
-	const struct inko_message *message, struct inko_ip *ret_ip, uint16_t *ret_port);
+int inko_message_peek_peer(const struct inko_message *message, struct inko_address *ret_peer);
 /* When it was accepted or sent, CLOCK_MONOTONIC in microseconds. */
 uint64_t inko_message_get_time(const struct inko_message *message);
 

@@ -53,16 +53,12 @@ static void record(const struct recorder *recorder, const char *what, const char
 
 static void format_peer(const struct inko_message *message, char *text, size_t size)
 {
-	char address[INKO_IP_TEXT_BYTES];
-	struct inko_ip ip;
-	uint16_t port;
+	char peer_text[INKO_ADDRESS_TEXT_BYTES] = "-";
+	struct inko_address peer;
 
-	if (inko_message_peek_peer(message, &ip, &port) < 0) {
-		(void)snprintf(text, size, "-");
-		return;
-	}
-	inko_ip_format(&ip, address);
-	(void)snprintf(text, size, "%s:%u", address, port);
+	if (inko_message_peek_peer(message, &peer) == 0)
+		inko_address_format(&peer, peer_text);
+	(void)snprintf(text, size, "%s", peer_text);
 }
 
 static void answer(struct inko_socket *client)
