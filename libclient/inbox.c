@@ -1,7 +1,5 @@
 /*
- * The mailbox that a process receives from: a set of lanes behind one epoll descriptor. What has
- * not been received stays in the kernel, so that the descriptor, which is level-triggered, tells
- * the truth and a process that dies loses nothing of it.
+ * The mailbox that a process receives from, and what inkod says in it.
  *
  * The first lane is the supervisor's. By it come the others, to receive from and to send to, and
  * the word to stop; so it is listened to whatever else the program waits for.
@@ -9,24 +7,21 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 
 #include "libclient/counters.h"
 #include "libclient/inbox.h"
 #include "libclient/inherited.h"
+#include "libclient/inlets.h"
 #include "libclient/message.h"
+#include "libclient/outboxes.h"
 #include "libclient/service.h"
 #include "libclient/wait-list.h"
 #include "proto/counters.h"
 #include "proto/descriptor.h"
 #include "proto/lane.h"
 #include "proto/limits.h"
-#include "proto/name.h"
 
-/* Of one lane's messages so many are received before the next lane has its turn. */
-#define LANE_BUDGET 16
-#define READY_MAX 16
 /* What a lane sends us in vain (garbage) may not keep the program from its other work. */
 #define RECEIVE_TRIES 64
 
@@ -34,44 +29,23 @@
  * receive, so that the stop behind them is seen. inkod gives them again after a death. */
 #define HELD_MAX 16
 
-/* What belongs to all instances of an actor together ends with it in the name of a mailbox. */
-#define SHARED_SUFFIX "/*"
-
-/* A lane to receive from. */
-struct inlet {
-	int fd;
-	uint64_t number; /* 0 until it is known */
-	bool shared;	 /* siblings read it too */
-	bool single;	 /* each message brings one descriptor at most */
-	struct answer_way *way;
-};
-
 struct inbox {
-	int epoll_fd;
-	struct inlet *supervisor;
-	uint32_t supervisor_events; /* it is watched for; 0: it is not in the epoll */
-	struct inlet **inlets;	    /* all others */
-	size_t n_inlets;
-
-	/* What the last epoll_wait found, and how far we are with it. */
-	struct inlet *ready[READY_MAX];
-	unsigned int n_ready, next_ready, n_received;
+	struct inlet *supervisor; /* in the epoll of the others, but not in their set */
+	struct inlets inlets;
+	struct outboxes outboxes;
 
 	struct service *service;
 	unsigned int concurrency;
-	bool paused;   /* the inlets are out of the epoll: too many connections are open */
 	bool stopping; /* told to, or inkod is gone */
 
 	struct message_queue held;
-	struct outbox *outboxes;
-	size_t charge_bytes; /* 0 until it is measured */
 	struct counters_page *counters;
 	struct wait_list news;
 };
 
 static bool inbox_has_ended(const struct inbox *inbox)
 {
-	return inbox->stopping && inbox->n_inlets == 0;
+	return inbox->stopping && inbox->inlets.n == 0;
 }
 
 /* What to watch */
@@ -82,51 +56,12 @@ static bool inbox_has_ended(const struct inbox *inbox)
 static void inbox_watch_supervisor(struct inbox *inbox)
 {
 	bool tell = inbox->held.n_messages > 0 || inbox_has_ended(inbox);
-	struct epoll_event event = {
-		.events = (inbox->stopping ? 0u : EPOLLIN) | (tell ? EPOLLOUT : 0u),
-		.data = {.ptr = inbox->supervisor},
-	};
-	int operation = EPOLL_CTL_MOD;
 
-	if (event.events == inbox->supervisor_events)
-		return;
-	if (event.events == 0)
-		operation = EPOLL_CTL_DEL; /* else its end would be reported */
-	else if (inbox->supervisor_events == 0)
-		operation = EPOLL_CTL_ADD;
-	if (epoll_ctl(inbox->epoll_fd, operation, inbox->supervisor->fd, &event) == 0)
-		inbox->supervisor_events = event.events;
+	(void)inlets_watch(&inbox->inlets, inbox->supervisor,
+		(inbox->stopping ? 0u : EPOLLIN) | (tell ? EPOLLOUT : 0u));
 }
 
-static int inbox_watch(struct inbox *inbox, struct inlet *inlet)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = inlet}};
-
-	return epoll_ctl(inbox->epoll_fd, EPOLL_CTL_ADD, inlet->fd, &event) < 0 ? -errno : 0;
-}
-
-static void inbox_unwatch(struct inbox *inbox, const struct inlet *inlet)
-{
-	(void)epoll_ctl(inbox->epoll_fd, EPOLL_CTL_DEL, inlet->fd, NULL);
-}
-
-static void inbox_forget_ready(struct inbox *inbox)
-{
-	inbox->n_ready = inbox->next_ready = inbox->n_received = 0;
-}
-
-/* At the limit only the supervisor's lane is read. The others leave the epoll, or it would be
- * readable all the time. */
-static void inbox_pause(struct inbox *inbox)
-{
-	if (inbox->paused)
-		return;
-	for (size_t i = 0; i < inbox->n_inlets; i++)
-		inbox_unwatch(inbox, inbox->inlets[i]);
-	inbox->paused = true;
-	inbox_forget_ready(inbox);
-}
-
+/* At the limit only the supervisor's lane is read. */
 static bool inbox_is_at_limit(const struct inbox *inbox)
 {
 	return inbox->service->n_open >= inbox->concurrency;
@@ -137,16 +72,8 @@ static void inbox_resume(void *context)
 {
 	struct inbox *inbox = context;
 
-	if (!inbox->paused || inbox_is_at_limit(inbox))
-		return;
-	/* Without memory for an item of epoll: the next connection that closes tries again. */
-	inbox->paused = false;
-	for (size_t i = 0; i < inbox->n_inlets; i++) {
-		int r = inbox_watch(inbox, inbox->inlets[i]);
-
-		if (r < 0 && r != -EEXIST)
-			inbox->paused = true;
-	}
+	if (!inbox_is_at_limit(inbox))
+		inlets_resume(&inbox->inlets);
 }
 
 void inbox_set_concurrency(struct inbox *inbox, unsigned int connections)
@@ -155,66 +82,7 @@ void inbox_set_concurrency(struct inbox *inbox, unsigned int connections)
 	inbox_resume(inbox);
 }
 
-/* Lanes that come and go */
-
-static struct inlet *inlet_free(struct inlet *inlet)
-{
-	if (!inlet)
-		return NULL;
-	descriptor_close(&inlet->fd);
-	answer_way_unref(inlet->way);
-	free(inlet);
-	return NULL;
-}
-
-/* Takes the read end on success. */
-static int inlet_new(int *take_fd, bool shared, struct inlet **ret_inlet)
-{
-	struct inlet *inlet = malloc(sizeof(*inlet));
-
-	if (!inlet)
-		return -ENOMEM;
-	*inlet = (struct inlet){.fd = descriptor_take(take_fd), .shared = shared};
-	*ret_inlet = inlet;
-	return 0;
-}
-
-/* Takes inlet on success. */
-static int inbox_append(struct inbox *inbox, struct inlet *inlet)
-{
-	struct inlet **inlets = reallocarray(inbox->inlets, inbox->n_inlets + 1, sizeof(*inlets));
-	int r = 0;
-
-	if (!inlets)
-		return -ENOMEM;
-	inbox->inlets = inlets;
-	if (!inbox->paused)
-		r = inbox_watch(inbox, inlet);
-	if (r == 0)
-		inlets[inbox->n_inlets++] = inlet;
-	return r;
-}
-
-static void inbox_drop(struct inbox *inbox, size_t i)
-{
-	struct inlet *inlet = inbox->inlets[i];
-
-	/* Others hold this description too: closing ours does not take it out of the epoll. */
-	inbox_unwatch(inbox, inlet);
-	inbox->inlets[i] = inbox->inlets[--inbox->n_inlets];
-	inlet_free(inlet);
-	inbox_watch_supervisor(inbox);
-}
-
-static void inbox_drop_inlet(struct inbox *inbox, const struct inlet *inlet)
-{
-	for (size_t i = 0; i < inbox->n_inlets; i++) {
-		if (inbox->inlets[i] == inlet) {
-			inbox_drop(inbox, i);
-			return;
-		}
-	}
-}
+/* Stopping */
 
 struct wait_list *inbox_peek_news(struct inbox *inbox)
 {
@@ -225,8 +93,14 @@ struct wait_list *inbox_peek_news(struct inbox *inbox)
 static void inbox_tell_news(struct inbox *inbox)
 {
 	wait_list_wake_all(&inbox->news);
-	for (struct outbox *outbox = inbox->outboxes; outbox; outbox = *outbox_next(outbox))
-		wait_list_wake_all(outbox_peek_news(outbox));
+	outboxes_tell_news(&inbox->outboxes);
+}
+
+/* The last of them may have been what the end waited for. */
+static void inbox_drop(struct inbox *inbox, struct inlet *inlet)
+{
+	inlets_drop(&inbox->inlets, inlet);
+	inbox_watch_supervisor(inbox);
 }
 
 /* From now on receive what is here and nothing else. What only we read ends by being revoked,
@@ -235,103 +109,25 @@ static void inbox_tell_news(struct inbox *inbox)
 static void inbox_stop(struct inbox *inbox, bool gone)
 {
 	inbox->stopping = true;
-	inbox_forget_ready(inbox);
-	for (size_t i = inbox->n_inlets; i-- > 0;) {
-		if (inbox->inlets[i]->shared && !gone)
-			inbox_drop(inbox, i);
+	inlets_forget_turns(&inbox->inlets);
+	for (size_t i = inbox->inlets.n; i-- > 0;) {
+		struct inlet *inlet = inbox->inlets.all[i];
+
+		if (inlet->shared && !gone)
+			inbox_drop(inbox, inlet);
 		else
-			(void)lane_revoke(inbox->inlets[i]->fd);
+			(void)lane_revoke(inlet->fd);
 	}
 	inbox_watch_supervisor(inbox);
 	inbox_tell_news(inbox);
 }
 
-/* Outboxes */
-
-static struct outbox *inbox_find_outbox(struct inbox *inbox, const char *name)
-{
-	for (struct outbox *outbox = inbox->outboxes; outbox; outbox = *outbox_next(outbox))
-		if (outbox_is_for(outbox, name))
-			return outbox;
-	return NULL;
-}
-
-static int inbox_ensure_outbox(struct inbox *inbox, const char *name, struct outbox **ret_outbox)
-{
-	struct outbox *outbox = inbox_find_outbox(inbox, name);
-	int r;
-
-	if (!outbox) {
-		r = outbox_new(name, &outbox);
-		if (r < 0)
-			return r;
-		*outbox_next(outbox) = inbox->outboxes;
-		inbox->outboxes = outbox;
-	}
-	*ret_outbox = outbox;
-	return 0;
-}
-
-static bool is_shared_name(const char *name)
-{
-	size_t length = strlen(name), suffix = strlen(SHARED_SUFFIX);
-
-	return length > suffix && strcmp(name + length - suffix, SHARED_SUFFIX) == 0;
-}
-
-/* One more lane to send to peer, an instance ("web/0", which is one of web's lanes) or all
- * instances together. */
-static int inbox_add_outlet(struct inbox *inbox, const char *peer, uint64_t number, int *take_fd)
-{
-	_cleanup_free_ char *name = strdup(peer);
-	struct outbox *outbox;
-	int r;
-
-	if (!name)
-		return -ENOMEM;
-	if (!is_shared_name(name))
-		name[strcspn(name, "/")] = '\0';
-	r = inbox_ensure_outbox(inbox, name, &outbox);
-	return r < 0 ? r : outbox_add_lane(outbox, number, take_fd);
-}
-
-static int check_name(const char *name)
-{
-	_cleanup_free_ char *actor = strdup(name);
-
-	if (!actor)
-		return -ENOMEM;
-	if (is_shared_name(actor))
-		actor[strlen(actor) - strlen(SHARED_SUFFIX)] = '\0';
-	return name_is_valid(actor) ? 0 : -EINVAL;
-}
-
 int inbox_open_outbox(struct inbox *inbox, const char *name, struct outbox **ret_outbox)
 {
-	struct outbox *outbox = NULL;
-	int r;
-
-	r = check_name(name);
-	if (r == 0 && inbox->charge_bytes == 0)
-		r = lane_measure_charge(&inbox->charge_bytes);
-	if (r == 0)
-		r = inbox_ensure_outbox(inbox, name, &outbox);
-	if (r == 0)
-		r = outbox_open(outbox, inbox->charge_bytes);
-	if (r == 0)
-		*ret_outbox = outbox;
-	return r;
+	return outboxes_open(&inbox->outboxes, name, ret_outbox);
 }
 
 /* Lane messages */
-
-static bool inbox_knows(const struct inbox *inbox, uint64_t number)
-{
-	for (size_t i = 0; i < inbox->n_inlets; i++)
-		if (inbox->inlets[i]->number == number)
-			return true;
-	return false;
-}
 
 /* One more lane to receive from; way_fd is where answers go, or -1. */
 static int inbox_add_inlet(
@@ -340,7 +136,7 @@ static int inbox_add_inlet(
 	struct inlet *inlet;
 	int r;
 
-	if (inbox_knows(inbox, envelope->correlation))
+	if (inlets_know(&inbox->inlets, envelope->correlation))
 		return 0;
 	r = inlet_new(take_fd, envelope->flags & ENVELOPE_LANE_SHARED, &inlet);
 	if (r < 0)
@@ -350,7 +146,7 @@ static int inbox_add_inlet(
 	if (*take_way_fd >= 0)
 		r = answer_way_new(take_way_fd, &inlet->way);
 	if (r == 0)
-		r = inbox_append(inbox, inlet);
+		r = inlets_add(&inbox->inlets, inlet);
 	if (r < 0)
 		inlet_free(inlet);
 	return r;
@@ -370,8 +166,8 @@ static int inbox_handle_lane(struct inbox *inbox, struct lane_message *message)
 	case ENVELOPE_LANE_OUT:
 		if (!message->body)
 			return 0;
-		return inbox_add_outlet(
-			inbox, message->body, envelope->correlation, &passed->fds[0]);
+		return outboxes_add_lane(
+			&inbox->outboxes, message->body, envelope->correlation, &passed->fds[0]);
 	default:
 		return 0;
 	}
@@ -408,12 +204,11 @@ static int inbox_handle(
 
 static void inbox_end_inlet(struct inbox *inbox, struct inlet *inlet)
 {
-	inbox->next_ready++;
-	inbox->n_received = 0;
+	inlets_end_turn(&inbox->inlets);
 	if (inlet == inbox->supervisor)
 		inbox_stop(inbox, true);
 	else
-		inbox_drop_inlet(inbox, inlet);
+		inbox_drop(inbox, inlet);
 }
 
 /* Receives one message: 1 and a message for the program, 0 when something else was done, or what
@@ -447,25 +242,6 @@ static int inbox_receive_from(
 	return r;
 }
 
-/* The lane whose turn it is, or NULL when none has anything. */
-static struct inlet *inbox_next_ready(struct inbox *inbox)
-{
-	struct epoll_event events[READY_MAX];
-	int n;
-
-	if (inbox->n_received >= LANE_BUDGET) {
-		inbox->next_ready++;
-		inbox->n_received = 0;
-	}
-	if (inbox->next_ready >= inbox->n_ready) {
-		inbox_forget_ready(inbox);
-		n = epoll_wait(inbox->epoll_fd, events, READY_MAX, 0);
-		for (int i = 0; i < n; i++)
-			inbox->ready[inbox->n_ready++] = events[i].data.ptr;
-	}
-	return inbox->n_ready > 0 ? inbox->ready[inbox->next_ready] : NULL;
-}
-
 static struct inko_message *inbox_take_held(struct inbox *inbox)
 {
 	struct inko_message *message = message_queue_take(&inbox->held);
@@ -485,22 +261,21 @@ static int inbox_try_receive(void *context, struct inko_message **ret_message)
 		return 0;
 	}
 	if (inbox_is_at_limit(inbox))
-		inbox_pause(inbox);
+		inlets_pause(&inbox->inlets);
 	for (unsigned int n_tries = 0; n_tries < RECEIVE_TRIES && !inbox_has_ended(inbox);
 		n_tries++) {
-		struct inlet *inlet = inbox_next_ready(inbox);
+		struct inlet *inlet = inlets_take_turn(&inbox->inlets);
 		int r;
 
 		if (!inlet)
 			return -EAGAIN;
-		inbox->n_received++;
 		r = inbox_receive_from(inbox, inlet, ret_message);
 		if (r == 1)
 			return 0;
 		/* It is empty, a sibling was first, or there is no room for what it brings: in any
 		 * case the next lane may do better. */
 		if (r < 0)
-			inbox->n_received = LANE_BUDGET;
+			inlets_end_turn(&inbox->inlets);
 		if (r < 0 && r != -EAGAIN)
 			return r;
 	}
@@ -563,11 +338,11 @@ static int inbox_add_inherited(struct inbox *inbox, int *take_fd, bool shared)
 	if (!inbox->supervisor && !shared) {
 		inbox->supervisor = inlet;
 		inbox_watch_supervisor(inbox);
-		return inbox->supervisor_events ? 0 : -ENOMEM;
+		return inlet->events ? 0 : -ENOMEM;
 	}
 	/* Those that inkod's own actors send on alone. */
 	inlet->single = !shared;
-	r = inbox_append(inbox, inlet);
+	r = inlets_add(&inbox->inlets, inlet);
 	if (r < 0)
 		inlet_free(inlet);
 	return r;
@@ -601,12 +376,14 @@ static unsigned int read_concurrency(void)
 
 static int inbox_init(struct inbox *inbox)
 {
-	*inbox = (struct inbox){.epoll_fd = -1, .concurrency = read_concurrency()};
+	int r;
+
+	*inbox = (struct inbox){.concurrency = read_concurrency()};
+	r = inlets_init(&inbox->inlets);
+	if (r < 0)
+		return r;
 	inbox->service = service_new(inbox_resume, inbox);
-	if (!inbox->service)
-		return -ENOMEM;
-	inbox->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	return inbox->epoll_fd < 0 ? -errno : 0;
+	return inbox->service ? 0 : -ENOMEM;
 }
 
 int inbox_new(struct inbox **ret_inbox)
@@ -642,18 +419,10 @@ struct inbox *inbox_free(struct inbox *inbox)
 	if (inbox->service)
 		service_abandon(inbox->service);
 	message_queue_done(&inbox->held);
-	while (inbox->outboxes) {
-		struct outbox *outbox = inbox->outboxes;
-
-		inbox->outboxes = *outbox_next(outbox);
-		outbox_free(outbox);
-	}
-	for (size_t i = 0; i < inbox->n_inlets; i++)
-		inlet_free(inbox->inlets[i]);
-	free(inbox->inlets);
+	outboxes_done(&inbox->outboxes);
+	inlets_done(&inbox->inlets);
 	inlet_free(inbox->supervisor);
 	counters_unmap(inbox->counters);
-	descriptor_close(&inbox->epoll_fd);
 	free(inbox);
 	return NULL;
 }
@@ -662,7 +431,7 @@ struct inbox *inbox_free(struct inbox *inbox)
 
 static int inbox_get_fd(void *context)
 {
-	return ((struct inbox *)context)->epoll_fd;
+	return ((struct inbox *)context)->inlets.epoll_fd;
 }
 
 static void inbox_close(void *context)
