@@ -19,6 +19,7 @@
 #include "libclient/scheduler.h"
 #include "libclient/wait.h"
 #include "proto/descriptor.h"
+#include "proto/json-fields.h"
 #include "proto/json.h"
 #include "proto/limits.h"
 #include "proto/runtime.h"

@@ -6,7 +6,7 @@
  * in it, and is what inkoctl makes its flags and their help of.
  */
 
-#include "proto/json.h"
+#include "proto/json-fields.h"
 
 /* In spec.capabilities: those that inkod has. */
 #define SPEC_ALL_CAPABILITIES "all"

@@ -14,7 +14,7 @@
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/routing.h"
 #include "daemon/supervisor/shutdown.h"
-#include "proto/json.h"
+#include "proto/json-fields.h"
 
 /* What is put to the keeper: the spec is an object of its own, by its own table. */
 struct held_actor {

@@ -7,6 +7,7 @@
 
 #include "daemon/supervisor/counters.h"
 #include "proto/descriptor.h"
+#include "proto/json-fields.h"
 #include "proto/json.h"
 
 /* The numbers that have a name of their own. */

@@ -14,6 +14,7 @@
 #include "daemon/supervisor/output.h"
 #include "daemon/supervisor/routing.h"
 #include "proto/descriptor.h"
+#include "proto/json-fields.h"
 #include "proto/json.h"
 
 #define INTERFACE "io.inkod.Supervisor."

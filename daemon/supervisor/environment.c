@@ -8,7 +8,7 @@
 #include "daemon/supervisor/confinement.h"
 #include "daemon/supervisor/environment.h"
 #include "daemon/supervisor/process.h"
-#include "proto/json.h"
+#include "proto/json-fields.h"
 
 /* Room for a number, which is filled in later. */
 #define SLOT "          "

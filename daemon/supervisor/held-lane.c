@@ -10,7 +10,7 @@
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/holding.h"
 #include "proto/descriptor.h"
-#include "proto/json.h"
+#include "proto/json-fields.h"
 #include "proto/lane.h"
 
 static const struct json_field fields[] = {

@@ -10,6 +10,7 @@
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/log.h"
 #include "proto/descriptor.h"
+#include "proto/json.h"
 
 /* A message that there is no descriptor or memory for stays where it is. */
 #define PAUSE_MSEC 10

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-#include "proto/json.h"
+#include "proto/json-fields.h"
 #include "proto/keep.h"
 
 struct holding;

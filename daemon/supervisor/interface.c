@@ -21,6 +21,7 @@
 #include "daemon/supervisor/spec-check.h"
 #include "daemon/supervisor/upgrade.h"
 #include "proto/descriptor.h"
+#include "proto/json.h"
 #include "proto/lane.h"
 
 /* So that a row of the table is a line. */

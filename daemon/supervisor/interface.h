@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "proto/json.h"
+#include "proto/json-fields.h"
 
 struct call;
 struct client_events;

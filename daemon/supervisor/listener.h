@@ -5,13 +5,13 @@
  * acceptor, or given to each instance of an actor.
  */
 
+#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 #include <systemd/sd-event.h>
 
 #include "daemon/supervisor/listener-request.h"
-#include "proto/json.h"
 #include "proto/keep.h"
 
 struct actor;

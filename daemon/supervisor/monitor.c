@@ -8,6 +8,7 @@
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/monitor.h"
+#include "proto/json-fields.h"
 #include "proto/json.h"
 #include "proto/limits.h"
 

@@ -16,6 +16,7 @@
 #include "libclient/counters.h"
 #include "libclient/wait.h"
 #include "proto/descriptor.h"
+#include "proto/json-fields.h"
 #include "proto/json.h"
 
 /* A page as inkod makes it, mapped as libinko maps it; the descriptor is the supervisor's. */

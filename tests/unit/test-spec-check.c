@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/spec-check.h"
+#include "proto/json.h"
 
 /* A runtime directory that others may pass through. */
 static char runtime[] = "/tmp/test-spec-check-XXXXXX";
