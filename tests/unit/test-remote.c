@@ -2,7 +2,8 @@
  * Mailboxes over nng: who dials and who listens.
  */
 
-#include "tests/unit/leaks.h"
+#include "tests/unit/sockets.h"
+#include "tests/unit/tasks.h"
 
 #include <poll.h>
 #include <stdbool.h>
@@ -271,11 +272,189 @@ static void test_mode(void **state)
 	address_done(&address);
 }
 
+/* In tasks */
+
+#define MANY 300
+
+struct talk {
+	struct inko_mailbox *sender, *listener;
+	const char *url;
+	struct record record;
+};
+
+static int receive_one(struct inko_mailbox *mailbox, void *argument)
+{
+	struct talk *talk = argument;
+	struct inko_message *message;
+	int r;
+
+	(void)mailbox;
+	record_add(&talk->record, 'r');
+	r = inko_mailbox_receive(talk->listener, &message);
+	if (r < 0)
+		return r;
+	expect_text(message, "hello");
+	record_add(&talk->record, 'R');
+	return 0;
+}
+
+/* Not before somebody is there: then it would wait itself. */
+static int send_one(struct inko_mailbox *mailbox, void *argument)
+{
+	struct talk *talk = argument;
+
+	(void)mailbox;
+	assert_true(is_readable(talk->sender, WAIT_MSEC));
+	record_add(&talk->record, 's');
+	assert_int_equal(inko_mailbox_send(talk->sender, message_make("hello")), 0);
+	record_add(&talk->record, 'S');
+	return 0;
+}
+
+static void talk_close(struct talk *talk)
+{
+	inko_mailbox_close(talk->sender);
+	inko_mailbox_close(talk->listener);
+}
+
+/* While one task waits to receive another runs, and sends. */
+static void receives_in_a_task(const char *url)
+{
+	struct inko_runtime *runtime = runtime_make();
+	struct talk talk = {0};
+
+	assert_int_equal(inko_mailbox_listen(url, &talk.listener), 0);
+	assert_int_equal(inko_mailbox_dial(url, &talk.sender), 0);
+	start_detached(runtime, "receiver", receive_one, &talk);
+	start_detached(runtime, "sender", send_one, &talk);
+	finish(runtime);
+	assert_string_equal(talk.record.text, "rsSR");
+	talk_close(&talk);
+}
+
+static int listen_late(struct inko_mailbox *mailbox, void *argument)
+{
+	struct talk *talk = argument;
+
+	record_add(&talk->record, 'l');
+	assert_int_equal(inko_task_sleep(inko_deadline_after(SOON_USEC)), 0);
+	assert_int_equal(inko_mailbox_listen(talk->url, &talk->listener), 0);
+	return receive_one(mailbox, argument);
+}
+
+static int send_early(struct inko_mailbox *mailbox, void *argument)
+{
+	struct talk *talk = argument;
+
+	(void)mailbox;
+	record_add(&talk->record, 's');
+	return inko_mailbox_send(talk->sender, message_make("hello"));
+}
+
+/* While one waits to send, since nobody is there, another comes to listen. */
+static void sends_in_a_task(const char *url)
+{
+	struct inko_runtime *runtime = runtime_make();
+	struct talk talk = {.url = url};
+
+	assert_int_equal(inko_mailbox_dial(url, &talk.sender), 0);
+	start_detached(runtime, "sender", send_early, &talk);
+	start_detached(runtime, "listener", listen_late, &talk);
+	finish(runtime);
+	assert_string_equal(talk.record.text, "slrR");
+	talk_close(&talk);
+}
+
+static int send_many(struct inko_mailbox *mailbox, void *argument)
+{
+	struct talk *talk = argument;
+
+	(void)mailbox;
+	for (unsigned int i = 0; i < MANY; i++)
+		assert_int_equal(inko_mailbox_send(talk->sender, new_message(&i, sizeof(i))), 0);
+	return 0;
+}
+
+static int receive_many(struct inko_mailbox *mailbox, void *argument)
+{
+	struct talk *talk = argument;
+
+	(void)mailbox;
+	for (unsigned int i = 0; i < MANY; i++) {
+		struct inko_message *message;
+
+		assert_int_equal(inko_mailbox_receive(talk->listener, &message), 0);
+		assert_memory_equal(inko_message_peek_bytes(message, NULL), &i, sizeof(i));
+		inko_message_free(message);
+	}
+	return 0;
+}
+
+/* More than nng holds by itself: both sides wait, now one and now the other. */
+static void takes_turns_in_tasks(const char *url)
+{
+	struct inko_runtime *runtime = runtime_make();
+	struct talk talk = {0};
+
+	assert_int_equal(inko_mailbox_listen(url, &talk.listener), 0);
+	assert_int_equal(inko_mailbox_dial(url, &talk.sender), 0);
+	start_detached(runtime, "sender", send_many, &talk);
+	start_detached(runtime, "receiver", receive_many, &talk);
+	finish(runtime);
+	talk_close(&talk);
+}
+
+static void cancelled_in_a_task(const char *url)
+{
+	struct inko_runtime *runtime = runtime_make();
+	struct inko_task *receiver;
+	struct talk talk = {0};
+	int result;
+
+	assert_int_equal(inko_mailbox_listen(url, &talk.listener), 0);
+	assert_int_equal(inko_mailbox_dial(url, &talk.sender), 0);
+	receiver = start(runtime, "receiver", receive_one, &talk);
+	assert_int_equal(inko_runtime_dispatch(runtime), 1);
+	inko_task_cancel(receiver);
+	assert_int_equal(inko_runtime_dispatch(runtime), 0);
+	assert_int_equal(inko_task_join(receiver, &result), 0);
+	assert_int_equal(result, -ECANCELED);
+	/* The mailbox is as good as before. */
+	start_detached(runtime, "receiver", receive_one, &talk);
+	start_detached(runtime, "sender", send_one, &talk);
+	finish(runtime);
+	assert_string_equal(talk.record.text, "rrsSR");
+	talk_close(&talk);
+}
+
+/* One case for the addresses of each kind. */
+#define over_ipc_and_tcp(function)                                                                 \
+	static void test_##function##_over_ipc(void **state)                                       \
+	{                                                                                          \
+		struct address address;                                                            \
+                                                                                                   \
+		(void)state;                                                                       \
+		address_init(&address);                                                            \
+		function(address.url);                                                             \
+		address_done(&address);                                                            \
+	}                                                                                          \
+	static void test_##function##_over_tcp(void **state)                                       \
+	{                                                                                          \
+		struct place place = sockets_nowhere(INKO_IPV4);                                   \
+		char url[64];                                                                      \
+                                                                                                   \
+		(void)state;                                                                       \
+		(void)snprintf(url, sizeof(url), "tcp://127.0.0.1:%d", place.ip.port);             \
+		function(url);                                                                     \
+	}
+over_ipc_and_tcp(receives_in_a_task) over_ipc_and_tcp(sends_in_a_task)
+	over_ipc_and_tcp(takes_turns_in_tasks) over_ipc_and_tcp(cancelled_in_a_task)
+
 #define PAUSE_USEC 20000
 #define QUIET_PAUSES 10
 
-/* The first call of nng opens what it keeps, before any case counts. */
-static int start_nng(void **state)
+	/* The first call of nng opens what it keeps, before any case counts. */
+	static int start_nng(void **state)
 {
 	struct inko_mailbox *mailbox;
 
@@ -301,6 +480,8 @@ static int settle(void **state)
 }
 
 #define remote_test(function) cmocka_unit_test_teardown(function, settle)
+#define in_tasks_test(function)                                                                    \
+	remote_test(test_##function##_over_ipc), remote_test(test_##function##_over_tcp)
 
 int main(void)
 {
@@ -314,6 +495,10 @@ int main(void)
 		remote_test(test_second_listener),
 		remote_test(test_stale_path),
 		remote_test(test_mode),
+		in_tasks_test(receives_in_a_task),
+		in_tasks_test(sends_in_a_task),
+		in_tasks_test(takes_turns_in_tasks),
+		in_tasks_test(cancelled_in_a_task),
 	};
 
 	return cmocka_run_group_tests(tests, start_nng, NULL);
