@@ -12,20 +12,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include <inko/control.h>
+#include <inko/socket.h>
 
-#include "libclient/scheduler.h"
 #include "libclient/wait.h"
 #include "proto/descriptor.h"
 #include "proto/json-fields.h"
 #include "proto/json.h"
 #include "proto/limits.h"
 #include "proto/runtime.h"
-
-/* Nothing tells when a full backlog has room, but connect(2) itself if it may block the thread. */
-#define BACKLOG_WAIT_USEC 20000
 
 struct inko_control {
 	int fd; /* -1 when the connection is of no more use */
@@ -66,40 +62,23 @@ int inko_control_directory(const char *option, char **ret_directory)
 	return 0;
 }
 
-/* After connect(2) failed with error: 0 to try again. */
-static int connect_again(int error)
-{
-	int r;
-
-	if (error == EINTR)
-		return 0;
-	if (error != EAGAIN)
-		return -error;
-	r = wait_for(NULL, 0, wait_now_usec() + BACKLOG_WAIT_USEC);
-	return r == -ETIMEDOUT ? 0 : r;
-}
-
-/* connect(2) to path, again when a signal came while the server's backlog was full. */
+/* A full backlog is waited for as it is for any Unix socket. */
 static int connect_to(const char *path, int *ret_fd)
 {
-	int in_task = scheduler_can_park();
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	_cleanup_close_ int fd = -1;
+	struct inko_unix_address address;
+	struct inko_socket *socket;
+	int r = inko_unix_address_path(path, &address);
 
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (in_task ? SOCK_NONBLOCK : 0), 0);
-	if (fd < 0)
-		return -errno;
-	while (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		int r = connect_again(errno);
-
-		if (r < 0)
-			return r;
-	}
-	*ret_fd = descriptor_take(&fd);
-	return 0;
+	if (r == 0)
+		r = inko_socket_new(INKO_UNIX, INKO_STREAM, 0, &socket);
+	if (r < 0)
+		return r;
+	r = inko_socket_connect_unix(socket, &address);
+	if (r < 0)
+		inko_socket_close(socket);
+	else
+		*ret_fd = inko_socket_release(socket);
+	return r;
 }
 
 static int make(int *take_fd, struct inko_control **ret_control)

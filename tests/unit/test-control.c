@@ -3,13 +3,10 @@
  * which it is written down, and then goes away.
  */
 
-#include <dirent.h>
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
+#include "tests/unit/sockets.h"
+#include "tests/unit/tasks.h"
+
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,11 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
 #include <inko/control.h>
 
 #define PIECES_MAX 4
+#define BACKLOG_MAX 4
+#define PATIENCE_USEC (15 * SOON_USEC)
 
 /* What the server answers to each call, and the call that it must see first. */
 struct scene {
@@ -46,21 +43,9 @@ struct stage {
 	char path[64];
 	int listener;
 	pid_t server;
-	int descriptors;
+	uintptr_t n_fds; /* of the test itself */
 	struct inko_control *control;
 };
-
-static int count_descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	int count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
 
 static int set_up(void **state)
 {
@@ -68,7 +53,7 @@ static int set_up(void **state)
 	struct stage *stage = calloc(1, sizeof(*stage));
 
 	assert_non_null(stage);
-	stage->descriptors = count_descriptors();
+	stage->n_fds = leaks_count_fds();
 	strcpy(stage->directory, "/tmp/test-control-XXXXXX");
 	assert_non_null(mkdtemp(stage->directory));
 	snprintf(stage->path, sizeof(stage->path), "%s/io.inkod.Supervisor", stage->directory);
@@ -92,7 +77,7 @@ static int tear_down(void **state)
 	assert_int_equal(status, 0);
 	unlink(stage->path);
 	rmdir(stage->directory);
-	assert_int_equal(count_descriptors(), stage->descriptors);
+	assert_int_equal(leaks_count_fds(), stage->n_fds);
 	free(stage);
 	return 0;
 }
@@ -398,6 +383,61 @@ static void test_nobody_there(void **state)
 	assert_null(inko_control_close(NULL));
 }
 
+static int connect_in_a_task(struct inko_mailbox *mailbox, void *argument)
+{
+	struct stage *stage = argument;
+
+	(void)mailbox;
+	return inko_control_connect(stage->directory, &stage->control);
+}
+
+/* Clients that nobody has accepted, as many as there is room for. */
+static void fill_backlog(const struct stage *stage, int fds[BACKLOG_MAX])
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int n = 0, r;
+
+	strcpy(address.sun_path, stage->path);
+	assert_int_equal(listen(stage->listener, 0), 0);
+	do {
+		assert_true(n < BACKLOG_MAX);
+		fds[n] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		r = connect(fds[n++], (struct sockaddr *)&address, sizeof(address));
+	} while (r == 0);
+	assert_int_equal(errno, EAGAIN);
+	while (n < BACKLOG_MAX)
+		fds[n++] = -1;
+}
+
+/* A server that is busy is waited for, by little work. */
+static void connects_to_full_backlog(struct stage *stage, bool in_task)
+{
+	uint64_t cpu_begin = sockets_cpu_usec();
+	int fds[BACKLOG_MAX];
+
+	fill_backlog(stage, fds);
+	if (fork() == 0) {
+		usleep(PATIENCE_USEC);
+		_exit(accept(stage->listener, NULL, NULL) < 0);
+	}
+	assert_int_equal(
+		in_task ? in_a_task(connect_in_a_task, stage) : connect_in_a_task(NULL, stage), 0);
+	assert_true(sockets_cpu_usec() - cpu_begin < PATIENCE_USEC / 2);
+	sockets_reap();
+	for (int i = 0; i < BACKLOG_MAX; i++)
+		close(fds[i]);
+}
+
+static void test_full_backlog(void **state)
+{
+	connects_to_full_backlog(*state, false);
+}
+
+static void test_full_backlog_in_a_task(void **state)
+{
+	connects_to_full_backlog(*state, true);
+}
+
 static void assert_next(struct inko_control *control, int result, const char *expected)
 {
 	char *error = NULL, *parameters = NULL;
@@ -581,6 +621,8 @@ int main(void)
 		STAGE_TEST(test_server_ends_before_call),
 		STAGE_TEST(test_call_that_is_not_sent),
 		STAGE_TEST(test_nobody_there),
+		STAGE_TEST(test_full_backlog),
+		STAGE_TEST(test_full_backlog_in_a_task),
 		STAGE_TEST(test_stream),
 		STAGE_TEST(test_stream_that_is_refused),
 		STAGE_TEST(test_server_ends_within_stream),
