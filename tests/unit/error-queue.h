@@ -14,23 +14,6 @@
 /* How long the kernel may take for a timestamp: as long as it likes, but not for ever. */
 #define ERROR_QUEUE_WAIT_MSEC 60000
 
-/* As families_of, without Unix, which has no such queue. */
-#define ip_families_of(function)                                                                   \
-	static void function##_over_ipv4(void **state)                                             \
-	{                                                                                          \
-		(void)state;                                                                       \
-		function(INKO_IPV4);                                                               \
-	}                                                                                          \
-	static void function##_over_ipv6(void **state)                                             \
-	{                                                                                          \
-		(void)state;                                                                       \
-		if (!sockets_have_ipv6())                                                          \
-			skip();                                                                    \
-		function(INKO_IPV6);                                                               \
-	}
-#define ip_families_test(function)                                                                 \
-	leaks_test(function##_over_ipv4), leaks_test(function##_over_ipv6)
-
 /* Has the kernel keep what it is told of datagrams that did not arrive. */
 static inline void error_queue_ask(struct inko_socket *socket)
 {

@@ -47,8 +47,8 @@ static inline bool sockets_have_ipv6(void)
 }
 
 /* One case a family: `static void f(enum inko_socket_family family)` is families_of(f) and then
- * families_test(f) in the list of tests. */
-#define families_of(function)                                                                      \
+ * families_test(f) in the list of tests; with ip_ before each, for IP alone. */
+#define ip_families_of(function)                                                                   \
 	static void function##_over_ipv4(void **state)                                             \
 	{                                                                                          \
 		(void)state;                                                                       \
@@ -60,15 +60,16 @@ static inline bool sockets_have_ipv6(void)
 		if (!sockets_have_ipv6())                                                          \
 			skip();                                                                    \
 		function(INKO_IPV6);                                                               \
-	}                                                                                          \
-	static void function##_over_unix(void **state)                                             \
+	}
+#define families_of(function)                                                                      \
+	ip_families_of(function) static void function##_over_unix(void **state)                    \
 	{                                                                                          \
 		(void)state;                                                                       \
 		function(INKO_UNIX);                                                               \
 	}
-#define families_test(function)                                                                    \
-	leaks_test(function##_over_ipv4), leaks_test(function##_over_ipv6),                        \
-		leaks_test(function##_over_unix)
+#define ip_families_test(function)                                                                 \
+	leaks_test(function##_over_ipv4), leaks_test(function##_over_ipv6)
+#define families_test(function) ip_families_test(function), leaks_test(function##_over_unix)
 
 static inline struct inko_ip sockets_loopback(enum inko_socket_family family)
 {

@@ -13,6 +13,7 @@
 
 #include "libclient/wait.h"
 
+#include <inko/socket.h>
 #include <inko/task.h>
 
 /* Long enough for what happens at once, and in vain otherwise. */
@@ -64,6 +65,15 @@ static inline void finish(struct inko_runtime *runtime)
 	assert_null(inko_runtime_free(runtime));
 }
 
+/* Takes a task that has ended, or that another task is to wait for: what its function returned. */
+static inline int result_of(struct inko_task *take_task)
+{
+	int result;
+
+	assert_int_equal(inko_task_join(take_task, &result), 0);
+	return result;
+}
+
 /* What function returns in a task, with nothing else beside it. */
 static inline int in_a_task(task_function function, void *argument)
 {
@@ -72,7 +82,7 @@ static inline int in_a_task(task_function function, void *argument)
 	int result;
 
 	assert_int_equal(inko_runtime_run(runtime), 0);
-	assert_int_equal(inko_task_join(task, &result), 0);
+	result = result_of(task);
 	finish(runtime);
 	return result;
 }
@@ -84,6 +94,17 @@ static inline void pair_make(struct inko_socket **ret_a, struct inko_socket **re
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	assert_int_equal(inko_socket_adopt(&fds[0], ret_a), 0);
 	assert_int_equal(inko_socket_adopt(&fds[1], ret_b), 0);
+}
+
+/* The same, and the running task has waited for the first: it is in the runtime's epoll, and has a
+ * deadline that has come. */
+static inline void pair_make_watched(struct inko_socket **ret_a, struct inko_socket **ret_b)
+{
+	char byte;
+
+	pair_make(ret_a, ret_b);
+	inko_socket_set_deadline(*ret_a, wait_now_usec() + 1000);
+	assert_int_equal(inko_socket_read(*ret_a, &byte, 1), -ETIMEDOUT);
 }
 
 static inline struct inko_message *message_make(const char *text)

@@ -2,23 +2,13 @@
  * Tables of fields.
  */
 
-#include "tests/unit/leaks.h"
+#include "tests/unit/parsed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/json-fields.h"
-#include "proto/json.h"
-
-static cJSON *parse(const char *text)
-{
-	cJSON *object = NULL;
-
-	assert_int_equal(json_parse(text, strlen(text), &object), 0);
-	assert_non_null(object);
-	return object;
-}
 
 struct sample {
 	char *name;
@@ -39,8 +29,8 @@ static const struct json_field fields[] = {
 
 static void decodes_every_type(void **state)
 {
-	cJSON *object = parse("{\"name\":\"n\",\"count\":9007199254740992,\"flag\":true,"
-			      "\"words\":[\"a\",\"\"],\"object\":{\"x\":[1]}}");
+	cJSON *object = parsed("{\"name\":\"n\",\"count\":9007199254740992,\"flag\":true,"
+			       "\"words\":[\"a\",\"\"],\"object\":{\"x\":[1]}}");
 	struct sample sample = {0};
 	const char *field;
 	enum json_problem problem;
@@ -64,7 +54,7 @@ static void decodes_every_type(void **state)
 static void leaves_defaults_and_replaces_them(void **state)
 {
 	struct sample sample = {.name = strdup("default"), .count = 7, .flag = true};
-	cJSON *object = parse("{\"name\":\"n\",\"count\":null,\"words\":[]}");
+	cJSON *object = parsed("{\"name\":\"n\",\"count\":null,\"words\":[]}");
 	const char *field;
 	enum json_problem problem;
 
@@ -107,7 +97,7 @@ static void says_which_field_is_wrong_and_why(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		cJSON *object = parse(rows[i].text);
+		cJSON *object = parsed(rows[i].text);
 		struct sample sample = {0};
 		const char *field = NULL;
 		enum json_problem problem = 0;
@@ -124,7 +114,7 @@ static void encodes_what_it_decodes(void **state)
 {
 	const char text[] = "{\"name\":\"\xc3\xa9\\n\",\"count\":-3,\"flag\":true,"
 			    "\"words\":[\"a\",\"b\"],\"object\":{\"x\":1}}";
-	cJSON *object = parse(text), *encoded;
+	cJSON *object = parsed(text), *encoded;
 	struct sample sample = {0};
 	const char *field;
 	enum json_problem problem;

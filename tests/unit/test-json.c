@@ -2,7 +2,7 @@
  * The gate in front of cJSON, and text as it stands.
  */
 
-#include "tests/unit/leaks.h"
+#include "tests/unit/parsed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,15 +20,6 @@ struct text {
 	const char *bytes;
 	size_t size;
 };
-
-static cJSON *parse(const char *text)
-{
-	cJSON *object = NULL;
-
-	assert_int_equal(json_parse(text, strlen(text), &object), 0);
-	assert_non_null(object);
-	return object;
-}
 
 static void takes_json(void **state)
 {
@@ -266,7 +257,7 @@ static void copies_text_as_it_stands(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		cJSON *object = parse(rows[i].text);
+		cJSON *object = parsed(rows[i].text);
 		/* Without what follows it, so that a read too far is seen. */
 		size_t size = strlen(rows[i].text);
 		char *text = memcpy(malloc(size), rows[i].text, size);

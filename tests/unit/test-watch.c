@@ -301,12 +301,22 @@ static int read_byte(struct inko_mailbox *mailbox, void *argument)
 	return (int)inko_socket_read(two->a, &byte, 1);
 }
 
-static int result_of(struct inko_task *task)
+/* One that waits. */
+static struct inko_task *start_reader(struct inko_runtime *runtime, struct two *two)
 {
-	int result;
+	struct inko_task *task = start(runtime, "reader", read_byte, two);
 
-	assert_int_equal(inko_task_join(task, &result), 0);
-	return result;
+	assert_int_equal(inko_runtime_dispatch(runtime), 1);
+	return task;
+}
+
+/* What comes ends the wait of reader, which is the last task. */
+static void expect_byte(
+	struct inko_runtime *runtime, struct two *two, struct inko_task *take_reader)
+{
+	assert_int_equal(inko_socket_write_string(two->b, "x"), 0);
+	assert_int_equal(inko_runtime_run(runtime), 0);
+	assert_int_equal(result_of(take_reader), 1);
 }
 
 static void test_deadline(void **state)
@@ -338,17 +348,13 @@ static void test_cancel(void **state)
 
 	(void)state;
 	pair_make(&two.a, &two.b);
-	task = start(runtime, "reader", read_byte, &two);
-	assert_int_equal(inko_runtime_dispatch(runtime), 1);
+	task = start_reader(runtime, &two);
 	inko_task_cancel(task);
 	assert_int_equal(inko_runtime_run(runtime), 0);
 	assert_int_equal(result_of(task), -ECANCELED);
 	/* The socket is as good as before. */
-	task = start(runtime, "reader", read_byte, &two);
-	assert_int_equal(inko_runtime_dispatch(runtime), 1);
-	assert_int_equal(inko_socket_write_string(two.b, "x"), 0);
-	assert_int_equal(inko_runtime_run(runtime), 0);
-	assert_int_equal(result_of(task), 1);
+	task = start_reader(runtime, &two);
+	expect_byte(runtime, &two, task);
 	finish(runtime);
 	two_close(&two);
 }
@@ -365,9 +371,7 @@ static void test_second_reader_is_busy(void **state)
 	second = start(runtime, "second", read_byte, &two);
 	assert_int_equal(inko_runtime_dispatch(runtime), 1);
 	assert_int_equal(result_of(second), -EBUSY);
-	assert_int_equal(inko_socket_write_string(two.b, "x"), 0);
-	assert_int_equal(inko_runtime_run(runtime), 0);
-	assert_int_equal(result_of(first), 1);
+	expect_byte(runtime, &two, first);
 	finish(runtime);
 	two_close(&two);
 }
@@ -381,23 +385,17 @@ static void test_socket_of_another_runtime(void **state)
 
 	(void)state;
 	pair_make(&two.a, &two.b);
-	first = start(one, "first", read_byte, &two);
-	assert_int_equal(inko_runtime_dispatch(one), 1);
+	first = start_reader(one, &two);
 	second = start(other, "second", read_byte, &two);
 	assert_int_equal(inko_runtime_dispatch(other), 0);
 	assert_int_equal(result_of(second), -EXDEV);
-	assert_int_equal(inko_socket_write_string(two.b, "x"), 0);
-	assert_int_equal(inko_runtime_run(one), 0);
-	assert_int_equal(result_of(first), 1);
+	expect_byte(one, &two, first);
 
 	/* Given up and taken again it is nobody's. */
 	fd = inko_socket_release(two.a);
 	assert_int_equal(inko_socket_adopt(&fd, &two.a), 0);
-	second = start(other, "second", read_byte, &two);
-	assert_int_equal(inko_runtime_dispatch(other), 1);
-	assert_int_equal(inko_socket_write_string(two.b, "x"), 0);
-	assert_int_equal(inko_runtime_run(other), 0);
-	assert_int_equal(result_of(second), 1);
+	second = start_reader(other, &two);
+	expect_byte(other, &two, second);
 	finish(one);
 	finish(other);
 	two_close(&two);
@@ -525,8 +523,7 @@ static void check_held_by_another(int (*hold)(struct two *two))
 	two.a = inko_socket_close(two.a);
 
 	unshared_pair(&next);
-	task = start(runtime, "reader", read_byte, &next);
-	assert_int_equal(inko_runtime_dispatch(runtime), 1);
+	task = start_reader(runtime, &next);
 	assert_int_equal(inko_socket_write_string(two.b, "x"), 0);
 	assert_false(has_events(runtime));
 	assert_int_equal(inko_socket_write_string(next.b, "y"), 0);
@@ -616,8 +613,7 @@ static void test_stale_event(void **state)
 	watch_on_event(runtime, index, generation, POLLIN);
 
 	pair_make(&two.a, &two.b);
-	task = start(runtime, "reader", read_byte, &two);
-	assert_int_equal(inko_runtime_dispatch(runtime), 1);
+	task = start_reader(runtime, &two);
 	assert_int_equal(two.a->watch->index, index);
 	watch_on_event(runtime, index, generation, POLLIN);
 	assert_int_equal(two.a->watch->reader.seen, 0);
