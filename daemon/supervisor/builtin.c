@@ -56,7 +56,7 @@ static int ensure(
 	if (!actor) {
 		r = make_spec(builtin, &spec);
 		if (r == 0)
-			r = actor_new(supervisor, &spec, true, &actor);
+			r = actor_new(supervisor, &spec, ACTOR_BUILTIN, &actor);
 		if (r == 0)
 			r = actor_start(actor);
 		if (r < 0)

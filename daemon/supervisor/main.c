@@ -43,6 +43,7 @@ static int prepare(struct supervisor *supervisor)
 	TAILQ_INIT(&supervisor->former_sockets);
 	TAILQ_INIT(&supervisor->systemd_sockets);
 	TAILQ_INIT(&supervisor->requests);
+	TAILQ_INIT(&supervisor->applications);
 	if (r == 0)
 		r = lane_measure_charge(&supervisor->charge_bytes);
 	if (r == 0)

@@ -33,6 +33,17 @@ const struct json_field spec_fields[] = {
 	JSON_FIELDS_END,
 };
 
+bool spec_field_is_of_process(const char *name)
+{
+	static const char *const others[] = {"instances", "backoffUSec", "intensity",
+		"intensityUSec", "drainUSec", "stopUSec", "startUSec"};
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (strcmp(others[i], name) == 0)
+			return false;
+	return true;
+}
+
 void spec_init(struct spec *spec)
 {
 	*spec = (struct spec){

@@ -30,6 +30,10 @@ void spec_init(struct spec *spec);
 /* Frees what spec owns, not spec itself. */
 void spec_done(struct spec *spec);
 
+/* Does a process have the field of that name from its start on, so that another value of it takes
+ * another process? What the supervisor reads when it needs it takes effect at once. */
+bool spec_field_is_of_process(const char *name);
+
 /* Is spec one that could be spawned? If not: -EINVAL, the member's name, and one sentence in
  * ret_reason. Resolves command[0] to an absolute path; -ENOENT when there is no such program. */
 int spec_check(struct spec *spec, const char **ret_parameter, char ret_reason[static 512]);

@@ -10,7 +10,7 @@
 #include "daemon/supervisor/state-version.h"
 #include "daemon/supervisor/supervisor.h"
 
-#define STATE_VERSION 2
+#define STATE_VERSION 3
 
 struct state_version {
 	int64_t version;

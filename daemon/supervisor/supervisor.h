@@ -14,6 +14,7 @@
 
 struct actor;
 struct announcer;
+struct application;
 struct clients;
 struct former_socket;
 struct held_lane;
@@ -46,8 +47,9 @@ struct supervisor {
 	TAILQ_HEAD(, listener) listeners;
 	TAILQ_HEAD(, former_socket) former_sockets;
 	TAILQ_HEAD(, systemd_socket) systemd_sockets;
-	TAILQ_HEAD(, request) requests; /* calls that are answered later */
-	sd_event_source *lane_watch;	/* see lane-watch.h */
+	TAILQ_HEAD(, request) requests;		/* calls that are answered later */
+	TAILQ_HEAD(, application) applications; /* configurations that are being applied */
+	sd_event_source *lane_watch;		/* see lane-watch.h */
 };
 
 static inline uint64_t supervisor_now(const struct supervisor *supervisor)

@@ -17,6 +17,7 @@
 static const struct column status_columns[] = {
 	{"NAME", 12, 0},
 	{"STATE", 0, 0},
+	{"ORIGIN", 0, 0},
 	{"PID", 0, 1},
 	{"RESTARTS", 0, 1},
 	{"MESSAGES", 0, 1},
@@ -27,6 +28,7 @@ static const struct column status_columns[] = {
 static const struct column actor_columns[] = {
 	{"NAME", 12, 0},
 	{"STATE", 0, 0},
+	{"ORIGIN", 0, 0},
 	{"READY", 0, 1},
 	{"RESTARTS", 0, 1},
 	{"MESSAGES", 0, 1},
@@ -38,6 +40,7 @@ static const struct column listener_columns[] = {
 	{"LISTENER", 12, 0},
 	{"ADDRESS", 12, 0},
 	{"STATE", 0, 0},
+	{"ORIGIN", 0, 0},
 	{"HANDED TO", 10, 0},
 	{"GIVEN TO", 10, 0},
 	{"BALANCE", 0, 0},
@@ -82,6 +85,16 @@ static void add_state(struct table *table, const cJSON *object)
 			tone = tones[i].tone;
 	}
 	table_add(table, tone, "%s", state);
+}
+
+/* Who wanted it: what somebody did by hand is gone when inkod begins again. */
+static void add_origin(struct table *table, const cJSON *object)
+{
+	const char *origin = reply_shown(object, "origin");
+
+	if (cJSON_IsTrue(reply_member(object, "builtin")))
+		origin = "inkod";
+	table_add(table, TONE_PLAIN, "%s", strcmp(origin, "hand") == 0 ? "by hand" : origin);
 }
 
 static void add_number(struct table *table, int64_t number)
@@ -174,6 +187,7 @@ static void add_instance(struct table *table, const cJSON *instance, bool with_g
 
 	table_add(table, TONE_PLAIN, "  %s", reply_shown(instance, "name"));
 	add_state(table, instance);
+	table_add(table, TONE_PLAIN, "-");
 	if (pid > 0)
 		add_number(table, pid);
 	else
@@ -190,6 +204,7 @@ static void add_actor_with_instances(struct table *table, const cJSON *actor)
 
 	table_add(table, TONE_PLAIN, "%s", reply_shown(actor, "name"));
 	add_state(table, actor);
+	add_origin(table, actor);
 	table_add(table, TONE_PLAIN, "-");
 	add_number(table, reply_number(actor, "restarts"));
 	add_number(table, sum(actor, "messages"));
@@ -203,6 +218,7 @@ static void add_actor(struct table *table, const cJSON *actor)
 {
 	table_add(table, TONE_PLAIN, "%s", reply_shown(actor, "name"));
 	add_state(table, actor);
+	add_origin(table, actor);
 	table_add(table, TONE_PLAIN, "%d/%d", reply_count_ready(actor),
 		cJSON_GetArraySize(reply_member(actor, "instances")) - reply_count_retiring(actor));
 	add_number(table, reply_number(actor, "restarts"));
@@ -220,6 +236,7 @@ static void add_listener(struct table *table, const cJSON *listener)
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "name"));
 	table_add(table, TONE_PLAIN, "%s", address);
 	add_state(table, listener);
+	add_origin(table, listener);
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "to"));
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "give"));
 	/* Who holds the listener itself accepts as it likes. */

@@ -34,6 +34,7 @@ int verb_call(struct session *session, const struct verb *verb, cJSON *parameter
 /* Prints how a verb is called, or all of them (verb is NULL). */
 void help_print(const struct verb *verb);
 
+int run_apply(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_counters(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_help(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_list(struct session *session, const struct verb *verb, cJSON *parameters);
@@ -46,6 +47,7 @@ int run_spawn(struct session *session, const struct verb *verb, cJSON *parameter
 int run_upgrade(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_status(struct session *session, const struct verb *verb, cJSON *parameters);
 
+void print_configuration(const cJSON *parameters, const cJSON *reply);
 void print_actor(const cJSON *parameters, const cJSON *reply);
 void print_removed(const cJSON *parameters, const cJSON *reply);
 void print_listener(const cJSON *parameters, const cJSON *reply);

@@ -571,7 +571,7 @@ def test_supervisor_says_what_it_can_go_on_from():
 
     assert try_state('{"version":2}') == (0, "") and try_state() == (0, "")
     code, said = try_state('{"version":1000}')
-    assert code == 3 and "written by a newer inkod (state 1000, this one knows 2)" in said
+    assert code == 3 and "written by a newer inkod (state 1000, this one knows 3)" in said
     assert try_state("what")[0] == 3
 
 
@@ -739,7 +739,7 @@ def test_state_of_a_newer_version_is_refused(tmp_path):
         wait_until(lambda: "exited with status 1" in inko.log.read_text())
         install(tmp_path, "inko-supervisor")
         wait_until(lambda: "exited with status 3" in inko.log.read_text())
-        assert "was written by a newer inkod (state 1000, this one knows 2)" in \
+        assert "was written by a newer inkod (state 1000, this one knows 3)" in \
             inko.log.read_text()
         assert all(alive(pid) for pid in pids.values())
         assert_all_answered(inko.load(port, connections=100).report(), at_least=100)
