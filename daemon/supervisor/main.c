@@ -11,6 +11,7 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adoption.h"
 #include "daemon/supervisor/announce.h"
+#include "daemon/supervisor/configuration-file.h"
 #include "daemon/supervisor/control-socket.h"
 #include "daemon/supervisor/files.h"
 #include "daemon/supervisor/held.h"
@@ -142,9 +143,14 @@ static int run(struct supervisor *supervisor)
 	if (r >= 0)
 		r = sd_event_add_signal(supervisor->event, NULL, SIGTERM, on_terminate, supervisor);
 	if (r >= 0) {
+		configuration_file_begin(supervisor, &held);
 		adoption_adopt_all(supervisor, &held);
-		r = control_socket_serve(supervisor, &held);
+		r = configuration_file_apply(supervisor);
 	}
+	if (r == -ECANCELED)
+		exit(EXIT_SUCCESS);
+	if (r >= 0)
+		r = control_socket_serve(supervisor, &held);
 	if (r >= 0) {
 		succession_open_door(supervisor);
 		holding_serve(supervisor->holding);

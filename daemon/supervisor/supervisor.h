@@ -38,6 +38,7 @@ struct supervisor {
 	size_t charge_bytes; /* of an envelope without a body, see proto/lane.h */
 	uint64_t last_lane;  /* the highest number that a lane ever had */
 	bool stopping;
+	bool is_unconfigured; /* see configuration-file.h */
 	/* tsearch(3) of what is in the lists: actors and instances by name, lanes that are not
 	 * revoked by their two ends. A list of a thousand that is searched for each of a thousand
 	 * is slow. */
