@@ -25,6 +25,7 @@ struct actor {
 	bool is_wanted;		/* should its instances run? */
 	bool is_removing;	/* is it forgotten as soon as the last has ended? */
 	bool is_configured;	/* has the configuration that was applied last got it? */
+	bool is_endpoint_told;	/* was the gateway that runs told of its endpoint? */
 	bool has_endpoint;	/* does the gateway listen for it, or cannot? */
 	int64_t next_mail;	/* the instance whose turn it is to get a message from a client */
 	bool has_failed;	/* the state that its listeners were told of */

@@ -95,7 +95,7 @@ static struct instance *find_gateway(const struct actor *actor)
 	return instance && instance_is_serving(instance) ? instance : NULL;
 }
 
-static void tell(struct instance *gateway, const struct actor *actor, bool close)
+static int tell(struct instance *gateway, const struct actor *actor, bool close)
 {
 	struct envelope envelope = {.kind = ENVELOPE_MESSAGE};
 	_cleanup_free_ char *url = builtin_endpoint(actor->supervisor, actor);
@@ -109,8 +109,12 @@ static void tell(struct instance *gateway, const struct actor *actor, bool close
 		(void)cJSON_AddStringToObject(object, "to", actor->spec.name);
 	text = cJSON_PrintUnformatted(object);
 	cJSON_Delete(object);
-	if (text)
-		(void)news_tell(gateway, &envelope, text, NULL, 0);
+	return text ? news_tell(gateway, &envelope, text, NULL, 0) : -ENOMEM;
+}
+
+static void tell_open(struct instance *gateway, struct actor *actor)
+{
+	actor->is_endpoint_told = tell(gateway, actor, false) == 0;
 }
 
 void builtin_open_endpoint(struct actor *actor)
@@ -118,7 +122,7 @@ void builtin_open_endpoint(struct actor *actor)
 	struct instance *gateway = find_gateway(actor);
 
 	if (gateway && !actor->is_builtin)
-		tell(gateway, actor, false);
+		tell_open(gateway, actor);
 }
 
 void builtin_close_endpoint(struct actor *actor)
@@ -126,7 +130,7 @@ void builtin_close_endpoint(struct actor *actor)
 	struct instance *gateway = find_gateway(actor);
 
 	if (gateway && !actor->is_builtin)
-		tell(gateway, actor, true);
+		(void)tell(gateway, actor, true);
 }
 
 bool builtin_is_opening(const struct actor *actor)
@@ -134,15 +138,32 @@ bool builtin_is_opening(const struct actor *actor)
 	return !actor->has_endpoint && find_gateway(actor);
 }
 
+static bool is_gateway(const struct instance *instance)
+{
+	return strcmp(instance->actor->spec.name, BUILTIN_GATEWAY) == 0;
+}
+
+/* What does not fit its mailbox is told later: then it begins where it stopped, or those at the end
+ * would never be told. */
 void builtin_tell_endpoints(struct instance *gateway)
 {
 	struct actor *actor;
 
-	if (strcmp(gateway->actor->spec.name, BUILTIN_GATEWAY) != 0)
+	if (!is_gateway(gateway))
 		return;
 	TAILQ_FOREACH(actor, &gateway->actor->supervisor->actors, entries)
-		if (!actor->is_builtin && !actor->is_removing)
-			tell(gateway, actor, false);
+		if (!actor->is_builtin && !actor->is_removing && !actor->is_endpoint_told)
+			tell_open(gateway, actor);
+}
+
+void builtin_on_started(struct instance *instance)
+{
+	struct actor *actor;
+
+	if (!is_gateway(instance))
+		return;
+	TAILQ_FOREACH(actor, &instance->actor->supervisor->actors, entries)
+		actor->is_endpoint_told = false;
 }
 
 static void note_endpoint(struct actor *actor)

@@ -270,6 +270,7 @@ static void effect_spawn(struct instance *instance)
 	r = instance_process_start(instance);
 	monitor_say_state(instance);
 	if (r == 0) {
+		builtin_on_started(instance);
 		news_tell_all(instance);
 		return;
 	}

@@ -551,6 +551,18 @@ def test_many_actors(inko, n):
     assert names(inko) == ([], [])
 
 
+def test_a_new_gateway_is_told_of_more_than_fit_its_mailbox(inko):
+    """In its mailbox at once: the last of them, too, has its endpoint again."""
+    n = 700
+    inko.call("Apply", {"configuration": many_actors(n)}, timeout=300)
+    inko.kill(inko.pids("gateway")[0])
+
+    def listens():
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(inko.runtime / "nng" / f"actor-{n - 1}")) == 0
+    wait_until(listens, what="the last endpoint is open")
+
+
 def test_what_does_not_fit_is_refused(inko):
     many = configuration(*[web(f"a{n}", environment=["X=" + 1000 * "x"]) for n in range(1200)])
     result = apply(inko, many, check=False)
