@@ -332,6 +332,72 @@ int json_parse(const char *text, size_t size, cJSON **ret_object)
 	return 0;
 }
 
+static void format_place(const char *text, size_t offset, char *place, size_t size)
+{
+	size_t line = 1, column = 1;
+
+	for (size_t i = 0; i < offset; i++) {
+		column = text[i] == '\n' ? 1 : column + 1;
+		line += text[i] == '\n';
+	}
+	(void)snprintf(place, size, "line %zu, column %zu", line, column);
+}
+
+/* A key that one object below value has twice, or NULL. */
+static const char *find_twice(const cJSON *value)
+{
+	const char *found = NULL;
+	const cJSON *child;
+
+	cJSON_ArrayForEach(child, value) {
+		if (cJSON_IsObject(value) &&
+			cJSON_GetObjectItemCaseSensitive(value, child->string) != child)
+			return child->string;
+		found = find_twice(child);
+		if (found)
+			return found;
+	}
+	return NULL;
+}
+
+static void explain_tree(const char *text, size_t size, char *reason, size_t reason_size)
+{
+	cJSON *object = cJSON_ParseWithLengthOpts(text, size, NULL, false);
+	const char *twice = find_twice(object);
+
+	if (twice)
+		(void)snprintf(
+			reason, reason_size, "an object in it has two fields '%.63s'", twice);
+	else
+		(void)snprintf(reason, reason_size,
+			"a number in it is too large, or there is no "
+			"memory for it");
+	cJSON_Delete(object);
+}
+
+void json_explain(const char *text, size_t size, char *reason, size_t reason_size)
+{
+	struct gate gate = {
+		.at = (const unsigned char *)text,
+		.end = (const unsigned char *)text + size,
+	};
+	char place[64];
+	bool is_value;
+
+	if (is_one_object(text, size)) {
+		explain_tree(text, size, reason, reason_size);
+		return;
+	}
+	gate_space(&gate);
+	is_value = gate_peek(&gate) == '{' && gate_value(&gate, 0);
+	if (is_value)
+		gate_space(&gate);
+	format_place(text, (size_t)(gate.at - (const unsigned char *)text), place, sizeof(place));
+	(void)snprintf(reason, reason_size, "it is no JSON object: %s", place);
+	if (is_value)
+		(void)snprintf(reason, reason_size, "it has something behind its end: %s", place);
+}
+
 /* The index of the member among the object's, which are in the order of the text, or -1. */
 static int find_index(const cJSON *object, const char *member)
 {

@@ -12,6 +12,9 @@
 /* Parses one object of size bytes at text (no NUL needed), strictly. -EBADMSG, -ENOMEM. */
 int json_parse(const char *text, size_t size, cJSON **ret_object);
 
+/* Says where and why text is not what json_parse takes: one sentence. */
+void json_explain(const char *text, size_t size, char *reason, size_t reason_size);
+
 /* Text that json_parse took, on one line and otherwise as it stands: cJSON would print anew numbers
  * that a double does not hold, or that it shortens. malloc'd, the caller's. NULL without memory. */
 char *json_copy_text(const char *text, size_t size);

@@ -20,7 +20,8 @@ enum keep_verb {
 	KEEP_UPDATE,  /* hold these bytes under key, the descriptors stay */
 	KEEP_DROP,    /* forget key, close its descriptors */
 	KEEP_TAKE,    /* send me everything */
-	KEEP_FINISH,  /* the service has ended: end too, do not start me again */
+	KEEP_FINISH,  /* the service has ended: end too, do not start me again. number is the exit
+		       * status where it could not begin, or 0 */
 	/* keeper to supervisor */
 	KEEP_HELD,   /* one key with its bytes and descriptors; number: see KEEP_EXITED, or 0 */
 	KEEP_END,    /* that was everything */

@@ -64,6 +64,12 @@ enum spec_writing {
 	SPEC_YES_NO,
 };
 
+/* When another value of it counts. */
+enum spec_counting {
+	SPEC_AT_START, /* a process has it from its start on: it takes another process */
+	SPEC_AT_ONCE,  /* inkod asks for it when it needs it */
+};
+
 /* json_field.about of the rows of spec_fields. */
 struct spec_about {
 	const char *flag; /* of inkoctl spawn; NULL: it is no flag of its own */
@@ -72,6 +78,7 @@ struct spec_about {
 	const char *initial_text; /* what counts without it, of strings; NULL: nothing */
 	int64_t initial;	  /* the same, of integers and booleans */
 	const char *needs;	  /* the capability that inkod must have for it; NULL: none */
+	enum spec_counting counts;
 	const char *help;
 };
 
@@ -80,6 +87,8 @@ extern const struct json_field spec_fields[];
 /* The row of that name, which there is. */
 const struct json_field *spec_find(const char *name);
 const struct spec_about *spec_about(const struct json_field *field);
+/* Does it count for processes that run? */
+bool spec_counts_at_once(const struct json_field *field);
 
 /* What counts for all that is not said: integers and booleans. Strings are NULL. */
 void spec_init(struct spec *spec);

@@ -58,7 +58,8 @@ struct keeper {
 
 	bool stop_wanted;
 	bool resign_wanted;
-	bool finishing; /* the supervisor said so: it is not started again */
+	bool finishing;	 /* the supervisor said so: it is not started again */
+	int exit_status; /* the same: what to end with */
 	bool gave_up;
 	bool full_logged, shortage_logged;
 	bool children_wait; /* to be reaped, for a shortage */
@@ -117,6 +118,7 @@ static void on_message(struct keeper *keeper, struct keep_message *message)
 		break;
 	case KEEP_FINISH:
 		keeper->finishing = true;
+		keeper->exit_status = (int)message->number;
 		break;
 	case KEEP_UPGRADE:
 		follow_upgrade(keeper,
@@ -585,7 +587,7 @@ static int begin(struct keeper *keeper, const struct keeper_start *start)
 	return r;
 }
 
-int keeper_run(const struct keeper_start *start)
+int keeper_run(struct keeper_start *start)
 {
 	struct keeper keeper = {
 		.signal_fd = -1,
@@ -605,6 +607,7 @@ int keeper_run(const struct keeper_start *start)
 	if (keeper.gave_up)
 		life_kill(&keeper.life);
 	upgrade_done(&keeper.upgrade);
+	start->exit_status = keeper.exit_status;
 	store_done(&keeper.store);
 	notify_close(&keeper.notify);
 	link_close(&keeper.link);

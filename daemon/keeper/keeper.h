@@ -20,9 +20,10 @@ struct keeper_start {
 	int carried_fd;		    /* the state that this process left itself; taken. Else -1. */
 	unsigned int replaced;	    /* how often this process executed itself so far */
 	char **argv;		    /* to execute itself with */
+	int exit_status;	    /* filled: what to end with when the service has ended */
 };
 
 /* Runs until the service has ended (0), this process is to leave it (KEEPER_LEFT), it is given up
  * (-ECANCELED) or was lost while it was taken over (-ECONNRESET). -EPROTO: what is in carried_fd
  * cannot be gone on with; nothing was done. Changes the process's signal mask and dispositions. */
-int keeper_run(const struct keeper_start *start);
+int keeper_run(struct keeper_start *start);

@@ -22,6 +22,7 @@
 #include "daemon/keeper/launch.h"
 #include "daemon/keeper/log.h"
 #include "daemon/keeper/takeover.h"
+#include "proto/descriptor.h"
 
 /* Descriptors that the keeper needs besides those that it holds, and those that a message brings
  * before it is refused. */
@@ -29,6 +30,9 @@
 
 /* The soft limit that the keeper was started with, which actors get back. */
 #define ENVIRONMENT_NOFILE "INKO_NOFILE"
+
+/* The file that the service begins with, for supervisors. */
+#define ENVIRONMENT_CONFIGURATION "INKO_CONFIG"
 
 /* 0, 1 and 2 are there, and what was given to be kept, and nothing else: what the shell left open
  * is not inkod's to keep. */
@@ -168,15 +172,35 @@ static int keep(const char *runtime_option, char **argv)
 	 * other side of that, gives all once more. */
 	if (r == -EPROTO)
 		r = run(runtime_option, &start);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return r < 0 ? EXIT_FAILURE : start.exit_status;
+}
+
+/* Said to each supervisor by the environment. A leading '-' says that FILE may be missing. */
+static int set_configuration(const char *option)
+{
+	_cleanup_free_ char *absolute = NULL;
+	bool may_be_missing = option[0] == '-';
+	char here[PATH_MAX];
+
+	option += may_be_missing;
+	if (!getcwd(here, sizeof(here)))
+		return -errno;
+	if (asprintf(&absolute, "%s%s%s%s", may_be_missing ? "-" : "", option[0] == '/' ? "" : here,
+		    option[0] == '/' ? "" : "/", option) < 0) {
+		absolute = NULL;
+		return -ENOMEM;
+	}
+	return setenv(ENVIRONMENT_CONFIGURATION, absolute, 1) < 0 ? -errno : 0;
 }
 
 static const char help[] =
-	"Usage: inkod [--runtime-dir DIR]\n"
+	"Usage: inkod [--runtime-dir DIR] [--config FILE]\n"
 	"Supervises actors and hands them connections, until SIGTERM or SIGINT.\n"
 	"\n"
 	"      --runtime-dir DIR  run in DIR; else INKO_RUNTIME_DIR, /run/inko for root, or\n"
 	"                         $XDG_RUNTIME_DIR/inko\n"
+	"      --config FILE      begin with the actors and listeners that FILE says (INKO_CONFIG);\n"
+	"                         -FILE: if there is such a file\n"
 	"      --help             show this text\n"
 	"      --version          show the version\n"
 	"\n"
@@ -191,18 +215,26 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"runtime-dir", required_argument, NULL, 'r'},
+		{"config", required_argument, NULL, 'c'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'v'},
 		{0},
 	};
 	const char *runtime_option = NULL;
-	int option;
+	int option, r;
 
 	/* To who typed it, what is wrong with it is no line of a log. */
 	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		switch (option) {
 		case 'r':
 			runtime_option = optarg;
+			break;
+		case 'c':
+			r = set_configuration(optarg);
+			if (r < 0) {
+				log_line("cannot use %s: %s", optarg, strerror(-r));
+				return EXIT_FAILURE;
+			}
 			break;
 		case 'h':
 			return print(help);

@@ -19,7 +19,7 @@
 /* What is put to the keeper: the spec is an object of its own, by its own table. */
 struct held_actor {
 	cJSON *spec;
-	bool is_builtin, is_wanted, is_removing, has_endpoint;
+	bool is_builtin, is_wanted, is_removing, has_endpoint, is_configured;
 	int64_t generation, roll_extra;
 	char *roll_instance, *roll_failure;
 	cJSON *former;
@@ -32,6 +32,7 @@ static const struct json_field fields[] = {
 	JSON_FIELD(held_actor, "wanted", JSON_BOOLEAN, is_wanted, true),
 	JSON_FIELD(held_actor, "removing", JSON_BOOLEAN, is_removing, true),
 	JSON_FIELD(held_actor, "endpoint", JSON_BOOLEAN, has_endpoint, false),
+	JSON_FIELD(held_actor, "configured", JSON_BOOLEAN, is_configured, false),
 	JSON_FIELD_INTEGER(held_actor, "generation", generation, false, 1, JSON_INTEGER_MAX),
 	JSON_FIELD_INTEGER(held_actor, "rollExtra", roll_extra, false, 0, LIMIT_INSTANCES),
 	JSON_FIELD(held_actor, "rollInstance", JSON_STRING, roll_instance, false),
@@ -54,6 +55,7 @@ void actor_put(struct actor *actor)
 		.is_wanted = actor->is_wanted,
 		.is_removing = actor->is_removing,
 		.has_endpoint = actor->has_endpoint,
+		.is_configured = actor->is_configured,
 		.generation = actor->generation,
 		.roll_extra = actor->roll.max_extra,
 		.roll_instance = actor->roll.failed_instance,
@@ -286,7 +288,7 @@ static int make(struct supervisor *supervisor, struct actor **ret_actor)
 	return 0;
 }
 
-int actor_new(struct supervisor *supervisor, struct spec *take_spec, bool is_builtin,
+int actor_new(struct supervisor *supervisor, struct spec *take_spec, enum actor_origin origin,
 	struct actor **ret_actor)
 {
 	struct actor *actor;
@@ -296,7 +298,8 @@ int actor_new(struct supervisor *supervisor, struct spec *take_spec, bool is_bui
 		return r;
 	actor->spec = *take_spec;
 	*take_spec = (struct spec){0};
-	actor->is_builtin = is_builtin;
+	actor->is_builtin = origin == ACTOR_BUILTIN;
+	actor->is_configured = origin == ACTOR_CONFIGURED;
 	/* From the first moment that it is held, so that no successor finds half a decision. */
 	actor->is_wanted = true;
 	r = add_to_list(actor);
@@ -341,6 +344,7 @@ int actor_adopt(struct supervisor *supervisor, struct keep_message *message)
 		actor->is_wanted = held.is_wanted;
 		actor->is_removing = held.is_removing;
 		actor->has_endpoint = held.has_endpoint;
+		actor->is_configured = held.is_configured;
 		actor->generation = held.generation;
 		actor->roll = (struct roll){.max_extra = held.roll_extra,
 			.failed_instance = held.roll_instance,
@@ -487,6 +491,24 @@ int actor_scale(struct actor *actor, int64_t instances)
 	int r;
 
 	actor->spec.instances = instances;
+	actor_put(actor);
+	retire_surplus(actor);
+	r = make_missing(actor);
+	actor_touch(actor);
+	return r;
+}
+
+int actor_change(struct actor *actor, struct spec *take_spec, bool rolls)
+{
+	int r;
+
+	spec_done(&actor->spec);
+	actor->spec = *take_spec;
+	*take_spec = (struct spec){0};
+	if (rolls && actor->is_wanted) {
+		actor->generation++;
+		roll_begin(actor, 1);
+	}
 	actor_put(actor);
 	retire_surplus(actor);
 	r = make_missing(actor);

@@ -14,6 +14,9 @@
 #include "proto/spec.h"
 #include "daemon/supervisor/supervisor.h"
 
+/* Who wants a new one. */
+enum actor_origin { ACTOR_BY_HAND, ACTOR_CONFIGURED, ACTOR_BUILTIN };
+
 struct actor {
 	TAILQ_ENTRY(actor) entries;
 	struct supervisor *supervisor;
@@ -21,6 +24,8 @@ struct actor {
 	bool is_builtin;
 	bool is_wanted;		/* should its instances run? */
 	bool is_removing;	/* is it forgotten as soon as the last has ended? */
+	bool is_configured;	/* has the configuration that was applied last got it? */
+	bool is_endpoint_told;	/* was the gateway that runs told of its endpoint? */
 	bool has_endpoint;	/* does the gateway listen for it, or cannot? */
 	int64_t next_mail;	/* the instance whose turn it is to get a message from a client */
 	bool has_failed;	/* the state that its listeners were told of */
@@ -35,7 +40,7 @@ struct actor {
 
 /* A new actor, held; *ret_actor belongs to the supervisor's list. Takes spec. Its instances are
  * made and started by actor_start. Errors of sd_event, -ENOMEM. */
-int actor_new(struct supervisor *supervisor, struct spec *take_spec, bool is_builtin,
+int actor_new(struct supervisor *supervisor, struct spec *take_spec, enum actor_origin origin,
 	struct actor **ret_actor);
 /* Forgets it and its instances, which have stopped: nobody is stopped by it. Returns NULL. */
 struct actor *actor_free(struct actor *actor);
@@ -71,6 +76,11 @@ int actor_roll(struct actor *actor, int64_t max_extra);
  * started if it is wanted. On failure the number stands, and they are made when something about it
  * changes. */
 int actor_scale(struct actor *actor, int64_t instances);
+/* From now on *take_spec, which is taken, is its spec; it has the same name. rolls: instances that
+ * run are replaced, as actor_roll(actor, 1) does, if it is wanted. What is held of it then is all
+ * of that or nothing. Errors of instance_new: those that are missing are made when something about
+ * it changes. */
+int actor_change(struct actor *actor, struct spec *take_spec, bool rolls);
 /* Stops it and forgets it then; at_once kills. */
 void actor_remove(struct actor *actor, bool at_once);
 

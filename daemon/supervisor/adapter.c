@@ -80,32 +80,82 @@ int adapter_check(const struct spec *spec, const char **ret_parameter, char ret_
 
 /* Listeners. */
 
+const char *adapter_find_obstacle(const struct spec *spec, const struct listener_request *request)
+{
+	if (request->give && !adapter_takes_listeners(spec))
+		return "is run for each connection, by its adapter; hand them to it (to) in place "
+		       "of giving it the listener (give)";
+	if (request->to && !adapter_has_mailbox(spec))
+		return "has no mailbox, by its adapter; give it the listener (give) in place of "
+		       "handing it connections (to)";
+	return NULL;
+}
+
 /* NAME=ADDRESS, or ADDRESS alone, which has no '=' before its scheme. */
-static int open_listener(struct supervisor *supervisor, const char *actor, const char *text,
-	struct listener_refusal *ret_refusal)
+int adapter_parse_listener(
+	const char *text, const char *actor, struct listener_request *ret_request)
 {
 	const char *equals = strchr(text, '='), *scheme = strchr(text, ':');
 	bool is_named = equals && (!scheme || equals < scheme);
-	_cleanup_free_ char *name = is_named ? strndup(text, (size_t)(equals - text)) : NULL;
-	const struct listener_request request = {.address = is_named ? equals + 1 : text,
-		.give = actor,
-		.name = name,
-		.is_owned = true};
-	struct listener *listener;
+	struct listener_request request;
 
-	if (is_named && !name)
-		return listener_request_refuse(
-			-ENOMEM, ret_refusal, "Failed", NULL, "there is no memory");
-	return listener_new(supervisor, &request, &listener, ret_refusal);
+	listener_request_init(&request);
+	request.address = strdup(is_named ? equals + 1 : text);
+	request.give = strdup(actor);
+	request.name = is_named ? strndup(text, (size_t)(equals - text)) : NULL;
+	request.is_owned = true;
+	if (!request.address || !request.give || !request.name == is_named) {
+		listener_request_done(&request);
+		return -ENOMEM;
+	}
+	*ret_request = request;
+	return 0;
 }
 
-int adapter_open_listeners(struct supervisor *supervisor, const struct spec *spec,
+int adapter_write_listener(char **text, const char *name, const char *address)
+{
+	char by_address[LIMIT_NAME_CHARS + 1];
+	char *written;
+
+	if (listener_request_name_address(address, by_address) == 0 &&
+		strcmp(name, by_address) == 0)
+		written = strdup(address);
+	else if (asprintf(&written, "%s=%s", name, address) < 0)
+		written = NULL;
+	if (!written)
+		return -ENOMEM;
+	free(*text);
+	*text = written;
+	return 0;
+}
+
+static int open_listener(struct supervisor *supervisor, const char *actor, char **text,
 	struct listener_refusal *ret_refusal)
+{
+	struct listener_request request;
+	struct listener *listener;
+	int r = adapter_parse_listener(*text, actor, &request);
+
+	if (r == 0) {
+		r = listener_request_check(&request, ret_refusal);
+		if (r == 0)
+			r = listener_new(supervisor, &request, &listener, ret_refusal);
+		if (r == 0)
+			r = adapter_write_listener(text, listener->name, listener->address);
+		listener_request_done(&request);
+	}
+	if (r == -ENOMEM)
+		(void)listener_request_refuse(r, ret_refusal, "Failed", NULL, "there is no memory");
+	return r;
+}
+
+int adapter_open_listeners(
+	struct supervisor *supervisor, struct spec *spec, struct listener_refusal *ret_refusal)
 {
 	int r = 0;
 
 	for (char **text = spec->listeners; r == 0 && text && *text; text++)
-		r = open_listener(supervisor, spec->name, *text, ret_refusal);
+		r = open_listener(supervisor, spec->name, text, ret_refusal);
 	if (r < 0)
 		listener_close_owned(supervisor, spec->name);
 	return r;

@@ -25,10 +25,19 @@ bool adapter_has_mailbox(const struct spec *spec);
 /* Does what spec says go with its adapter? Else -EINVAL, the member, and a sentence. */
 int adapter_check(const struct spec *spec, const char **ret_parameter, char ret_reason[static 512]);
 
-/* Opens what spec.listeners says, for the actor that is to come: all or none. Errors of
- * listener_new. */
-int adapter_open_listeners(struct supervisor *supervisor, const struct spec *spec,
-	struct listener_refusal *ret_refusal);
+/* Is there something about spec's adapter that a listener cannot be handed or given to it for, as
+ * request wants? Then the rest of a sentence that its name begins, else NULL. */
+const char *adapter_find_obstacle(const struct spec *spec, const struct listener_request *request);
+
+/* What one of spec.listeners asks for; to be done with. -ENOMEM. */
+int adapter_parse_listener(
+	const char *text, const char *actor, struct listener_request *ret_request);
+/* Writes one of them as it is: the name where the address does not make it. -ENOMEM. */
+int adapter_write_listener(char **text, const char *name, const char *address);
+/* Opens what spec.listeners says, for the actor that is to come: all or none, and writes them there
+ * as they are. Errors of listener_new. */
+int adapter_open_listeners(
+	struct supervisor *supervisor, struct spec *spec, struct listener_refusal *ret_refusal);
 
 /* What is executed, the caller's (json_strings_free). -ENOENT: inkod's own program is missing.
  * -ENOMEM. */

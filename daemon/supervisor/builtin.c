@@ -172,7 +172,7 @@ static int ensure(
 	if (!actor) {
 		r = make_spec(supervisor, builtin, &spec);
 		if (r == 0)
-			r = actor_new(supervisor, &spec, true, &actor);
+			r = actor_new(supervisor, &spec, ACTOR_BUILTIN, &actor);
 		if (r == 0)
 			r = actor_start(actor);
 		if (r < 0)
@@ -211,7 +211,7 @@ static struct instance *find_gateway(const struct actor *actor)
 	return instance && instance_is_serving(instance) ? instance : NULL;
 }
 
-static void tell(struct instance *gateway, const struct actor *actor, bool close)
+static int tell(struct instance *gateway, const struct actor *actor, bool close)
 {
 	struct envelope envelope = {.kind = ENVELOPE_MESSAGE};
 	_cleanup_free_ char *url = builtin_endpoint(actor->supervisor, actor);
@@ -225,8 +225,12 @@ static void tell(struct instance *gateway, const struct actor *actor, bool close
 		(void)cJSON_AddStringToObject(object, "to", actor->spec.name);
 	text = cJSON_PrintUnformatted(object);
 	cJSON_Delete(object);
-	if (text)
-		(void)news_tell(gateway, &envelope, text, NULL, 0);
+	return text ? news_tell(gateway, &envelope, text, NULL, 0) : -ENOMEM;
+}
+
+static void tell_open(struct instance *gateway, struct actor *actor)
+{
+	actor->is_endpoint_told = tell(gateway, actor, false) == 0;
 }
 
 void builtin_open_endpoint(struct actor *actor)
@@ -234,7 +238,7 @@ void builtin_open_endpoint(struct actor *actor)
 	struct instance *gateway = find_gateway(actor);
 
 	if (gateway && !actor->is_builtin && adapter_has_mailbox(&actor->spec))
-		tell(gateway, actor, false);
+		tell_open(gateway, actor);
 }
 
 void builtin_close_endpoint(struct actor *actor)
@@ -242,7 +246,7 @@ void builtin_close_endpoint(struct actor *actor)
 	struct instance *gateway = find_gateway(actor);
 
 	if (gateway && !actor->is_builtin && adapter_has_mailbox(&actor->spec))
-		tell(gateway, actor, true);
+		(void)tell(gateway, actor, true);
 }
 
 bool builtin_is_opening(const struct actor *actor)
@@ -250,15 +254,33 @@ bool builtin_is_opening(const struct actor *actor)
 	return !actor->has_endpoint && adapter_has_mailbox(&actor->spec) && find_gateway(actor);
 }
 
+static bool is_gateway(const struct instance *instance)
+{
+	return strcmp(instance->actor->spec.name, BUILTIN_GATEWAY) == 0;
+}
+
+/* What does not fit its mailbox is told later: then it begins where it stopped, or those at the end
+ * would never be told. */
 void builtin_tell_endpoints(struct instance *gateway)
 {
 	struct actor *actor;
 
-	if (strcmp(gateway->actor->spec.name, BUILTIN_GATEWAY) != 0)
+	if (!is_gateway(gateway))
 		return;
 	TAILQ_FOREACH(actor, &gateway->actor->supervisor->actors, entries)
-		if (!actor->is_builtin && !actor->is_removing && adapter_has_mailbox(&actor->spec))
-			tell(gateway, actor, false);
+		if (!actor->is_builtin && !actor->is_removing && !actor->is_endpoint_told &&
+			adapter_has_mailbox(&actor->spec))
+			tell_open(gateway, actor);
+}
+
+void builtin_on_started(struct instance *instance)
+{
+	struct actor *actor;
+
+	if (!is_gateway(instance))
+		return;
+	TAILQ_FOREACH(actor, &instance->actor->supervisor->actors, entries)
+		actor->is_endpoint_told = false;
 }
 
 static void note_endpoint(struct actor *actor)

@@ -34,7 +34,9 @@ void builtin_open_endpoint(struct actor *actor);
 void builtin_close_endpoint(struct actor *actor);
 /* Is there a gateway that has not answered for actor's endpoint yet? */
 bool builtin_is_opening(const struct actor *actor);
-/* Tells a starting gateway all endpoints. */
+/* instance has another process; where it is the gateway that one has been told nothing yet. */
+void builtin_on_started(struct instance *instance);
+/* Tells the gateway all endpoints that it was not told. Nothing where it is another instance. */
 void builtin_tell_endpoints(struct instance *gateway);
 /* The gateway says (X_INKO_ENDPOINT=URL or X_INKO_NO_ENDPOINT=URL) what became of it. */
 void builtin_on_notified(struct instance *instance, const char *line);

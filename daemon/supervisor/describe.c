@@ -8,6 +8,7 @@
 #include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
+#include "daemon/supervisor/configuration.h"
 #include "daemon/supervisor/count.h"
 #include "daemon/supervisor/describe.h"
 #include "daemon/supervisor/listener.h"
@@ -35,6 +36,8 @@ static const struct {
 	{"MailboxFull", "mailbox"},
 	{"NobodyReady", "mailbox"},
 	{"InvalidValue", "parameter"},
+	{"InvalidConfiguration", "path"},
+	{"ApplyFailed", "name"},
 };
 
 char *describe_end(const struct instance *instance)
@@ -104,6 +107,9 @@ cJSON *describe_actor(const struct actor *actor)
 			ensure_array(object, field->name);
 	(void)cJSON_AddStringToObject(object, "state", actor_state(actor));
 	(void)cJSON_AddBoolToObject(object, "builtin", actor->is_builtin);
+	if (!actor->is_builtin)
+		(void)cJSON_AddStringToObject(
+			object, "origin", configuration_origin(actor->is_configured));
 	(void)cJSON_AddNumberToObject(object, "generation", (double)actor->generation);
 	(void)cJSON_AddItemToObject(object, "restarts", json_new_integer(count_restarts(actor)));
 	(void)cJSON_AddBoolToObject(object, "rolling", roll_is_under_way(actor));

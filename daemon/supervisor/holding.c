@@ -169,6 +169,13 @@ void holding_finish(struct holding *holding)
 	say(holding, KEEP_FINISH, NULL, NULL, NULL, 0);
 }
 
+void holding_refuse_start(struct holding *holding, int status)
+{
+	const struct keep_message message = {.verb = KEEP_FINISH, .number = (uint32_t)status};
+
+	say_message(holding, &message);
+}
+
 void holding_serve(struct holding *holding)
 {
 	say(holding, KEEP_SERVING, NULL, NULL, NULL, 0);

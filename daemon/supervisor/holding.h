@@ -64,6 +64,8 @@ bool holding_check(struct holding *holding);
 const struct holding_keeper *holding_peek_keeper(const struct holding *holding);
 /* The service has ended: the keeper ends too, and starts no other supervisor. */
 void holding_finish(struct holding *holding);
+/* The service cannot begin: the keeper ends with that status. */
+void holding_refuse_start(struct holding *holding, int status);
 /* This supervisor has taken over everything and answers. */
 void holding_serve(struct holding *holding);
 /* Keeper and supervisor shall be replaced by what is installed; the keeper answers with on_leave or

@@ -11,6 +11,7 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/count.h"
 #include "daemon/supervisor/counters.h"
 #include "daemon/supervisor/holding.h"
@@ -276,6 +277,7 @@ static void effect_spawn(struct instance *instance)
 	r = instance_process_start(instance);
 	monitor_say_state(instance);
 	if (r == 0) {
+		builtin_on_started(instance);
 		news_tell_all(instance);
 		readiness_begin(instance);
 		return;

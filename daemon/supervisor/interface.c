@@ -7,8 +7,10 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/apply.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
+#include "daemon/supervisor/configuration.h"
 #include "daemon/supervisor/count.h"
 #include "daemon/supervisor/describe.h"
 #include "daemon/supervisor/holding.h"
@@ -16,6 +18,7 @@
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/mail.h"
 #include "daemon/supervisor/monitor.h"
+#include "daemon/supervisor/plan.h"
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/service.h"
 #include "daemon/supervisor/spec-check.h"
@@ -27,7 +30,6 @@
 /* So that a row of the table is a line. */
 #define SERVICE SERVICE_INTERFACE
 #define SUPERVISOR SERVICE_SUPERVISOR
-#define HOLD_USEC INT64_C(60000000)
 /* Of a number whose range is not known before the actor is. */
 #define NOT_GIVEN INT64_MIN
 
@@ -50,9 +52,9 @@ struct restart {
 	int64_t max_extra;
 };
 
-struct listen {
-	char *address, *to, *give, *name, *balance;
-	int64_t hold_usec;
+struct application_request {
+	cJSON *configuration;
+	bool is_dry_run, prune;
 };
 
 struct send {
@@ -101,13 +103,10 @@ static const struct json_field restart_fields[] = {
 	JSON_FIELDS_END,
 };
 
-static const struct json_field listen_fields[] = {
-	JSON_FIELD(listen, "address", JSON_STRING, address, true),
-	JSON_FIELD(listen, "to", JSON_STRING, to, false),
-	JSON_FIELD(listen, "give", JSON_STRING, give, false),
-	JSON_FIELD(listen, "name", JSON_STRING, name, false),
-	JSON_FIELD(listen, "balance", JSON_STRING, balance, false),
-	JSON_FIELD_INTEGER(listen, "holdUSec", hold_usec, false, 0, INT64_C(86400000000)),
+static const struct json_field apply_fields[] = {
+	JSON_FIELD(application_request, "configuration", JSON_OBJECT, configuration, true),
+	JSON_FIELD(application_request, "dryRun", JSON_BOOLEAN, is_dry_run, false),
+	JSON_FIELD(application_request, "prune", JSON_BOOLEAN, prune, false),
 	JSON_FIELDS_END,
 };
 
@@ -294,7 +293,7 @@ static void spawn(struct supervisor *supervisor, struct call *call, void *parame
 		describe_failure(call, refusal.error, refusal.subject, "%s", refusal.reason);
 		return;
 	}
-	r = actor_new(supervisor, spec, false, &actor);
+	r = actor_new(supervisor, spec, ACTOR_BY_HAND, &actor);
 	if (r < 0) {
 		listener_close_owned(supervisor, spec->name);
 		fail_errno(call, "the actor cannot be made", r);
@@ -432,75 +431,37 @@ static void remove_actor(struct supervisor *supervisor, struct call *call, void 
 	answer_later(supervisor, call, REQUEST_REMOVED, named->name);
 }
 
-static bool check_mailbox(struct call *call, const struct actor *actor, const char *instead)
-{
-	if (adapter_has_mailbox(&actor->spec))
-		return true;
-	describe_failure(call, "Failed", NULL, "%s has no mailbox, by its adapter; %s",
-		actor->spec.name, instead);
-	return false;
-}
-
 /* Listeners. */
 
 static void init_listen(void *parameters)
 {
-	((struct listen *)parameters)->hold_usec = -1;
-}
-
-static bool check_listen(struct call *call, const struct listen *wanted)
-{
-	const char *parameter = NULL, *reason = NULL;
-
-	if (!wanted->to == !wanted->give) {
-		parameter = "to";
-		reason = "name the actor that gets the connections (to), or the one that gets the "
-			 "listener itself (give): one of the two";
-	} else if (wanted->balance && strcmp(wanted->balance, "roundRobin") != 0 &&
-		   strcmp(wanted->balance, "pull") != 0) {
-		parameter = "balance";
-		reason = "balance is roundRobin or pull";
-	} else if (wanted->hold_usec >= 0 && wanted->give) {
-		parameter = "holdUSec";
-		reason = "nobody waits at a listener that is given away; leave the hold time out";
-	} else if (wanted->balance && wanted->give) {
-		parameter = "balance";
-		reason = "instances that are given the listener accept for themselves; leave "
-			 "balance out";
-	}
-	if (parameter)
-		describe_failure(call, "InvalidValue", parameter, "%s", reason);
-	return !parameter;
+	listener_request_init(parameters);
 }
 
 static void open_listener(struct supervisor *supervisor, struct call *call, void *parameters)
 {
-	struct listen *wanted = parameters;
-	const struct listener_request request = {.address = wanted->address,
-		.to = wanted->to,
-		.give = wanted->give,
-		.name = wanted->name,
-		.balance = wanted->balance,
-		.hold_usec = wanted->hold_usec >= 0 ? wanted->hold_usec : HOLD_USEC};
+	struct listener_request *request = parameters;
 	struct listener_refusal refusal;
 	struct listener *listener;
+	const char *complaint;
 	struct actor *actor;
-	int r;
+	int r = listener_request_check(request, &refusal);
 
-	if (!check_listen(call, wanted))
-		return;
-	actor = find_own_actor(supervisor, call, wanted->to ? wanted->to : wanted->give);
-	if (actor && wanted->give && !adapter_takes_listeners(&actor->spec)) {
-		describe_failure(call, "Failed", NULL,
-			"%s is run for each connection, by its adapter; hand them to it: --to in "
-			"place of --give",
-			wanted->give);
+	if (r == -ENOMEM) {
+		fail_errno(call, "the listener cannot be made", r);
 		return;
 	}
-	if (!actor || (wanted->to && !check_mailbox(call, actor,
-					     "give it the listener: --give in place of --to")))
+	actor = r == 0 ? find_own_actor(supervisor, call, request->to ? request->to : request->give)
+		       : NULL;
+	if (r == 0 && !actor)
 		return;
-	r = listener_new(supervisor, &request, &listener, &refusal);
+	complaint = actor ? adapter_find_obstacle(&actor->spec, request) : NULL;
+	if (complaint) {
+		describe_failure(call, "Failed", NULL, "%s %s", actor->spec.name, complaint);
+		return;
+	}
+	if (r == 0)
+		r = listener_new(supervisor, request, &listener, &refusal);
 	if (r < 0) {
 		describe_failure(call, refusal.error, refusal.subject, "%s", refusal.reason);
 		return;
@@ -586,6 +547,39 @@ static void close_listener(struct supervisor *supervisor, struct call *call, voi
 	answer_later(supervisor, call, REQUEST_CLOSED, named->name);
 }
 
+/* Configurations. */
+
+static void apply(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	struct application_request *wanted = parameters;
+	const struct spec_asker asker = {.uid = call_get_uid(call), .runtime = supervisor->runtime};
+	struct configuration_fault fault;
+	struct plan *plan;
+	cJSON *changes;
+	int r;
+
+	if (plan_make(supervisor, &asker, wanted->configuration, wanted->prune, &plan, &fault) <
+		0) {
+		describe_failure(call, "InvalidConfiguration", fault.path, "%s%s%s", fault.path,
+			fault.path[0] ? ": " : "", fault.reason);
+	} else if (wanted->is_dry_run) {
+		changes = plan_describe(plan);
+		/* First: whoever is told finds no socket that was bound to try it. */
+		plan_free(plan);
+		reply_one(call, "changes", changes);
+	} else {
+		r = apply_begin(supervisor, plan, call, NULL);
+		if (r < 0)
+			fail_errno(call, "the configuration cannot be applied", r);
+	}
+}
+
+static void export_configuration(struct supervisor *supervisor, struct call *call, void *parameters)
+{
+	(void)parameters;
+	reply_one(call, "configuration", configuration_describe(supervisor));
+}
+
 /* Messages. */
 
 static void send_message(struct supervisor *supervisor, struct call *call, void *parameters)
@@ -597,7 +591,13 @@ static void send_message(struct supervisor *supervisor, struct call *call, void 
 	size_t size = wanted->text ? strlen(wanted->text) : 0;
 	int r = 0;
 
-	if (!actor || !check_mailbox(call, actor, "it takes no messages"))
+	if (actor && !adapter_has_mailbox(&actor->spec)) {
+		describe_failure(call, "Failed", NULL,
+			"%s has no mailbox, by its adapter; it takes no messages",
+			actor->spec.name);
+		return;
+	}
+	if (!actor)
 		return;
 	if (!wanted->text == !wanted->base64 ||
 		(wanted->base64 && mail_decode_base64(wanted->base64, &decoded, &size) < 0)) {
@@ -650,10 +650,12 @@ const struct interface_method interface_methods[] = {
 	{SUPERVISOR ".Restart",			restart_fields,	    sizeof(struct restart),	INTERFACE_CHANGE, init_restart,	restart},
 	{SUPERVISOR ".Scale",			scale_fields,	    sizeof(struct scale),	INTERFACE_CHANGE, NULL,		scale},
 	{SUPERVISOR ".Remove",			actor_fields,	    sizeof(struct named),	INTERFACE_CHANGE, NULL,		remove_actor},
-	{SUPERVISOR ".Listen",			listen_fields,	    sizeof(struct listen),	INTERFACE_CHANGE, init_listen,	open_listener},
+	{SUPERVISOR ".Listen",			listener_request_fields, sizeof(struct listener_request), INTERFACE_CHANGE, init_listen,	open_listener},
 	{SUPERVISOR ".Pause",			listener_fields,    sizeof(struct named),	INTERFACE_CHANGE, NULL,		pause_listener},
 	{SUPERVISOR ".Resume",			listener_fields,    sizeof(struct named),	INTERFACE_CHANGE, NULL,		resume_listener},
 	{SUPERVISOR ".Close",			listener_fields,    sizeof(struct named),	INTERFACE_CHANGE, NULL,		close_listener},
+	{SUPERVISOR ".Apply",			apply_fields,	    sizeof(struct application_request), INTERFACE_CHANGE, NULL,	apply},
+	{SUPERVISOR ".Export",			no_fields,	    0,				INTERFACE_LOOK,	  NULL,		export_configuration},
 	{SUPERVISOR ".Send",			send_fields,	    sizeof(struct send),	INTERFACE_CHANGE, NULL,		send_message},
 	{SUPERVISOR ".Upgrade",			no_fields,	    0,				INTERFACE_CHANGE, NULL,		upgrade},
 	{SERVICE ".GetInfo",			no_fields,	    0,				INTERFACE_LOOK,	  NULL,		service_get_info},

@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/supervisor/listener-request.h"
@@ -9,6 +10,7 @@
 #include "daemon/supervisor/supervisor.h"
 #include "daemon/supervisor/systemd-socket.h"
 #include "proto/descriptor.h"
+#include "proto/json.h"
 #include "proto/name.h"
 
 #define SYSTEMD_SCHEME "systemd:"
@@ -20,13 +22,89 @@ const char *listener_request_systemd_name(const char *address)
 	return strncmp(address, SYSTEMD_SCHEME, length) == 0 ? address + length : NULL;
 }
 
-static void default_name(
-	const char *socket, const struct address *address, char name[static LIMIT_NAME_CHARS + 1])
+#define HOLD_USEC INT64_C(60000000)
+/* Of a hold time that was not said. */
+#define NOT_GIVEN (-1)
+
+const struct json_field listener_request_fields[] = {
+	JSON_FIELD(listener_request, "address", JSON_STRING, address, true),
+	JSON_FIELD(listener_request, "to", JSON_STRING, to, false),
+	JSON_FIELD(listener_request, "give", JSON_STRING, give, false),
+	JSON_FIELD(listener_request, "name", JSON_STRING, name, false),
+	JSON_FIELD(listener_request, "balance", JSON_STRING, balance, false),
+	JSON_FIELD_INTEGER(listener_request, "holdUSec", hold_usec, false, 0, INT64_C(86400000000)),
+	JSON_FIELDS_END,
+};
+
+void listener_request_init(struct listener_request *request)
 {
+	*request = (struct listener_request){.hold_usec = NOT_GIVEN};
+}
+
+void listener_request_done(struct listener_request *request)
+{
+	json_release(listener_request_fields, request);
+}
+
+static int check_route(const struct listener_request *request, struct listener_refusal *refusal)
+{
+	const char *parameter = NULL, *reason = NULL;
+
+	if (!request->to == !request->give) {
+		parameter = "to";
+		reason = "name the actor that gets the connections (to), or the one that gets the "
+			 "listener itself (give): one of the two";
+	} else if (request->balance && strcmp(request->balance, "roundRobin") != 0 &&
+		   strcmp(request->balance, "pull") != 0) {
+		parameter = "balance";
+		reason = "balance is roundRobin or pull";
+	} else if (request->hold_usec != NOT_GIVEN && request->give) {
+		parameter = "holdUSec";
+		reason = "nobody waits at a listener that is given away; leave the hold time out";
+	} else if (request->balance && request->give) {
+		parameter = "balance";
+		reason = "instances that are given the listener accept for themselves; leave "
+			 "balance out";
+	}
+	return parameter ? listener_request_refuse(
+				   -EINVAL, refusal, "InvalidValue", parameter, "%s", reason)
+			 : 0;
+}
+
+int listener_request_check(struct listener_request *request, struct listener_refusal *ret_refusal)
+{
+	int r = check_route(request, ret_refusal);
+
+	if (r < 0)
+		return r;
+	if (!request->balance)
+		request->balance = strdup("roundRobin");
+	if (request->hold_usec == NOT_GIVEN)
+		request->hold_usec = HOLD_USEC;
+	return request->balance ? 0 : -ENOMEM;
+}
+
+void listener_request_default_name(const struct listener_request *request,
+	const struct address *address, char name[static LIMIT_NAME_CHARS + 1])
+{
+	const char *socket = listener_request_systemd_name(request->address);
+
 	if (socket)
 		(void)snprintf(name, LIMIT_NAME_CHARS + 1, "systemd-%s", socket);
 	else
 		address_default_name(address, name);
+}
+
+int listener_request_name_address(const char *text, char name[static LIMIT_NAME_CHARS + 1])
+{
+	struct listener_request request = {.address = (char *)text};
+	struct address address = {0};
+	const char *complaint;
+
+	if (!listener_request_systemd_name(text) && address_parse(text, &address, &complaint) < 0)
+		return -EINVAL;
+	listener_request_default_name(&request, &address, name);
+	return 0;
 }
 
 int listener_request_refuse(int result, struct listener_refusal *refusal, const char *error,
@@ -35,7 +113,9 @@ int listener_request_refuse(int result, struct listener_refusal *refusal, const 
 	va_list arguments;
 
 	refusal->error = error;
-	refusal->subject = subject;
+	(void)snprintf(refusal->subject, sizeof(refusal->subject), "%s", subject ? subject : "");
+	/* What was cut may have been cut within a character. */
+	json_clean(refusal->subject);
 	va_start(arguments, reason);
 	(void)vsnprintf(refusal->reason, sizeof(refusal->reason), reason, arguments);
 	va_end(arguments);
@@ -115,31 +195,21 @@ static int open_systemd_socket(struct supervisor *supervisor, const char *addres
 	return 0;
 }
 
-/* Opens what was asked for, or finds it. */
-static int open_requested(struct supervisor *supervisor, const struct listener_request *request,
-	struct address *address, int *ret_fd, struct listener_refusal *refusal)
+int listener_request_bind(struct supervisor *supervisor, const struct listener_request *request,
+	struct address *ret_address, int *ret_fd, struct listener_refusal *ret_refusal)
 {
+	const char *complaint;
 	int r;
 
 	if (listener_request_systemd_name(request->address))
-		return open_systemd_socket(supervisor, request->address, address, ret_fd, refusal);
-	r = listening_socket_open(address, ret_fd);
-	return r < 0 ? refuse_address(r, request->address, refusal) : 0;
-}
-
-/* A name that was given is looked at before anything is bound; else the port makes it. */
-static int check_request(struct supervisor *supervisor, const struct listener_request *request,
-	struct address *ret_address, struct listener_refusal *refusal)
-{
-	const char *complaint;
-	int r = request->name ? check_name(supervisor, request->name, refusal) : 0;
-
-	if (r < 0 || listener_request_systemd_name(request->address))
-		return r;
+		return open_systemd_socket(
+			supervisor, request->address, ret_address, ret_fd, ret_refusal);
 	r = address_parse(request->address, ret_address, &complaint);
-	return r < 0 ? listener_request_refuse(r, refusal, "InvalidValue", "address",
-			       "'%.200s': %s", request->address, complaint)
-		     : 0;
+	if (r < 0)
+		return listener_request_refuse(r, ret_refusal, "InvalidValue", "address",
+			"'%.200s': %s", request->address, complaint);
+	r = listening_socket_open(ret_address, ret_fd);
+	return r < 0 ? refuse_address(r, request->address, ret_refusal) : 0;
 }
 
 int listener_request_open(struct supervisor *supervisor, const struct listener_request *request,
@@ -147,14 +217,14 @@ int listener_request_open(struct supervisor *supervisor, const struct listener_r
 {
 	struct listener_opening opening = {.fd = -1};
 	_cleanup_close_ int fd = -1;
-	int r = check_request(supervisor, request, &opening.address, ret_refusal);
+	/* A name that was given is looked at before anything is bound; else the port makes it. */
+	int r = request->name ? check_name(supervisor, request->name, ret_refusal) : 0;
 
 	if (r == 0)
-		r = open_requested(supervisor, request, &opening.address, &fd, ret_refusal);
+		r = listener_request_bind(supervisor, request, &opening.address, &fd, ret_refusal);
 	if (r < 0)
 		return r;
-	default_name(
-		listener_request_systemd_name(request->address), &opening.address, opening.name);
+	listener_request_default_name(request, &opening.address, opening.name);
 	if (request->name)
 		(void)strcpy(opening.name, request->name);
 	else

@@ -8,6 +8,7 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/announce.h"
 #include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/configuration.h"
 #include "daemon/supervisor/former-socket.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/listener-news.h"
@@ -37,6 +38,7 @@ static const struct json_field fields[] = {
 	JSON_FIELD(listener, "owned", JSON_BOOLEAN, is_owned, false),
 	JSON_FIELD(listener, "paused", JSON_BOOLEAN, is_paused, false),
 	JSON_FIELD_INTEGER(listener, "turn", turn, false, 0, JSON_INTEGER_MAX),
+	JSON_FIELD(listener, "configured", JSON_BOOLEAN, is_configured, false),
 	JSON_FIELDS_END,
 };
 
@@ -114,48 +116,58 @@ static void say_state(struct listener *listener)
 
 /* Opening. */
 
-static int fill(struct listener *listener, const struct listener_request *request,
-	struct listener_opening *opening)
+static int replace_text(char **text, const char *by)
+{
+	char *copy = by ? strdup(by) : NULL;
+
+	if (by && !copy)
+		return -ENOMEM;
+	free(*text);
+	*text = copy;
+	return 0;
+}
+
+static int set_address(struct listener *listener, const struct listener_request *request,
+	const struct address *address)
 {
 	bool is_systemds = listener_request_systemd_name(request->address);
 	char text[ADDRESS_TEXT_BYTES];
+	int r;
 
-	address_format(&opening->address, text);
-	listener->fd = descriptor_take(&opening->fd);
-	listener->name = strdup(opening->name);
-	listener->address = strdup(is_systemds ? request->address : text);
-	listener->listens_on = is_systemds ? strdup(text) : NULL;
-	listener->balance = strdup(request->balance ? request->balance : "roundRobin");
-	listener->hold_usec = request->hold_usec;
-	/* Its actor is told by what it is started with. */
-	listener->is_owned = listener->is_published = request->is_owned;
-	listener->to = request->to ? strdup(request->to) : NULL;
-	listener->give = request->give ? strdup(request->give) : NULL;
-	return listener->name && listener->address && listener->balance &&
-			       !listener->listens_on == !is_systemds &&
-			       !listener->to == !request->to && !listener->give == !request->give
-		       ? 0
-		       : -ENOMEM;
+	address_format(address, text);
+	r = replace_text(&listener->address, is_systemds ? request->address : text);
+	return r < 0 ? r : replace_text(&listener->listens_on, is_systemds ? text : NULL);
 }
 
-int listener_new(struct supervisor *supervisor, const struct listener_request *request,
-	struct listener **ret_listener, struct listener_refusal *ret_refusal)
+static int set_route(struct listener *listener, const struct listener_request *request)
 {
-	struct listener_opening opening;
-	struct listener *listener;
-	int r = listener_request_open(supervisor, request, &opening, ret_refusal);
+	int r = replace_text(&listener->balance, request->balance);
 
-	if (r < 0)
-		return r;
-	listener = allocate(supervisor);
-	if (!listener)
-		descriptor_close(&opening.fd);
-	r = listener ? fill(listener, request, &opening) : -ENOMEM;
+	if (r == 0)
+		r = replace_text(&listener->to, request->to);
+	if (r == 0)
+		r = replace_text(&listener->give, request->give);
+	listener->hold_usec = request->hold_usec;
+	return r;
+}
+
+int listener_new_bound(struct supervisor *supervisor, const struct listener_request *request,
+	const struct address *address, int *take_fd, struct listener **ret_listener)
+{
+	struct listener *listener = allocate(supervisor);
+	int r = listener ? replace_text(&listener->name, request->name) : -ENOMEM;
+
+	if (r == 0)
+		r = set_address(listener, request, address);
+	if (r == 0)
+		r = set_route(listener, request);
 	if (r < 0) {
 		release(listener);
-		return listener_request_refuse(
-			r, ret_refusal, "Failed", NULL, "there is no memory");
+		return r;
 	}
+	listener->fd = descriptor_take(take_fd);
+	/* Its actor is told by what it is started with. */
+	listener->is_owned = listener->is_published = request->is_owned;
 	TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entries);
 	listener_put(listener);
 	announce_touch(supervisor);
@@ -163,15 +175,38 @@ int listener_new(struct supervisor *supervisor, const struct listener_request *r
 	return 0;
 }
 
-struct listener *listener_free(struct listener *listener)
+int listener_new(struct supervisor *supervisor, const struct listener_request *request,
+	struct listener **ret_listener, struct listener_refusal *ret_refusal)
+{
+	struct listener_request named = *request;
+	struct listener_opening opening;
+	int r = listener_request_open(supervisor, request, &opening, ret_refusal);
+
+	if (r < 0)
+		return r;
+	named.name = opening.name;
+	r = listener_new_bound(supervisor, &named, &opening.address, &opening.fd, ret_listener);
+	descriptor_close(&opening.fd);
+	return r < 0 ? listener_request_refuse(r, ret_refusal, "Failed", NULL, "there is no memory")
+		     : 0;
+}
+
+/* Nobody connects to the file of a socket that is not listened on any more. */
+static void unlink_address(const struct listener *listener)
 {
 	static const char scheme[] = "unix://";
+
+	if (strncmp(listener->address, scheme, strlen(scheme)) == 0)
+		(void)unlink(listener->address + strlen(scheme));
+}
+
+struct listener *listener_free(struct listener *listener)
+{
 	char key[LIMIT_KEY_CHARS];
 
 	if (listener->is_published)
 		say(listener, "closed");
-	if (strncmp(listener->address, scheme, strlen(scheme)) == 0)
-		(void)unlink(listener->address + strlen(scheme));
+	unlink_address(listener);
 	/* Who is told that it is closed may bind its address: the keeper, a child on its way to
 	 * exec and everybody who was given it still have copies, and this ends it in all of them.
 	 * What systemd opened is not ours to end. */
@@ -264,6 +299,47 @@ int listener_publish(struct listener *listener)
 		say_state(listener);
 	}
 	return r;
+}
+
+/* Changing. */
+
+static int change_socket(struct listener *listener, const struct listener_request *request,
+	const struct address *address, int *take_fd)
+{
+	int r = request->to ? former_socket_keep(listener->supervisor, listener->name, listener->fd)
+			    : 0;
+
+	if (r < 0)
+		return r;
+	unlink_address(listener);
+	if (!request->to && !listener->listens_on)
+		(void)shutdown(listener->fd, SHUT_RDWR);
+	r = set_address(listener, request, address);
+	if (r < 0)
+		return r;
+	descriptor_close(&listener->fd);
+	listener->fd = descriptor_take(take_fd);
+	return 0;
+}
+
+int listener_change(struct listener *listener, const struct listener_request *request,
+	const struct address *address, int *take_fd)
+{
+	int r = *take_fd >= 0 ? change_socket(listener, request, address, take_fd) : 0;
+
+	if (r < 0)
+		return r;
+	/* First: an acceptor that is started again meanwhile is told of it as it is held. */
+	if (request->give)
+		listener_news_close(listener);
+	r = set_route(listener, request);
+	if (r < 0)
+		return r;
+	/* That was about the actor before, or is found out again. */
+	listener->hold = sd_event_source_disable_unref(listener->hold);
+	listener->is_refusing = false;
+	listener_put(listener);
+	return listener_publish(listener);
 }
 
 void listener_resume_all(struct supervisor *supervisor)
@@ -522,11 +598,14 @@ void listener_on_actor_failed(struct actor *actor, bool has_failed)
 
 cJSON *listener_describe(const struct listener *listener)
 {
-	static const char *const own[] = {"refusing", "closing", "published", "paused", "turn"};
+	static const char *const own[] = {
+		"refusing", "closing", "published", "paused", "turn", "configured"};
 	cJSON *object = json_encode(fields, listener);
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
 		cJSON_DeleteItemFromObjectCaseSensitive(object, own[i]);
 	(void)cJSON_AddStringToObject(object, "state", state_of(listener));
+	(void)cJSON_AddStringToObject(
+		object, "origin", configuration_origin(listener->is_configured));
 	return object;
 }

@@ -29,10 +29,11 @@ struct listener {
 	int64_t hold_usec; /* how long clients of an actor that has failed wait */
 	bool is_owned;	   /* comes and goes with the actor that gets it (give) */
 	bool is_refusing;
-	bool is_published; /* who is to have it has been told */
-	bool is_closing;   /* the acceptor has been told, and has not confirmed yet */
-	bool is_paused;	   /* nobody accepts from it, its backlog waits */
-	int64_t turn;	   /* how often it was paused: which time the acceptor confirms */
+	bool is_published;  /* who is to have it has been told */
+	bool is_closing;    /* the acceptor has been told, and has not confirmed yet */
+	bool is_paused;	    /* nobody accepts from it, its backlog waits */
+	bool is_configured; /* the configuration that was applied last has it */
+	int64_t turn;	    /* how often it was paused: which time the acceptor confirms */
 	bool has_confirmed;
 	const char *said_state; /* to monitors; NULL: nothing */
 	int fd;
@@ -44,6 +45,17 @@ struct listener {
  * and errors of bind and listen) *ret_refusal is filled. */
 int listener_new(struct supervisor *supervisor, const struct listener_request *request,
 	struct listener **ret_listener, struct listener_refusal *ret_refusal);
+/* The same of a socket that is bound already, and checked as its name is; *take_fd is taken.
+ * -ENOMEM.
+ */
+int listener_new_bound(struct supervisor *supervisor, const struct listener_request *request,
+	const struct address *address, int *take_fd, struct listener **ret_listener);
+/* Makes of one that is handed to an actor (to) what request says, under the same name. Where
+ * *take_fd is not -1 it listens there from now on, at address, and who waits at the former socket
+ * is accepted first, unless the listener is given away by it. Errors of listener_publish, -ENOMEM.
+ */
+int listener_change(struct listener *listener, const struct listener_request *request,
+	const struct address *address, int *take_fd);
 /* Forgets it. When nobody else holds it clients are refused. Returns NULL. */
 struct listener *listener_free(struct listener *listener);
 /* Has it held as it is now. */

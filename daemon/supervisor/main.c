@@ -11,6 +11,7 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adoption.h"
 #include "daemon/supervisor/announce.h"
+#include "daemon/supervisor/configuration-file.h"
 #include "daemon/supervisor/control-socket.h"
 #include "daemon/supervisor/files.h"
 #include "daemon/supervisor/held.h"
@@ -43,6 +44,7 @@ static int prepare(struct supervisor *supervisor)
 	TAILQ_INIT(&supervisor->former_sockets);
 	TAILQ_INIT(&supervisor->systemd_sockets);
 	TAILQ_INIT(&supervisor->requests);
+	TAILQ_INIT(&supervisor->applications);
 	if (r == 0)
 		r = lane_measure_charge(&supervisor->charge_bytes);
 	if (r == 0)
@@ -141,9 +143,14 @@ static int run(struct supervisor *supervisor)
 	if (r >= 0)
 		r = sd_event_add_signal(supervisor->event, NULL, SIGTERM, on_terminate, supervisor);
 	if (r >= 0) {
+		configuration_file_begin(supervisor, &held);
 		adoption_adopt_all(supervisor, &held);
-		r = control_socket_serve(supervisor, &held);
+		r = configuration_file_apply(supervisor);
 	}
+	if (r == -ECANCELED)
+		exit(EXIT_SUCCESS);
+	if (r >= 0)
+		r = control_socket_serve(supervisor, &held);
 	if (r >= 0) {
 		succession_open_door(supervisor);
 		holding_serve(supervisor->holding);

@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/apply.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/describe.h"
@@ -250,6 +251,7 @@ void requests_check(struct supervisor *supervisor)
 		if (check(supervisor, request))
 			end(supervisor, request);
 	}
+	apply_check(supervisor);
 }
 
 void requests_answer_upgrade(struct supervisor *supervisor, const char *refusal)
@@ -272,6 +274,7 @@ void requests_forget(struct supervisor *supervisor, const struct call *call)
 {
 	struct request *request, *next;
 
+	apply_forget(supervisor, call);
 	for (request = TAILQ_FIRST(&supervisor->requests); request; request = next) {
 		next = TAILQ_NEXT(request, entries);
 		if (request->call != call)

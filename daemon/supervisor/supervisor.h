@@ -14,6 +14,7 @@
 
 struct actor;
 struct announcer;
+struct application;
 struct clients;
 struct former_socket;
 struct held_lane;
@@ -38,6 +39,7 @@ struct supervisor {
 	uint64_t last_lane;  /* the highest number that a lane ever had */
 	size_t n_stored;     /* descriptors that instances have stored, see stored.h */
 	bool stopping;
+	bool is_unconfigured; /* see configuration-file.h */
 	/* tsearch(3) of what is in the lists: actors and instances by name, lanes that are not
 	 * revoked by their two ends. A list of a thousand that is searched for each of a thousand
 	 * is slow. */
@@ -47,8 +49,9 @@ struct supervisor {
 	TAILQ_HEAD(, listener) listeners;
 	TAILQ_HEAD(, former_socket) former_sockets;
 	TAILQ_HEAD(, systemd_socket) systemd_sockets;
-	TAILQ_HEAD(, request) requests; /* calls that are answered later */
-	sd_event_source *lane_watch;	/* see lane-watch.h */
+	TAILQ_HEAD(, request) requests;		/* calls that are answered later */
+	TAILQ_HEAD(, application) applications; /* configurations that are being applied */
+	sd_event_source *lane_watch;		/* see lane-watch.h */
 };
 
 static inline uint64_t supervisor_now(const struct supervisor *supervisor)

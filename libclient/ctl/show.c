@@ -18,31 +18,34 @@
 #define DETAIL_BYTES 1024
 
 static const struct column status_columns[] = {
-	{"NAME", 12, 0, 6},
-	{"STATE", 0, 0, 5},
-	{"PID", 0, 1, 1},
-	{"RESTARTS", 0, 1, 3},
-	{"MESSAGES", 0, 1, 4},
-	{"DETAIL", 12, 0, 2},
+	{"NAME", 12, 0, 7},
+	{"STATE", 0, 0, 6},
+	{"ORIGIN", 0, 0, 1},
+	{"PID", 0, 1, 2},
+	{"RESTARTS", 0, 1, 4},
+	{"MESSAGES", 0, 1, 5},
+	{"DETAIL", 12, 0, 3},
 	{},
 };
 
 static const struct column actor_columns[] = {
-	{"NAME", 12, 0, 6},
-	{"STATE", 0, 0, 5},
-	{"READY", 0, 1, 4},
-	{"RESTARTS", 0, 1, 2},
-	{"MESSAGES", 0, 1, 3},
-	{"COMMAND", 12, 0, 1},
+	{"NAME", 12, 0, 7},
+	{"STATE", 0, 0, 6},
+	{"ORIGIN", 0, 0, 1},
+	{"READY", 0, 1, 5},
+	{"RESTARTS", 0, 1, 3},
+	{"MESSAGES", 0, 1, 4},
+	{"COMMAND", 12, 0, 2},
 	{},
 };
 
 static const struct column listener_columns[] = {
-	{"LISTENER", 12, 0, 7},
-	{"ADDRESS", 12, 0, 4},
-	{"STATE", 0, 0, 6},
-	{"HANDED TO", 10, 0, 5},
-	{"GIVEN TO", 10, 0, 3},
+	{"LISTENER", 12, 0, 8},
+	{"ADDRESS", 12, 0, 5},
+	{"STATE", 0, 0, 7},
+	{"ORIGIN", 0, 0, 3},
+	{"HANDED TO", 10, 0, 6},
+	{"GIVEN TO", 10, 0, 4},
 	{"BALANCE", 0, 0, 1},
 	{"HOLD", 0, 1, 2},
 	{},
@@ -60,6 +63,16 @@ static const struct column route_columns[] = {
 static const char *shown_way(const char *way)
 {
 	return strcmp(way, "roundRobin") == 0 ? "round-robin" : way;
+}
+
+/* Who wanted it: what somebody did by hand is gone when inkod begins again. */
+static void add_origin(struct table *table, const cJSON *object)
+{
+	const char *origin = reply_shown(object, "origin");
+
+	if (cJSON_IsTrue(reply_member(object, "builtin")))
+		origin = "inkod";
+	table_add(table, TONE_PLAIN, "%s", strcmp(origin, "hand") == 0 ? "by hand" : origin);
 }
 
 static void add_number(struct table *table, int64_t number)
@@ -177,6 +190,7 @@ static void add_instance(struct table *table, const cJSON *instance, bool with_g
 
 	table_add(table, TONE_PLAIN, "  %s", reply_shown(instance, "name"));
 	table_add_state(table, reply_shown(instance, "state"));
+	table_add(table, TONE_PLAIN, "-");
 	if (pid > 0)
 		add_number(table, pid);
 	else
@@ -193,6 +207,7 @@ static void add_actor_with_instances(struct table *table, const cJSON *actor)
 
 	table_add(table, TONE_PLAIN, "%s", reply_shown(actor, "name"));
 	table_add_state(table, reply_shown(actor, "state"));
+	add_origin(table, actor);
 	table_add(table, TONE_PLAIN, "-");
 	add_number(table, reply_number(actor, "restarts"));
 	add_number(table, sum(actor, "messages"));
@@ -206,6 +221,7 @@ static void add_actor(struct table *table, const cJSON *actor)
 {
 	table_add(table, TONE_PLAIN, "%s", reply_shown(actor, "name"));
 	table_add_state(table, reply_shown(actor, "state"));
+	add_origin(table, actor);
 	table_add(table, TONE_PLAIN, "%d/%d", reply_count_ready(actor),
 		cJSON_GetArraySize(reply_member(actor, "instances")) - reply_count_retiring(actor));
 	add_number(table, reply_number(actor, "restarts"));
@@ -223,6 +239,7 @@ static void add_listener(struct table *table, const cJSON *listener)
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "name"));
 	table_add(table, TONE_PLAIN, "%s", address);
 	table_add_state(table, reply_shown(listener, "state"));
+	add_origin(table, listener);
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "to"));
 	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "give"));
 	/* Who holds the listener itself accepts as it likes. */

@@ -97,6 +97,19 @@ static const struct argument listener_arguments[] = {
 	{},
 };
 
+static const struct argument apply_arguments[] = {
+	{.value = "FILE",
+		.member = "file",
+		.parse = argument_text,
+		.required = true,
+		.help = "the configuration, see inko.json(5); -: standard input"},
+	{"--dry-run", NULL, NULL, "dryRun", argument_switch,
+		.help = "only check it, and show what would be done"},
+	{"--prune", NULL, NULL, "prune", argument_switch,
+		.help = "remove the actors and listeners that are not in it"},
+	{},
+};
+
 static const struct argument send_arguments[] = {
 	{.value = "MAILBOX",
 		.member = "mailbox",
@@ -191,6 +204,10 @@ const struct verb verbs[] = {
 		verb_call, "Resume", print_resumed},
 	{"close", "LISTENER", "close a listener", listener_arguments, verb_call, "Close",
 		print_closed},
+	{"apply", "FILE|- [--dry-run] [--prune]", "make what is there what a configuration says",
+		apply_arguments, run_apply, "Apply", NULL},
+	{"export", "", "print what is there as a configuration", no_arguments, verb_call, "Export",
+		print_configuration},
 	{"send", "MAILBOX [TEXT]", "put a message into a mailbox", send_arguments, run_send, "Send",
 		print_sent},
 	{"logs", "NAME [-f]", "what an actor or one of its instances has printed", logs_arguments,

@@ -41,6 +41,7 @@ int help_print(const struct verb *verb);
 /* What spawn takes: what the library knows of a spec. To be freed; NULL without memory. */
 struct argument *spawn_arguments_new(void);
 
+int run_apply(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_bridge(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_completion(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_counters(struct session *session, const struct verb *verb, cJSON *parameters);
@@ -56,6 +57,7 @@ int run_top(struct session *session, const struct verb *verb, cJSON *parameters)
 int run_upgrade(struct session *session, const struct verb *verb, cJSON *parameters);
 int run_status(struct session *session, const struct verb *verb, cJSON *parameters);
 
+void print_configuration(const cJSON *parameters, const cJSON *reply);
 void print_actor(const cJSON *parameters, const cJSON *reply);
 void print_removed(const cJSON *parameters, const cJSON *reply);
 void print_listener(const cJSON *parameters, const cJSON *reply);

@@ -166,6 +166,26 @@ def it_tells_its_status(inko):
                what=lambda: show("StatusText"))
 
 
+def it_begins_with_a_file(inko):
+    """A wrong one fails the service once, and says why; the next start takes it as it is then."""
+    path = inko.directory / "inko.json"
+    drop_in(f"[Service]\nExecStart=\nExecStart={BUILD}/inkod --config -{path}\n")
+    content = ('{"actors": [{"name": "web", "command": ["%s"]}],'
+               ' "listeners": [{"address": "systemd:http", "to": "web"}]}')
+    path.write_text(content % "/no/such")
+    systemctl("start", "http.socket")
+    systemctl("start", "inkod.service", check=False)
+    assert show("ActiveState") == "failed" and show("ExecMainStatus") == "78"
+    assert show("NRestarts") == "0" and "actors[0].command" in LOG.read_text()
+    path.write_text(content % (BUILD / "http-hello"))
+    systemctl("start", "inkod.service")
+    assert curl(URL).startswith(HELLO)
+    systemctl("stop", "inkod.service")
+    path.unlink()
+    systemctl("start", "inkod.service")
+    assert inko.status()["actors"] == []
+
+
 def stop_ends_actors_in_order(inko):
     """Longer than systemd would wait by itself."""
     drop_in("[Service]\nTimeoutStopSec=1s\n")

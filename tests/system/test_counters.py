@@ -232,7 +232,7 @@ def test_rolled_instances_still_count(inko):
     row = [line.split() for line in inko.ctl("counters", "web").stdout.splitlines()
            if "(gone)" in line]
     assert [cells[:2] for cells in row] == [["(gone)", "300"]]
-    assert inko.ctl("status").stdout.split("\nweb ")[1].split()[2] == "1"
+    assert inko.ctl("status").stdout.split("\nweb ")[1].split()[4] == "1"
 
 
 # A supervisor that holds instances as one did that knew no counters, and ends.

@@ -17,7 +17,7 @@ MANUAL = SOURCE / "libclient/man/inkoctl.1"
 # with 0.
 SAYS = {
     "inkoctl status": r"inkod \S+ in \S+ \(pids: .*NAME +STATE",
-    "inkoctl list": r"^NAME +STATE +READY +RESTARTS",
+    "inkoctl list": r"^NAME +STATE +ORIGIN +READY +RESTARTS",
     "inkoctl list listeners": r"^LISTENER +ADDRESS",
     "inkoctl --json list routes": r'^{"routes":\[\]}$',
     "inkoctl spawn web --instances 2 -- ./http-hello": r"^web: 2 of 2 instances ready$",
@@ -37,6 +37,11 @@ SAYS = {
     "inkoctl pause tcp-127.0.0.1-8080": r"^\S+: paused, who connects waits",
     "inkoctl resume tcp-127.0.0.1-8080": r"^\S+: resumed, accepts again on",
     "inkoctl close tcp-127.0.0.1-8080": r"^\S+: closed$",
+    "inkoctl export >/etc/inko/inko.json": r"^$",
+    "inkoctl apply /etc/inko/inko.json --dry-run":
+        r"^~ actor web: at once; no instance is replaced\n    origin: .hand. -> .configuration.$",
+    "inkoctl apply /etc/inko/inko.json": r"^~ actor web: .*^applied$",
+    "inkoctl export | inkoctl apply -": r"^nothing to change$",
     "inkoctl send web 'read your files again'": r"^web/\d: the message is in its mailbox$",
     "inkoctl logs web": r"^web/\d \| message: read your files again$",
     "inkoctl counters": r"^NAME +RECEIVED .*^web .*^ENDPOINT +ACCEPTED",
@@ -76,7 +81,7 @@ def examples():
 
 def furnish(inko, place, site_port):
     """The files that the examples speak of."""
-    for name in ("srv/mail", "srv/shop", "run", "bin"):
+    for name in ("srv/mail", "srv/shop", "etc/inko", "run", "bin"):
         (place / name).mkdir(parents=True)
     for name, text in FAKES.items():
         (place / "bin" / name).write_text(text)
@@ -98,7 +103,8 @@ def furnish(inko, place, site_port):
 
 def translate(example, place, ports, runtime):
     for here, there in (("/run/inko", str(runtime)), ("/srv/", f"{place}/srv/"),
-                        ("/run/shop", f"{place}/run/shop"), *ports.items()):
+                        ("/run/shop", f"{place}/run/shop"), ("/etc/", f"{place}/etc/"),
+                        *ports.items()):
         example = example.replace(here, there)
     return example
 

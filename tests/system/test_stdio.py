@@ -245,5 +245,5 @@ def test_what_does_not_go_together(inko, spec, parameter):
 
 def test_a_listener_is_not_given_to_it(inko):
     inko.spawn("echo", "/bin/cat", adapter="stdio")
-    with pytest.raises(VarlinkError, match="--to in place of --give"):
+    with pytest.raises(VarlinkError, match="in place of giving it the listener"):
         inko.call("Listen", {"address": "tcp://127.0.0.1:0", "give": "echo"})

@@ -42,7 +42,7 @@ USER_TARGETS = ("basic", "default", "sockets", "shutdown")
 
 def uninstalled(text):
     """The service unit, with the program that was just built."""
-    replaced, n = re.subn(r"(?m)^ExecStart=\S+/inkod$", f"ExecStart={BUILD}/inkod", text)
+    replaced, n = re.subn(r"(?m)^ExecStart=\S+/inkod\b", f"ExecStart={BUILD}/inkod", text)
     assert n == 1, text
     return replaced
 

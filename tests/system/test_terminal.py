@@ -88,9 +88,9 @@ def test_tables_fit(inko, columns):
 def test_what_matters_least_goes_first(inko):
     """The command is cut before the name, and is left out before the state."""
     inko.spawn("a-name-of-twenty-two-c", HELLO, environment=["A=b"])
-    wide = plain(shown(inko, "list", columns=80)[0]).split()
-    assert wide == ["NAME", "STATE", "READY", "RESTARTS", "MESSAGES", "COMMAND"]
-    lines = [plain(line) for line in shown(inko, "list", columns=70)]
+    wide = plain(shown(inko, "list", columns=90)[0]).split()
+    assert wide == ["NAME", "STATE", "ORIGIN", "READY", "RESTARTS", "MESSAGES", "COMMAND"]
+    lines = [plain(line) for line in shown(inko, "list", columns=80)]
     assert any(line.startswith("a-name-of-twenty-two-c  ready") and line.endswith("…")
                for line in lines), lines
     lines = [plain(line) for line in shown(inko, "list", columns=32)]

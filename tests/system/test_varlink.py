@@ -70,7 +70,7 @@ def check_type(value, kind, where):
     elif kind in TYPES:
         check_struct(value, TYPES[kind], where)
     else:
-        expected = {"string": str, "int": int, "bool": bool}[kind]
+        expected = {"string": str, "int": int, "bool": bool, "object": dict}[kind]
         assert type(value) is expected, f"{where}: {value!r} is no {kind}"
 
 
@@ -153,6 +153,10 @@ def test_replies_are_as_declared(inko):
     call("ListListeners")
     assert len(call("ListRoutes")["routes"]) == 2
     assert len(call("GetLogs", {"actor": "web"})["logs"]) == 2
+    configuration = call("Export")["configuration"]
+    assert {c["action"] for c in call("Apply", {"configuration": configuration})["changes"]} == {
+        "change"}
+    call("Apply", {"configuration": {}, "dryRun": True, "prune": True})
     call("Send", {"mailbox": "web", "text": "hello"})
     call("Scale", {"actor": "web", "instances": 1})
     call("Restart", {"actor": "web"})

@@ -1,0 +1,441 @@
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/apply.h"
+#include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/client.h"
+#include "daemon/supervisor/describe.h"
+#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/log.h"
+#include "daemon/supervisor/plan.h"
+#include "proto/descriptor.h"
+
+struct application {
+	TAILQ_ENTRY(application) entries;
+	struct supervisor *supervisor;
+	struct plan *plan;
+	struct call *call; /* NULL when nobody wants to know */
+	void (*on_begun)(struct supervisor *supervisor);
+	sd_event_source *turn;
+	size_t n_begun;
+	/* All, and that was said: before that nobody who looks finds it over. */
+	bool is_begun;
+	bool removes_actors; /* nothing leads to them any more */
+};
+
+static void fail(struct change *change, const char *reason, ...)
+	__attribute__((format(printf, 2, 3)));
+static void fail(struct change *change, const char *reason, ...)
+{
+	va_list arguments;
+
+	change->is_done = true;
+	va_start(arguments, reason);
+	if (vasprintf(&change->failure, reason, arguments) < 0)
+		abort();
+	va_end(arguments);
+}
+
+/* Beginning: each returns a negative errno when it cannot be begun. */
+
+static int add_actor(struct supervisor *supervisor, struct change *change)
+{
+	struct actor *actor, *gateway;
+	int r;
+
+	(void)builtin_ensure_gateway(supervisor, &gateway);
+	r = actor_new(supervisor, change->spec, ACTOR_CONFIGURED, &actor);
+	if (r < 0)
+		listener_close_owned(supervisor, change->name);
+	if (r == 0)
+		r = actor_start(actor);
+	if (r == 0)
+		builtin_open_endpoint(actor);
+	return r;
+}
+
+/* Somebody may have removed it since the plan was made. */
+static struct actor *find_actor(struct supervisor *supervisor, const struct change *change)
+{
+	struct actor *actor = actor_find(supervisor, change->name);
+
+	return actor && !actor->is_removing ? actor : NULL;
+}
+
+static int change_actor(struct supervisor *supervisor, struct change *change)
+{
+	struct actor *actor = find_actor(supervisor, change);
+	int r;
+
+	if (!actor)
+		return -ENOENT;
+	actor->is_configured = true;
+	r = actor_change(actor, change->spec, change->effect == PLAN_ROLL);
+	if (r == 0 && change->effect == PLAN_START)
+		r = actor_start(actor);
+	change->generation = actor->generation;
+	return r;
+}
+
+static int retry_actor(struct supervisor *supervisor, struct change *change)
+{
+	struct actor *actor = find_actor(supervisor, change);
+	int r;
+
+	if (!actor)
+		return -ENOENT;
+	r = change->effect == PLAN_ROLL ? actor_roll(actor, 1) : actor_start(actor);
+	change->generation = actor->generation;
+	return r;
+}
+
+static int keep_actor(struct supervisor *supervisor, struct change *change)
+{
+	struct actor *actor = find_actor(supervisor, change);
+
+	if (actor && actor->is_configured) {
+		actor->is_configured = false;
+		actor_put(actor);
+	}
+	return 0;
+}
+
+/* The same of listeners. */
+static struct listener *find_listener(struct supervisor *supervisor, const struct change *change)
+{
+	struct listener *listener = listener_find(supervisor, change->name);
+
+	return listener && !listener->is_closing ? listener : NULL;
+}
+
+static int add_listener(struct supervisor *supervisor, struct change *change)
+{
+	const struct listener_request *request = &change->configured->request;
+	struct listener_refusal refusal;
+	struct listener *listener;
+	int r = listener_find(supervisor, change->name) ? -EEXIST : 0;
+
+	/* One that was in the way has gone only now. */
+	if (r == 0 && change->fd < 0)
+		r = listener_request_bind(
+			supervisor, request, &change->address, &change->fd, &refusal);
+	if (r == 0)
+		r = listener_new_bound(
+			supervisor, request, &change->address, &change->fd, &listener);
+	if (r < 0)
+		return r;
+	listener->is_configured = true;
+	listener_put(listener);
+	/* Its actor may not be there yet, and is started with it. */
+	r = request->is_owned ? 0 : listener_publish(listener);
+	if (r < 0)
+		listener_free(listener);
+	return r;
+}
+
+static int replace_listener(struct supervisor *supervisor, struct change *change)
+{
+	listener_free(listener_find(supervisor, change->name));
+	return add_listener(supervisor, change);
+}
+
+static int change_listener(struct supervisor *supervisor, struct change *change)
+{
+	struct listener *listener = find_listener(supervisor, change);
+
+	if (!listener)
+		return -ENOENT;
+	if (change->effect == PLAN_REPLACE)
+		return replace_listener(supervisor, change);
+	listener->is_configured = true;
+	listener->is_owned = change->configured->request.is_owned;
+	if (!listener->give)
+		return listener_change(
+			listener, &change->configured->request, &change->address, &change->fd);
+	listener_put(listener);
+	return 0;
+}
+
+static int remove_listener(struct supervisor *supervisor, struct change *change)
+{
+	struct listener *listener = find_listener(supervisor, change);
+
+	if (listener)
+		listener_close(listener);
+	return 0;
+}
+
+static int keep_listener(struct supervisor *supervisor, struct change *change)
+{
+	struct listener *listener = find_listener(supervisor, change);
+
+	if (listener && listener->is_configured) {
+		listener->is_configured = false;
+		listener_put(listener);
+	}
+	return 0;
+}
+
+/* Actors are removed when nothing leads to them any more. */
+static int (*const beginnings[2][PLAN_ACTIONS])(
+	struct supervisor *supervisor, struct change *change) = {
+	{
+		[PLAN_ADD] = add_actor,
+		[PLAN_CHANGE] = change_actor,
+		[PLAN_RETRY] = retry_actor,
+		[PLAN_KEEP] = keep_actor,
+	},
+	{
+		[PLAN_ADD] = add_listener,
+		[PLAN_CHANGE] = change_listener,
+		[PLAN_REMOVE] = remove_listener,
+		[PLAN_KEEP] = keep_listener,
+	},
+};
+
+static void begin(struct supervisor *supervisor, struct change *change)
+{
+	int (*beginning)(struct supervisor * supervisor, struct change * change) =
+		beginnings[change->is_listener][change->action];
+	int r = 0;
+
+	if (supervisor->stopping)
+		fail(change, "inkod is stopping");
+	else if (beginning)
+		r = beginning(supervisor, change);
+	if (r == -ENOENT)
+		fail(change, "it was removed meanwhile");
+	else if (r == -EEXIST)
+		fail(change, "somebody else has made one of that name meanwhile");
+	else if (r < 0)
+		fail(change, "%s", strerror(-r));
+}
+
+/* How far each has come. */
+
+static void check_removed(struct supervisor *supervisor, struct change *change)
+{
+	change->is_done = change->is_listener ? !listener_find(supervisor, change->name)
+					      : !actor_find(supervisor, change->name);
+}
+
+static void check_rolled(struct change *change, const struct actor *actor)
+{
+	if (actor->generation != change->generation)
+		fail(change, "another restart has begun meanwhile, and goes on in place of this "
+			     "one");
+	else if (actor->roll.failure)
+		fail(change, "%s", actor->roll.failure);
+	else
+		change->is_done = !roll_is_under_way(actor);
+}
+
+static void check_started(struct change *change, const struct actor *actor)
+{
+	const struct instance *failure = actor_find_failure(actor);
+	_cleanup_free_ char *reason = failure ? describe_end(failure) : NULL;
+
+	if (failure)
+		fail(change,
+			"%s; it stays, and is started again as often as it may be: put it "
+			"right, and apply again",
+			reason ? reason : "it did not start");
+	else
+		change->is_done = actor_is_ready(actor) && !builtin_is_opening(actor);
+}
+
+static void check_actor(struct supervisor *supervisor, struct change *change)
+{
+	const struct actor *actor = actor_find(supervisor, change->name);
+
+	if (!actor || actor->is_removing)
+		fail(change, "it was removed meanwhile");
+	else if (!actor->is_wanted && change->effect != PLAN_AT_ONCE &&
+		 change->effect != PLAN_NEXT_START)
+		fail(change, "it was stopped meanwhile");
+	else if (!actor->is_wanted)
+		change->is_done = true;
+	else if (change->effect == PLAN_ROLL)
+		check_rolled(change, actor);
+	else
+		check_started(change, actor);
+}
+
+static void check_change(struct supervisor *supervisor, struct change *change)
+{
+	if (change->is_done)
+		return;
+	if (change->action == PLAN_REMOVE)
+		check_removed(supervisor, change);
+	else if (change->is_listener || change->action == PLAN_KEEP)
+		change->is_done = true;
+	else
+		check_actor(supervisor, change);
+}
+
+static void check_changes(struct application *application)
+{
+	for (size_t i = 0; i < application->plan->n_changes; i++)
+		check_change(application->supervisor, &application->plan->changes[i]);
+}
+
+static bool is_closing_some(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_changes; i++)
+		if (plan->changes[i].effect == PLAN_CLOSE && !plan->changes[i].is_done)
+			return true;
+	return false;
+}
+
+static void remove_actors(struct application *application)
+{
+	application->removes_actors = true;
+	for (size_t i = 0; i < application->plan->n_changes; i++) {
+		const struct change *change = &application->plan->changes[i];
+		struct actor *actor = change->effect == PLAN_STOP
+					      ? actor_find(application->supervisor, change->name)
+					      : NULL;
+
+		if (actor && !actor->is_removing)
+			actor_remove(actor, false);
+	}
+}
+
+/* Answering. */
+
+/* One failure in its own words; of several that there are. */
+static void answer(struct application *application)
+{
+	const struct plan *plan = application->plan;
+	const struct change *failed = NULL;
+	size_t n_failed = 0;
+	char others[64] = "";
+	cJSON *parameters;
+
+	for (size_t i = 0; i < plan->n_changes; i++) {
+		if (!plan->changes[i].failure)
+			continue;
+		log_error("%s: %s", plan->changes[i].name, plan->changes[i].failure);
+		failed = failed ? failed : &plan->changes[i];
+		n_failed++;
+	}
+	if (!application->call)
+		return;
+	if (n_failed > 1)
+		(void)snprintf(others, sizeof(others), " (and %zu more; see 'inkoctl status')",
+			n_failed - 1);
+	if (failed) {
+		describe_failure(application->call, "ApplyFailed", failed->name, "%s: %s%s",
+			failed->name, failed->failure, others);
+		return;
+	}
+	parameters = cJSON_CreateObject();
+	(void)cJSON_AddItemToObject(parameters, "changes", plan_describe(plan));
+	call_reply(application->call, parameters);
+}
+
+static bool is_over(struct application *application)
+{
+	const struct plan *plan = application->plan;
+
+	if (!application->is_begun)
+		return false;
+	check_changes(application);
+	if (!application->removes_actors && !is_closing_some(plan))
+		remove_actors(application);
+	for (size_t i = 0; i < plan->n_changes; i++)
+		if (!plan->changes[i].is_done)
+			return false;
+	return true;
+}
+
+static void release(struct application *application)
+{
+	sd_event_source_disable_unref(application->turn);
+	plan_free(application->plan);
+	free(application);
+}
+
+static void end(struct application *application)
+{
+	TAILQ_REMOVE(&application->supervisor->applications, application, entries);
+	answer(application);
+	release(application);
+}
+
+static int next_turn(struct application *application)
+{
+	int r = sd_event_source_set_time_relative(application->turn, 0);
+
+	return r < 0 ? r : sd_event_source_set_enabled(application->turn, SD_EVENT_ONESHOT);
+}
+
+static int on_turn(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct application *application = userdata;
+	struct supervisor *supervisor = application->supervisor;
+	struct plan *plan = application->plan;
+
+	(void)source;
+	(void)usec;
+	if (application->n_begun < plan->n_changes)
+		begin(supervisor, &plan->changes[application->n_begun++]);
+	if (application->n_begun < plan->n_changes)
+		return next_turn(application);
+	application->is_begun = true;
+	if (application->on_begun)
+		application->on_begun(supervisor);
+	apply_check(supervisor);
+	return 0;
+}
+
+int apply_begin(struct supervisor *supervisor, struct plan *take_plan, struct call *call,
+	void (*on_begun)(struct supervisor *supervisor))
+{
+	struct application *application = calloc(1, sizeof(*application));
+	int r;
+
+	if (!application) {
+		plan_free(take_plan);
+		return -ENOMEM;
+	}
+	application->supervisor = supervisor;
+	application->plan = take_plan;
+	application->call = call;
+	application->on_begun = on_begun;
+	/* One that is deferred would go before all others each time. */
+	r = sd_event_add_time_relative(
+		supervisor->event, &application->turn, CLOCK_MONOTONIC, 0, 1, on_turn, application);
+	if (r < 0) {
+		release(application);
+		return r;
+	}
+	TAILQ_INSERT_TAIL(&supervisor->applications, application, entries);
+	return 0;
+}
+
+void apply_check(struct supervisor *supervisor)
+{
+	struct application *application, *next;
+
+	for (application = TAILQ_FIRST(&supervisor->applications); application;
+		application = next) {
+		next = TAILQ_NEXT(application, entries);
+		if (is_over(application))
+			end(application);
+	}
+}
+
+void apply_forget(struct supervisor *supervisor, const struct call *call)
+{
+	struct application *application;
+
+	TAILQ_FOREACH(application, &supervisor->applications, entries)
+		if (application->call == call)
+			application->call = NULL;
+}

@@ -1,0 +1,495 @@
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/configuration.h"
+#include "daemon/supervisor/field-fault.h"
+#include "daemon/supervisor/listener.h"
+#include "proto/descriptor.h"
+#include "proto/name.h"
+
+#define ACTORS "actors"
+#define LISTENERS "listeners"
+
+/* Faults. */
+
+int configuration_refuse(struct configuration_fault *ret_fault, const char *reason, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, reason);
+	(void)vsnprintf(ret_fault->reason, sizeof(ret_fault->reason), reason, arguments);
+	va_end(arguments);
+	return -EINVAL;
+}
+
+void configuration_locate(
+	struct configuration_fault *fault, const char *array, size_t index, const char *member)
+{
+	(void)snprintf(fault->path, sizeof(fault->path), "%s[%zu]%s%.80s", array, index,
+		member ? "." : "", member ? member : "");
+}
+
+void configuration_locate_listener(struct configuration_fault *fault,
+	const struct configured_listener *listener, const char *member)
+{
+	if (listener->request.is_owned)
+		configuration_locate(fault, ACTORS, listener->index, LISTENERS);
+	else
+		configuration_locate(fault, LISTENERS, listener->index, member);
+}
+
+static int refuse_field(const struct json_field *fields, const cJSON *object, const char *name,
+	enum json_problem problem, struct configuration_fault *fault)
+{
+	field_fault_describe(fields, object, name, problem, fault->reason);
+	return -EINVAL;
+}
+
+/* Listeners. */
+
+static int check_address(struct configured_listener *listener, struct configuration_fault *fault)
+{
+	const char *complaint;
+
+	if (listener_request_systemd_name(listener->request.address))
+		return 0;
+	if (address_parse(listener->request.address, &listener->address, &complaint) < 0)
+		return configuration_refuse(
+			fault, "'%.200s': %s", listener->request.address, complaint);
+	return 0;
+}
+
+static bool has_any_port(const struct address *address)
+{
+	return address->length > 0 &&
+	       ((address->any.sa_family == AF_INET && address->v4.sin_port == 0) ||
+		       (address->any.sa_family == AF_INET6 && address->v6.sin6_port == 0));
+}
+
+/* Its name is what it is known by the next time. */
+static int name_listener(struct configured_listener *listener, struct configuration_fault *fault)
+{
+	char name[LIMIT_NAME_CHARS + 1];
+
+	if (listener->request.name && !name_is_valid(listener->request.name))
+		return configuration_refuse(fault, "'%.100s' %s", listener->request.name,
+			name_complaint(listener->request.name));
+	if (listener->request.name)
+		return 0;
+	if (has_any_port(&listener->address))
+		return configuration_refuse(fault,
+			"it is missing; port 0 is another one each time, so that no name can be made "
+			"of it");
+	listener_request_default_name(&listener->request, &listener->address, name);
+	listener->request.name = strdup(name);
+	return listener->request.name ? 0 : -ENOMEM;
+}
+
+/* The same name, which stays. */
+static const char *find_member(const struct json_field *fields, const char *name)
+{
+	while (strcmp(fields->name, name) != 0)
+		fields++;
+	return fields->name;
+}
+
+static int check_listener(struct configured_listener *listener, const char **ret_member,
+	struct configuration_fault *fault)
+{
+	struct listener_refusal refusal;
+	int r = listener_request_check(&listener->request, &refusal);
+
+	if (r == -EINVAL) {
+		*ret_member = find_member(listener_request_fields, refusal.subject);
+		return configuration_refuse(fault, "%s", refusal.reason);
+	}
+	*ret_member = "address";
+	if (r == 0)
+		r = check_address(listener, fault);
+	if (r < 0)
+		return r;
+	*ret_member = "name";
+	return name_listener(listener, fault);
+}
+
+static int parse_listener(struct configuration *configuration, const struct spec_asker *asker,
+	const cJSON *object, const char **ret_member, struct configuration_fault *fault)
+{
+	struct configured_listener *listener =
+		&configuration->listeners[configuration->n_listeners];
+	enum json_problem problem;
+	int r;
+
+	(void)asker;
+	listener_request_init(&listener->request);
+	listener->index = configuration->n_listeners++ - configuration->n_own_listeners;
+	r = json_decode(object, listener_request_fields, &listener->request, ret_member, &problem);
+	if (r == -EINVAL)
+		return refuse_field(listener_request_fields, object, *ret_member, problem, fault);
+	return r < 0 ? r : check_listener(listener, ret_member, fault);
+}
+
+/* Actors. */
+
+/* What spec.c says may start with the name of the member, which is said already. */
+static int refuse_spec(const char *member, const char *reason, struct configuration_fault *fault)
+{
+	size_t length = strlen(member);
+	bool is_named = strncmp(reason, member, length) == 0 && reason[length] == ':';
+
+	return configuration_refuse(fault, "%s", is_named ? reason + length + 2 : reason);
+}
+
+static int check_actor(struct spec *spec, const struct spec_asker *asker, const char **ret_member,
+	struct configuration_fault *fault)
+{
+	char reason[512];
+	int r = spec_check(spec, asker, ret_member, reason);
+
+	if (r == -ENOENT || r == -EINVAL)
+		return refuse_spec(*ret_member, reason, fault);
+	*ret_member = "name";
+	if (r == 0 && builtin_is_reserved(spec->name))
+		return configuration_refuse(fault, "%s belongs to inkod", spec->name);
+	return r;
+}
+
+/* The last that there is, by its actor. */
+static int parse_own_listener(
+	struct configuration *configuration, size_t place, struct configuration_fault *fault)
+{
+	const struct spec *spec = &configuration->actors[configuration->n_actors - 1];
+	struct configured_listener *listener =
+		&configuration->listeners[configuration->n_listeners];
+	const char *member;
+	int r = adapter_parse_listener(spec->listeners[place], spec->name, &listener->request);
+
+	if (r < 0)
+		return r;
+	configuration->n_listeners++;
+	configuration->n_own_listeners++;
+	listener->index = configuration->n_actors - 1;
+	listener->place = place;
+	return check_listener(listener, &member, fault);
+}
+
+static int parse_own_listeners(struct configuration *configuration, const char **ret_member,
+	struct configuration_fault *fault)
+{
+	const struct spec *spec = &configuration->actors[configuration->n_actors - 1];
+	int r = 0;
+
+	*ret_member = LISTENERS;
+	for (size_t i = 0; r == 0 && spec->listeners && spec->listeners[i]; i++)
+		r = parse_own_listener(configuration, i, fault);
+	return r;
+}
+
+static int parse_actor(struct configuration *configuration, const struct spec_asker *asker,
+	const cJSON *object, const char **ret_member, struct configuration_fault *fault)
+{
+	struct spec *spec = &configuration->actors[configuration->n_actors];
+	enum json_problem problem;
+	int r;
+
+	spec_init(spec);
+	configuration->n_actors++;
+	r = json_decode(object, spec_fields, spec, ret_member, &problem);
+	if (r == -EINVAL)
+		return refuse_field(spec_fields, object, *ret_member, problem, fault);
+	if (r == 0)
+		r = check_actor(spec, asker, ret_member, fault);
+	return r < 0 ? r : parse_own_listeners(configuration, ret_member, fault);
+}
+
+/* The whole. */
+
+/* member: of the object that is wrong, or NULL. */
+typedef int parse_element_fn(struct configuration *configuration, const struct spec_asker *asker,
+	const cJSON *object, const char **ret_member, struct configuration_fault *fault);
+
+static int parse_array(struct configuration *configuration, const struct spec_asker *asker,
+	const cJSON *array, parse_element_fn *parse, struct configuration_fault *fault)
+{
+	const char *member;
+	const cJSON *object;
+	size_t index = 0;
+	int r;
+
+	cJSON_ArrayForEach(object, array) {
+		member = NULL;
+		r = cJSON_IsObject(object) ? parse(configuration, asker, object, &member, fault)
+					   : configuration_refuse(fault, "it is no object");
+		if (r < 0) {
+			configuration_locate(fault, array->string, index, member);
+			return r;
+		}
+		index++;
+	}
+	return 0;
+}
+
+const struct spec *configuration_find_actor(
+	const struct configuration *configuration, const char *name)
+{
+	for (size_t i = 0; i < configuration->n_actors; i++)
+		if (strcmp(configuration->actors[i].name, name) == 0)
+			return &configuration->actors[i];
+	return NULL;
+}
+
+const struct configured_listener *configuration_find_listener(
+	const struct configuration *configuration, const char *name)
+{
+	for (size_t i = 0; i < configuration->n_listeners; i++)
+		if (strcmp(configuration->listeners[i].request.name, name) == 0)
+			return &configuration->listeners[i];
+	return NULL;
+}
+
+static bool has_same_address(
+	const struct configured_listener *listener, const struct configured_listener *other)
+{
+	if (listener->address.length == 0 || other->address.length == 0)
+		return strcmp(listener->request.address, other->request.address) == 0;
+	return listener->address.length == other->address.length &&
+	       memcmp(&listener->address.any, &other->address.any, other->address.length) == 0 &&
+	       !has_any_port(&other->address);
+}
+
+/* What is what it is already. */
+static int refuse_second(const struct configured_listener *first, const char *text,
+	const char *member, struct configuration_fault *fault)
+{
+	struct configuration_fault place;
+
+	configuration_locate_listener(&place, first, NULL);
+	return configuration_refuse(
+		fault, "%.200s is the %s of %s already", text, member, place.path);
+}
+
+static int check_listener_twice(const struct configuration *configuration,
+	const struct configured_listener *listener, struct configuration_fault *fault)
+{
+	const struct configured_listener *first =
+		configuration_find_listener(configuration, listener->request.name);
+
+	configuration_locate_listener(fault, listener, "name");
+	if (first != listener)
+		return refuse_second(first, listener->request.name, "name", fault);
+	configuration_locate_listener(fault, listener, "address");
+	for (first = configuration->listeners; first < listener; first++)
+		if (has_same_address(listener, first))
+			return refuse_second(first, listener->request.address, "address", fault);
+	return 0;
+}
+
+static int check_twice(const struct configuration *configuration, struct configuration_fault *fault)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < configuration->n_actors; i++) {
+		const struct spec *spec = &configuration->actors[i];
+		const struct spec *first = configuration_find_actor(configuration, spec->name);
+
+		configuration_locate(fault, ACTORS, i, "name");
+		if (first != spec)
+			return configuration_refuse(fault,
+				"%s is the name of " ACTORS "[%td] already", spec->name,
+				first - configuration->actors);
+	}
+	for (size_t i = 0; r == 0 && i < configuration->n_listeners; i++)
+		r = check_listener_twice(configuration, &configuration->listeners[i], fault);
+	return r;
+}
+
+static const struct {
+	const char *member;
+	parse_element_fn *parse;
+} arrays[] = {{ACTORS, parse_actor}, {LISTENERS, parse_listener}};
+
+#define N_ARRAYS (sizeof(arrays) / sizeof(*arrays))
+
+/* Is it an object of these arrays? */
+static int check_outline(const cJSON *object, struct configuration_fault *fault)
+{
+	static const struct json_field fields[] = {
+		{.name = ACTORS}, {.name = LISTENERS}, JSON_FIELDS_END};
+	const cJSON *member;
+
+	cJSON_ArrayForEach(member, object) {
+		bool is_known = false;
+
+		(void)snprintf(fault->path, sizeof(fault->path), "%.80s", member->string);
+		for (size_t i = 0; i < N_ARRAYS; i++)
+			is_known |= strcmp(member->string, arrays[i].member) == 0;
+		if (!is_known)
+			return refuse_field(fields, object, member->string, JSON_UNKNOWN, fault);
+		if (!cJSON_IsArray(member))
+			return configuration_refuse(fault, "it must be an array of objects");
+	}
+	return 0;
+}
+
+static size_t count_array(const cJSON *object, const char *member)
+{
+	return (size_t)cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(object, member));
+}
+
+static int allocate(const cJSON *object, struct configuration *configuration)
+{
+	size_t n_actors = count_array(object, ACTORS), n_listeners = count_array(object, LISTENERS);
+	const cJSON *actor;
+
+	cJSON_ArrayForEach(actor, cJSON_GetObjectItemCaseSensitive(object, ACTORS))
+		n_listeners += count_array(actor, LISTENERS);
+
+	*configuration = (struct configuration){0};
+	configuration->actors = calloc(n_actors + 1, sizeof(*configuration->actors));
+	configuration->listeners = calloc(n_listeners + 1, sizeof(*configuration->listeners));
+	return configuration->actors && configuration->listeners ? 0 : -ENOMEM;
+}
+
+int configuration_parse(const cJSON *object, const struct spec_asker *asker,
+	struct configuration *ret_configuration, struct configuration_fault *ret_fault)
+{
+	struct configuration configuration;
+	int r = allocate(object, &configuration);
+
+	*ret_fault = (struct configuration_fault){0};
+	if (r == 0)
+		r = check_outline(object, ret_fault);
+	for (size_t i = 0; r == 0 && i < N_ARRAYS; i++)
+		r = parse_array(&configuration, asker,
+			cJSON_GetObjectItemCaseSensitive(object, arrays[i].member), arrays[i].parse,
+			ret_fault);
+	if (r == 0)
+		r = check_twice(&configuration, ret_fault);
+	if (r < 0) {
+		configuration_done(&configuration);
+		return r;
+	}
+	*ret_configuration = configuration;
+	return 0;
+}
+
+void configuration_done(struct configuration *configuration)
+{
+	for (size_t i = 0; i < configuration->n_actors; i++)
+		spec_done(&configuration->actors[i]);
+	for (size_t i = 0; i < configuration->n_listeners; i++)
+		listener_request_done(&configuration->listeners[i].request);
+	free(configuration->actors);
+	free(configuration->listeners);
+	*configuration = (struct configuration){0};
+}
+
+/* Writing. */
+
+/* Leaves out of object what is as it is in defaults. */
+static void leave_out(cJSON *object, const cJSON *defaults)
+{
+	const cJSON *member;
+
+	cJSON_ArrayForEach(member, defaults) {
+		const cJSON *said = cJSON_GetObjectItemCaseSensitive(object, member->string);
+
+		if (said && cJSON_Compare(said, member, true))
+			cJSON_DeleteItemFromObjectCaseSensitive(object, member->string);
+	}
+}
+
+static bool is_named(char *const *names, const char *name)
+{
+	for (; names && *names; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
+}
+
+cJSON *configuration_encode_spec(
+	struct supervisor *supervisor, const struct spec *spec, const struct spec *wanted)
+{
+	cJSON *object = json_encode(spec_fields, spec);
+	cJSON *opens = cJSON_GetObjectItemCaseSensitive(object, "opens"), *name, *next;
+
+	for (name = opens ? opens->child : NULL; name; name = next) {
+		const struct actor *actor = actor_find(supervisor, name->valuestring);
+
+		next = name->next;
+		if ((!actor || actor->is_removing) &&
+			!(wanted && is_named(wanted->opens, name->valuestring)))
+			cJSON_Delete(cJSON_DetachItemViaPointer(opens, name));
+	}
+	if (opens && !opens->child)
+		cJSON_DeleteItemFromObjectCaseSensitive(object, "opens");
+	return object;
+}
+
+static cJSON *describe_spec(struct supervisor *supervisor, const struct spec *spec)
+{
+	cJSON *object = configuration_encode_spec(supervisor, spec, NULL), *defaults;
+	struct spec initial;
+
+	spec_init(&initial);
+	if (spec_complete(&initial) == 0) {
+		defaults = json_encode(spec_fields, &initial);
+		leave_out(object, defaults);
+		cJSON_Delete(defaults);
+	}
+	spec_done(&initial);
+	return object;
+}
+
+static cJSON *describe_listener(const struct listener *listener)
+{
+	const struct listener_request request = {.name = listener->name,
+		.address = listener->address,
+		.to = listener->to,
+		.give = listener->give,
+		.balance = listener->balance,
+		.hold_usec = listener->hold_usec};
+	struct listener_request initial;
+	struct listener_refusal refusal;
+	cJSON *object = json_encode(listener_request_fields, &request), *defaults;
+
+	/* What a listener has of itself that is given away it has not of somebody's saying. */
+	listener_request_init(&initial);
+	initial.to = strdup("");
+	if (initial.to && listener_request_check(&initial, &refusal) == 0) {
+		defaults = json_encode(listener_request_fields, &initial);
+		leave_out(object, defaults);
+		cJSON_Delete(defaults);
+	}
+	listener_request_done(&initial);
+	return object;
+}
+
+cJSON *configuration_describe(struct supervisor *supervisor)
+{
+	cJSON *object = cJSON_CreateObject();
+	cJSON *actors = cJSON_AddArrayToObject(object, ACTORS);
+	cJSON *listeners = cJSON_AddArrayToObject(object, LISTENERS);
+	const struct listener *listener;
+	const struct actor *actor;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		if (!actor->is_builtin && !actor->is_removing)
+			(void)cJSON_AddItemToArray(actors, describe_spec(supervisor, &actor->spec));
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
+		if (!listener->is_closing && !listener->is_owned)
+			(void)cJSON_AddItemToArray(listeners, describe_listener(listener));
+	return object;
+}
+
+const char *configuration_origin(bool is_configured)
+{
+	return is_configured ? "configuration" : "hand";
+}

@@ -1,0 +1,65 @@
+#pragma once
+
+/*
+ * What has to change so that there is what a configuration says. Making a plan looks at everything
+ * that can be wrong, up to binding the sockets of new listeners, and changes nothing; apply.h does
+ * what it says.
+ */
+
+#include <stdbool.h>
+
+#include "daemon/supervisor/configuration.h"
+
+enum plan_action {
+	PLAN_ADD,
+	PLAN_CHANGE,
+	PLAN_RETRY, /* it is what it shall be, but failed */
+	PLAN_REMOVE,
+	PLAN_KEEP, /* it is not in the configuration, and stays */
+	PLAN_ACTIONS,
+};
+
+/* What that does to what runs. */
+enum plan_effect {
+	PLAN_NOTHING,
+	PLAN_START,	 /* instances are started */
+	PLAN_OPEN,	 /* a listener is opened */
+	PLAN_AT_ONCE,	 /* no instance is replaced */
+	PLAN_ROLL,	 /* each instance is replaced, one after the other */
+	PLAN_NEXT_START, /* the actor is stopped: it counts when somebody starts it */
+	PLAN_REPLACE,	 /* a listener is closed, and another opened */
+	PLAN_STOP,	 /* the instances finish what they serve, and end */
+	PLAN_CLOSE,
+	PLAN_EFFECTS,
+};
+
+struct change {
+	enum plan_action action;
+	enum plan_effect effect;
+	char *name;
+	bool is_listener;
+	struct spec *spec;			/* in the plan's configuration; NULL: not there */
+	struct configured_listener *configured; /* the same */
+	cJSON *fields;				/* as in the interface, or NULL */
+	int fd;					/* of a listener, bound for it; or -1 */
+	struct address address;			/* that it is bound to */
+	/* While it is carried out. */
+	int64_t generation; /* that a roll leads to */
+	bool is_done;
+	char *failure;
+};
+
+struct plan {
+	struct configuration configuration;
+	struct change *changes;
+	size_t n_changes;
+};
+
+/* What is to be done for what object says, which asker wants; what is not in it is removed with
+ * prune. On failure *ret_fault is filled: -EINVAL, -ENOMEM. */
+int plan_make(struct supervisor *supervisor, const struct spec_asker *asker, const cJSON *object,
+	bool prune, struct plan **ret_plan, struct configuration_fault *ret_fault);
+/* Closes what was bound and not taken. Returns NULL. */
+struct plan *plan_free(struct plan *plan);
+/* Array of type Change of the interface; the caller's. */
+cJSON *plan_describe(const struct plan *plan);
