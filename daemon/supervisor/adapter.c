@@ -200,21 +200,49 @@ int adapter_make_command(const struct spec *spec, char ***ret_command)
 	return 0;
 }
 
+/* The one that was opened for one of spec.listeners, or NULL. */
+static struct listener *find_own(const struct actor *actor, const char *text)
+{
+	char name[LIMIT_NAME_CHARS + 1] = "";
+	struct listener *listener = NULL;
+	struct listener_request request;
+
+	if (adapter_parse_listener(text, actor->spec.name, &request) < 0)
+		return NULL;
+	if (request.name || listener_request_name_address(request.address, name) == 0)
+		listener = listener_find(actor->supervisor, request.name ? request.name : name);
+	listener_request_done(&request);
+	return listener && listener->is_owned ? listener : NULL;
+}
+
+static int give_listener(struct routing_start *start, const struct listener *listener)
+{
+	if (start->n_fds == ADAPTER_LISTENERS_MAX)
+		return -ENOBUFS;
+	routing_add_other(start, listener->fd, listener->name);
+	return 0;
+}
+
+/* Its own in the order of the spec, which is all that some programs know them by, then those that
+ * it was given. */
 static int prepare_listeners(struct instance *instance, struct routing_start *start)
 {
-	const char *actor = instance->actor->spec.name;
+	const struct actor *actor = instance->actor;
 	const struct listener *listener;
+	int r = 0;
 
 	start->n_fds = 0;
 	start->names[0] = 0;
-	TAILQ_FOREACH(listener, &instance->actor->supervisor->listeners, entries) {
-		if (!listener->give || strcmp(listener->give, actor) != 0)
-			continue;
-		if (start->n_fds == ADAPTER_LISTENERS_MAX)
-			return -ENOBUFS;
-		routing_add_other(start, listener->fd, listener->name);
+	for (char **text = actor->spec.listeners; r == 0 && text && *text; text++) {
+		listener = find_own(actor, *text);
+		if (listener)
+			r = give_listener(start, listener);
 	}
-	return 0;
+	TAILQ_FOREACH(listener, &actor->supervisor->listeners, entries)
+		if (r == 0 && listener->give && !listener->is_owned &&
+			strcmp(listener->give, actor->spec.name) == 0)
+			r = give_listener(start, listener);
+	return r;
 }
 
 int adapter_prepare(

@@ -287,11 +287,11 @@ int listener_publish(struct listener *listener)
 	struct actor *actor = actor_find(listener->supervisor, name);
 	int r = 0;
 
-	if (!actor)
+	if (!actor && listener->to)
 		return -ENOENT;
 	if (listener->to)
 		r = hand_to(listener, actor);
-	else
+	else if (actor)
 		listener_news_give(listener, actor);
 	if (r == 0) {
 		listener->is_published = true;

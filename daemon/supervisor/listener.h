@@ -67,8 +67,9 @@ struct listener *listener_find(struct supervisor *supervisor, const char *name);
 /* A listener that leads to actor, and is not its own, or NULL. */
 struct listener *listener_find_to(struct supervisor *supervisor, const char *actor);
 
-/* Hands it out: to the acceptor, or to the instances of its actor. -ENOENT when that is gone;
- * errors of builtin_ensure_acceptor and routing_open: the acceptor was told nothing then. */
+/* Hands it out: to the acceptor, or to the instances of its actor; one that is not there yet is
+ * started with it. -ENOENT when that is gone whose connections the acceptor would hand over; errors
+ * of builtin_ensure_acceptor and routing_open: the acceptor was told nothing then. */
 int listener_publish(struct listener *listener);
 /* After everything was adopted: finishes what a former supervisor had begun. */
 void listener_resume_all(struct supervisor *supervisor);

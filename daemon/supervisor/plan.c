@@ -579,20 +579,60 @@ static int bind_all(
 
 /* The whole. */
 
-/* Those in [from, to) of its listeners. */
-static int plan_listeners(const struct names *names, struct plan *plan, size_t from, size_t to,
+/* Who is given one as it starts, and never after that? Their spec, or NULL. */
+static const struct spec *find_starter(
+	const struct configuration *configuration, const struct listener_request *request)
+{
+	const struct spec *spec =
+		request->give ? configuration_find_actor(configuration, request->give) : NULL;
+
+	return spec && !adapter_has_mailbox(spec) ? spec : NULL;
+}
+
+/* Those that programs start with, or the others. */
+static int plan_listeners(const struct names *names, struct plan *plan, bool are_for_start,
 	struct configuration_fault *fault)
 {
 	int r = 0;
 
-	for (size_t i = from; r == 0 && i < to; i++) {
-		configuration_locate_listener(fault, &plan->configuration.listeners[i], "name");
+	for (size_t i = 0; r == 0 && i < plan->configuration.n_listeners; i++) {
+		const struct configured_listener *listener = &plan->configuration.listeners[i];
+
+		if (!find_starter(&plan->configuration, &listener->request) == are_for_start)
+			continue;
+		configuration_locate_listener(fault, listener, "name");
 		r = plan_listener(names, plan, i, fault);
 	}
 	return r;
 }
 
-/* In the order in which it is done: an actor is started with its own listeners, and others lead to
+static bool starts(const struct plan *plan, const char *actor)
+{
+	for (size_t i = 0; i < plan->n_changes; i++) {
+		const struct change *change = &plan->changes[i];
+
+		if (!change->is_listener && strcmp(change->name, actor) == 0)
+			return change->effect == PLAN_START || change->effect == PLAN_ROLL;
+	}
+	return false;
+}
+
+/* New listeners of programs that run, and go on without them. */
+static void note_late(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_changes; i++) {
+		struct change *change = &plan->changes[i];
+		const struct spec *spec =
+			change->is_listener && change->action == PLAN_ADD
+				? find_starter(&plan->configuration, &change->configured->request)
+				: NULL;
+
+		if (spec && !starts(plan, spec->name))
+			change->effect = PLAN_NEXT_START;
+	}
+}
+
+/* In the order in which it is done: a program is started with its listeners, and others lead to
  * actors that are there. */
 static int plan_all(const struct names *names, struct plan *plan, struct configuration_fault *fault)
 {
@@ -600,14 +640,14 @@ static int plan_all(const struct names *names, struct plan *plan, struct configu
 	int r = plan_given_up(names->supervisor, plan);
 
 	if (r == 0)
-		r = plan_listeners(names, plan, 0, configuration->n_own_listeners, fault);
+		r = plan_listeners(names, plan, true, fault);
 	for (size_t i = 0; r == 0 && i < configuration->n_actors; i++) {
 		configuration_locate(fault, "actors", i, "name");
 		r = plan_actor(names->supervisor, plan, i, fault);
 	}
 	if (r == 0)
-		r = plan_listeners(names, plan, configuration->n_own_listeners,
-			configuration->n_listeners, fault);
+		r = plan_listeners(names, plan, false, fault);
+	note_late(plan);
 	return r < 0 ? r : plan_others(names->supervisor, plan, names->prune);
 }
 

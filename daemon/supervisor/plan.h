@@ -26,7 +26,8 @@ enum plan_effect {
 	PLAN_OPEN,	 /* a listener is opened */
 	PLAN_AT_ONCE,	 /* no instance is replaced */
 	PLAN_ROLL,	 /* each instance is replaced, one after the other */
-	PLAN_NEXT_START, /* the actor is stopped: it counts when somebody starts it */
+	PLAN_NEXT_START, /* it counts when somebody starts the actor, which is stopped, or has no
+			  * mailbox to be given a listener by */
 	PLAN_REPLACE,	 /* a listener is closed, and another opened */
 	PLAN_STOP,	 /* the instances finish what they serve, and end */
 	PLAN_CLOSE,

@@ -140,6 +140,7 @@ static const struct {
 	{"retry", "roll", '!', "its last roll failed: it rolls again, an instance after the other"},
 	{"add", "start", '+', "its instances are started"},
 	{"add", "open", '+', "it is opened"},
+	{"add", "nextStart", '+', "it is opened, and its actor has it when it is started again"},
 	{"change", "atOnce", '~', "at once; no instance is replaced"},
 	{"change", "start", '~', "at once, and it is started again, as it has failed"},
 	{"change", "roll", '~', "it rolls: its instances are replaced, one after the other"},

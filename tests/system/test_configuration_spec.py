@@ -1,0 +1,349 @@
+"""Every field of a spec in a configuration: written, said, applied, exported and applied again."""
+
+import os
+import re
+import socket
+
+import pytest
+
+from harness import ACTORS, PYTHON, SOURCE, VarlinkError, free_port, http_get, \
+    private_inkod, wait_until
+from test_activation import SERVER
+from test_configuration import (
+    HELLO, apply, changes, configuration, configured_inkod, export, front, kill_supervisor, names,
+    port_of, web)
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+# Of each field another value than its default, of a program that bears it.
+MAILBOX = {
+    "command": [str(ACTORS / "notifier"), "x"],
+    "description": "what it is for",
+    "instances": 2,
+    "user": "daemon",
+    "group": "daemon",
+    "supplementaryGroups": ["daemon"],
+    "directory": "/tmp",
+    "environment": ["A=b", "C=d=e"],
+    "umask": "0077",
+    "nice": 5,
+    "limits": ["nofile=64:128", "core=0"],
+    "noNewPrivileges": False,
+    "capabilities": ["CAP_NET_BIND_SERVICE"],
+    "network": "none",
+    "opens": ["other"],
+    "queue": 16,
+    "concurrency": 7,
+    "restart": "onFailure",
+    "backoffUSec": 20_000,
+    "intensity": 7,
+    "intensityUSec": 86_400_000_000,
+    "startUSec": 20_000_000,
+    "readyAfterUSec": 1_000,
+    "readyCheck": "tcp://127.0.0.1:9",
+    "watchdogUSec": 60_000_000,
+    "stopSignal": "SIGINT",
+    "reloadSignal": "SIGUSR1",
+    "reloadCommand": "true",
+    "reloadNotify": True,
+    "drainUSec": 3_000_000,
+    "stopUSec": 4_000_000,
+}
+ACTIVATION = {"adapter": "activation", "listeners": ["http=tcp://127.0.0.1:{port}"], "fdEnv": "FDS"}
+STDIO = {"adapter": "stdio", "maxPerSource": 3}
+NEED_ROOT = ("user", "group", "supplementaryGroups", "capabilities", "network")
+# Together they are refused, or nobody would answer there.
+APART = ("readyCheck",)
+
+
+def table():
+    """The rows of proto/spec.c: the field, and whether another value takes another process."""
+    rows = re.findall(r'^\t\{(?:NAMED|RANGED)\("(\w+)".*?\},$',
+                      (SOURCE / "proto/spec.c").read_text(), re.M | re.S)
+    texts = re.findall(r'^\t\{((?:NAMED|RANGED)\(".*?)\},$',
+                       (SOURCE / "proto/spec.c").read_text(), re.M | re.S)
+    return {row: "SPEC_AT_ONCE" not in text for row, text in zip(rows, texts, strict=True)}
+
+
+def base(name="a", **fields):
+    return {"name": name, "command": [str(ACTORS / "notifier")], "drainUSec": 1_000_000,
+            "backoffUSec": 10_000, **fields}
+
+
+def all_fields():
+    """A spec of each adapter, so that all of them have all fields."""
+    allowed = {field: value for field, value in MAILBOX.items()
+               if field not in APART and (os.geteuid() == 0 or field not in NEED_ROOT)}
+    given = {field: [text.format(port=free_port()) for text in value] if field == "listeners"
+             else value for field, value in ACTIVATION.items()}
+    return [base(**allowed),
+            {**base("b"), "command": [PYTHON, "-c", SERVER, "ready"], **given},
+            base("c", **STDIO), base("other", readyCheck="unix:///run/x", startUSec=10_000_000)]
+
+
+def test_each_field_is_tried():
+    tried = {"name", *MAILBOX, *ACTIVATION, *STDIO}
+    assert len(table()) > 30 and tried == set(table())
+
+
+def test_what_is_spawned_is_exported_and_applied_without_a_difference():
+    """By hand, from all fields that there are; and again where inkod begins with it."""
+    specs = [spec for spec in all_fields() if "readyCheck" not in spec] + [base("other")]
+    with private_inkod() as inko:
+        inko.spawn("other", ACTORS / "notifier")
+        for spec in specs[:-1]:
+            inko.call("Spawn", spec)
+        exported = export(inko)
+        by_name = {actor["name"]: actor for actor in exported["actors"]}
+        for spec in specs[:-1]:
+            for field, value in spec.items():
+                assert by_name[spec["name"]][field] == value, field
+        # What was spawned by hand belongs to the configuration from then on, and else is the same.
+        result = inko.call("Apply", {"configuration": exported})
+        assert {field["field"] for change in result["changes"] for field in change["fields"]} == {
+            "origin"}
+        assert {change["effect"] for change in result["changes"]} == {"atOnce"}
+        assert apply(inko, exported).stdout == "nothing to change\n"
+        kill_supervisor(inko)
+        assert export(inko) == exported
+        assert apply(inko, exported, "--prune").stdout == "nothing to change\n"
+    with configured_inkod(exported) as inko:
+        inko.settle()
+        assert export(inko) == exported
+        assert apply(inko, exported).stdout == "nothing to change\n"
+
+
+@pytest.fixture(scope="module")
+def shared():
+    with private_inkod() as inko:
+        yield inko
+
+
+@pytest.mark.parametrize("field", sorted(MAILBOX))
+def test_each_field_changes_as_its_row_says(shared, field):
+    """Said before, done so, and undone by leaving it out."""
+    if field in NEED_ROOT and os.geteuid() != 0:
+        pytest.skip("needs root")
+    rolls = table()[field]
+    before = configuration(base(), base("other"))
+    after = configuration(base(**{field: MAILBOX[field]}), base("other"))
+    apply(shared, before, "--prune")
+    generation = shared.actor("a")["generation"]
+    for number, content in enumerate((after, before), 1):
+        planned = shared.call("Apply", {"configuration": content, "dryRun": True})["changes"]
+        assert [(c["name"], c["action"], c["effect"]) for c in planned] == [
+            ("a", "change", "roll" if rolls else "atOnce")]
+        assert [f["field"] for f in planned[0]["fields"]] == [field]
+        apply(shared, content)
+        assert shared.actor("a")["generation"] == generation + number * rolls
+        assert apply(shared, content).stdout == "nothing to change\n"
+        assert export(shared)["actors"][0].get(field) == content["actors"][0].get(field)
+
+
+# Listeners that an actor has of its own.
+
+def served(*listeners, **fields):
+    return {"name": "web", "command": [PYTHON, "-c", SERVER, "ready"], "adapter": "activation",
+            "listeners": list(listeners), "drainUSec": 1_000_000, **fields}
+
+
+def at(port, name=None):
+    return f"{name + '=' if name else ''}tcp://127.0.0.1:{port}"
+
+
+def test_an_actor_comes_with_its_listeners(inko):
+    content = configuration(served("http=tcp://127.0.0.1:0", "more=tcp://127.0.0.1:0"))
+    shown = apply(inko, content).stdout
+    assert shown == ("+ listener http: it is opened\n+ listener more: it is opened\n"
+                     "+ actor web: its instances are started\napplied\n")
+    assert http_get(port_of(inko, "http")) == "web/0 http:more"
+    assert all(x["owned"] and x["origin"] == "configuration" for x in inko.status()["listeners"])
+    # Any port is right that it has got, and stands in what is exported.
+    assert apply(inko, content).stdout == "nothing to change\n"
+    exported = export(inko)
+    assert exported["listeners"] == []
+    assert exported["actors"][0]["listeners"] == [
+        at(port_of(inko, name), name) for name in ("http", "more")]
+    kill_supervisor(inko)
+    assert apply(inko, exported, "--prune").stdout == "nothing to change\n"
+    apply(inko, {}, "--prune")
+    assert names(inko) == ([], [])
+
+
+def test_an_actor_gets_other_listeners(inko):
+    """One stays, without a client lost; one moves, one goes and one comes."""
+    stays, moves, goes, moved, comes = (free_port() for _ in range(5))
+    apply(inko, configuration(served(at(stays), at(moves, "m"), at(goes, "g"), instances=2)))
+    load = inko.load(stays, clients=4, until_stopped=True)
+    other = configuration(served(at(stays), at(moved, "m"), at(comes, "c"), instances=2))
+    shown = apply(inko, other, "--dry-run").stdout
+    assert [line for line in shown.splitlines() if line[0] != " "] == [
+        "- listener g: it is closed",
+        "~ listener m: it is closed and opened again; who waits there is refused",
+        "+ listener c: it is opened",
+        "~ actor web: it rolls: its instances are replaced, one after the other"]
+    assert apply(inko, other).stdout == shown + "applied\n"
+    assert sorted(names(inko)[1]) == ["c", "m", f"tcp-127.0.0.1-{stays}"]
+    # In the order in which they are said.
+    assert http_get(stays).split()[1] == f"tcp-127.0.0.1-{stays}:m:c"
+    for port in (moved, comes):
+        socket.create_connection(("127.0.0.1", port)).close()
+    for port in (moves, goes):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+    # A program that ends at SIGTERM leaves whom it serves, and nobody else.
+    report = load.report()
+    assert report["refused"] == report["reset"] == 0 and report["answered"] > 10, report
+    assert apply(inko, other).stdout == "nothing to change\n"
+
+
+def test_a_listener_gets_another_name_at_its_address(inko):
+    """It is in the way of itself until it is closed."""
+    port = free_port()
+    apply(inko, configuration(served(at(port, "a"))))
+    other = configuration(served(at(port, "b")))
+    apply(inko, other)
+    assert names(inko)[1] == ["b"] and http_get(port).endswith(" b")
+    # The actor's no more, and given to it.
+    plain = configuration(served(), listeners=[
+        {"name": "b", "address": at(port), "give": "web"}])
+    assert changes(inko, plain) == {"listener b": ("change", "atOnce"),
+                                    "actor web": ("change", "roll")}
+    apply(inko, plain)
+    assert not inko.listener("b")["owned"] and http_get(port).endswith(" b")
+    assert apply(inko, plain).stdout == "nothing to change\n"
+    apply(inko, other)
+    assert inko.listener("b")["owned"] and http_get(port).endswith(" b")
+
+
+def test_a_listener_of_another_stays_its(inko):
+    port = free_port()
+    inko.call("Spawn", served(at(port, "http"), at(free_port(), "x"), name="mine"))
+    inko.settle()
+    before = inko.picture()
+    for content, path, reason in (
+            (configuration(served(at(free_port(), "http"))), "actors[0].listeners",
+             "the listener http belongs to mine"),
+            (configuration(web(), listeners=[front(address=at(port))]), "listeners[0].address",
+             "the listener http of mine is at"),
+            (configuration(served(at(port, "y"))), "actors[0].listeners",
+             "the listener http of mine is at"),
+            (configuration(served(at(1, "y")), served(at(2, "y"), name="web2")),
+             "actors[1].listeners", "y is the name of actors[0].listeners already"),
+            (configuration(served("tcp://127.0.0.1:0")), "actors[0].listeners", "port 0")):
+        with pytest.raises(VarlinkError) as refused:
+            inko.call("Apply", {"configuration": content})
+        assert refused.value.parameters["path"] == path
+        assert reason in refused.value.parameters["reason"]
+        assert inko.picture() == before
+    # Pruned, it goes with its actor; else both are kept.
+    assert changes(inko, {}) == {f"{kind} {name}": ("keep", "nothing") for kind, name in (
+        ("listener", "http"), ("listener", "x"), ("actor", "mine"))}
+    assert changes(inko, {}, prune=True) == {"actor mine": ("remove", "stop")}
+
+
+def test_who_can_do_with_a_listener(inko):
+    port = free_port()
+    pipe = {"name": "pipe", "command": ["/bin/cat"], "adapter": "stdio"}
+    for actor, way, words in ((served(), "to", "web has no mailbox"),
+                              (pipe, "give", "pipe is run for each connection")):
+        content = configuration(actor, listeners=[
+            {"name": "front", "address": at(port), way: actor["name"]}])
+        with pytest.raises(VarlinkError) as refused:
+            inko.call("Apply", {"configuration": content})
+        assert refused.value.parameters["path"] == f"listeners[0].{way}"
+        assert words in refused.value.parameters["reason"]
+    # The same of a listener that is there, and kept.
+    apply(inko, configuration(web(), listeners=[front()]))
+    with pytest.raises(VarlinkError) as refused:
+        inko.call("Apply", {"configuration": configuration(served())})
+    assert refused.value.parameters["path"] == "actors[0].adapter"
+    assert "the listener front leads to it" in refused.value.parameters["reason"]
+    assert http_get(port_of(inko)).startswith("Hello")
+
+
+def test_a_program_without_a_mailbox_starts_with_what_it_is_given(inko):
+    """Later it is given nothing more, which is said."""
+    given = {"name": "given", "address": "tcp://127.0.0.1:0", "give": "web"}
+    content = configuration(served(at(free_port(), "own")), listeners=[given])
+    apply(inko, content)
+    assert http_get(port_of(inko, "own")).endswith(" own:given")
+    content["listeners"].append({**given, "name": "late"})
+    assert changes(inko, content) == {"listener late": ("add", "nextStart")}
+    assert apply(inko, content).stdout == (
+        "+ listener late: it is opened, and its actor has it when it is started again\napplied\n")
+    assert http_get(port_of(inko, "own")).endswith(" own:given")
+    inko.ctl("restart", "web", "--rolling")
+    wait_until(lambda: http_get(port_of(inko, "own")).endswith(" own:given:late"))
+    content["listeners"].append({**given, "name": "later"})
+    content["actors"][0]["environment"] = ["A=b"]
+    assert changes(inko, content)["listener later"] == ("add", "open")
+    apply(inko, content)
+    wait_until(lambda: http_get(port_of(inko, "own")).endswith(" own:given:late:later"))
+
+
+def test_listeners_keep_their_order(inko):
+    """Some programs know them by nothing else; the first is opened last here."""
+    second = free_port()
+    apply(inko, configuration(served(at(free_port(), "a"), at(second, "b"))))
+    apply(inko, configuration(served(at(free_port(), "a"), at(second, "b"))))
+    assert [x["name"] for x in inko.status()["listeners"]] == ["b", "a"]
+    assert http_get(port_of(inko, "a")).endswith(" a:b")
+
+
+# Who may say what.
+
+WRONG = [
+    ({"user": "no-such-user"}, "user", "there is no user"),
+    ({"group": "no-such-group"}, "group", "there is no group"),
+    ({"limits": ["nofiles=5"]}, "limits", "nofiles"),
+    ({"capabilities": ["fly"]}, "capabilities", "fly"),
+    ({"umask": "9"}, "umask", "9"),
+    ({"adapter": "pipe"}, "adapter", "none of mailbox|activation|stdio"),
+    ({"fdEnv": "X"}, "fdEnv", "it goes with the adapter activation"),
+    ({"listeners": ["tcp://127.0.0.1:1"]}, "listeners", "inkoctl listen"),
+    ({"readyCheck": "http://x"}, "readyCheck", "tcp://ADDRESS:PORT"),
+    ({"noNewPrivileges": "yes"}, "noNewPrivileges", 'it is "yes", and may be true or false'),
+    ({"supplementaryGroup": ["daemon"]}, "supplementaryGroup",
+     "did you mean supplementaryGroups?"),
+]
+
+
+@pytest.mark.parametrize("fields, member, words", WRONG, ids=[w[1] for w in WRONG])
+def test_what_spawn_refuses_is_refused_here(shared, fields, member, words):
+    before = export(shared), names(shared)
+    content = configuration(base("x"), base("y", **fields))
+    result = apply(shared, content, check=False)
+    assert result.returncode == 1 and result.stdout == ""
+    assert result.stderr.startswith(f"inkoctl: actors[1].{member}: "), result.stderr
+    assert words in result.stderr and (export(shared), names(shared)) == before
+
+
+def test_opens_nobody_any_more(inko):
+    """What was removed since is not exported, and its lack is no difference."""
+    inko.spawn("other", ACTORS / "notifier")
+    inko.spawn("a", ACTORS / "notifier", opens=["other"])
+    inko.ctl("remove", "other")
+    exported = export(inko)
+    assert "opens" not in exported["actors"][0]
+    apply(inko, exported)
+    assert apply(inko, exported).stdout == "nothing to change\n"
+    # It is one to say that it shall open nobody.
+    with_other = configuration(base("other"), base(opens=["other"]))
+    apply(inko, with_other)
+    assert changes(inko, configuration(base("other"), base())) == {"actor a": ("change", "roll")}
+
+
+@only_root
+def test_users(inko):
+    """What runs is who it is said to be, and what a configuration says of it changes that."""
+    def uid():
+        return os.stat(f"/proc/{inko.pids('a')[0]}").st_uid
+    apply(inko, configuration(base()))
+    assert uid() == 0
+    for user in ("daemon", "1"):
+        apply(inko, configuration(base(user=user, noNewPrivileges=False)))
+        wait_until(lambda: len(inko.pids("a")) == 1 and uid() == 1)
+    result = apply(inko, configuration(base(user="no-such-user")), check=False)
+    assert result.returncode == 1 and "actors[0].user: there is no user" in result.stderr
+    assert inko.ready("a") and uid() == 1
