@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/apply.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
@@ -70,12 +71,20 @@ static struct actor *find_actor(struct supervisor *supervisor, const struct chan
 static int change_actor(struct supervisor *supervisor, struct change *change)
 {
 	struct actor *actor = find_actor(supervisor, change);
+	bool had_mailbox, has_mailbox = adapter_has_mailbox(change->spec);
 	int r;
 
 	if (!actor)
 		return -ENOENT;
 	actor->is_configured = true;
+	had_mailbox = adapter_has_mailbox(&actor->spec);
+	if (had_mailbox && !has_mailbox) {
+		builtin_close_endpoint(actor);
+		actor->has_endpoint = false;
+	}
 	r = actor_change(actor, change->spec, change->effect == PLAN_ROLL);
+	if (has_mailbox && !had_mailbox)
+		builtin_open_endpoint(actor);
 	if (r == 0 && change->effect == PLAN_START)
 		r = actor_start(actor);
 	change->generation = actor->generation;

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
-#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/count.h"
 #include "daemon/supervisor/counters.h"
@@ -316,7 +315,7 @@ static void send_stop_signal(const struct instance *instance)
 static void effect_drain(struct instance *instance)
 {
 	routing_leave(instance);
-	if (adapter_has_mailbox(&instance->actor->spec))
+	if (routing_has_mailbox(instance))
 		news_tell_stop(instance);
 	else
 		send_stop_signal(instance);
@@ -326,7 +325,7 @@ static void effect_drain(struct instance *instance)
 static void effect_terminate(struct instance *instance)
 {
 	routing_leave(instance);
-	if (adapter_has_mailbox(&instance->actor->spec) || !instance->was_ready)
+	if (routing_has_mailbox(instance) || !instance->was_ready)
 		send_stop_signal(instance);
 }
 

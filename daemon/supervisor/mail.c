@@ -34,7 +34,7 @@ int mail_send(struct actor *actor, const void *bytes, size_t size, const char **
 	for (int round = 0; round < 2; round++)
 		TAILQ_FOREACH(instance, &actor->instances, entries) {
 			if (index++ < actor->next_mail || index > actor->next_mail + n ||
-				!instance_reads(instance))
+				!instance_reads(instance) || !routing_has_mailbox(instance))
 				continue;
 			r = send_to(instance, bytes, size);
 			if (r == -EAGAIN || r == -EPIPE)

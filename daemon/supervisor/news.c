@@ -3,7 +3,6 @@
 #include <sys/epoll.h>
 
 #include "daemon/supervisor/actor.h"
-#include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/listener-news.h"
@@ -15,7 +14,7 @@
 
 void news_tell_all(struct instance *instance)
 {
-	if (!adapter_has_mailbox(&instance->actor->spec))
+	if (!routing_has_mailbox(instance))
 		return;
 	listener_news_tell_all(instance);
 	builtin_tell_endpoints(instance);

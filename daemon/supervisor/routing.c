@@ -64,12 +64,22 @@ int routing_open_control(struct instance *instance, struct held_lane **ret_lane)
 	return r;
 }
 
+bool routing_has_mailbox(const struct instance *instance)
+{
+	return held_lane_find(
+		instance->actor->supervisor, HELD_LANE_SUPERVISOR, instance->name, false);
+}
+
 /* From sender to receiver, and back for answers unless the sender is inkod's own. */
 static int connect_instances(const struct instance *sender, const struct instance *receiver)
 {
 	struct supervisor *supervisor = receiver->actor->supervisor;
 	struct held_lane *lane;
-	int r = ensure(supervisor, sender->name, receiver->name, false, receiver->actor->spec.queue,
+	int r;
+
+	if (!routing_has_mailbox(receiver))
+		return 0;
+	r = ensure(supervisor, sender->name, receiver->name, false, receiver->actor->spec.queue,
 		&lane);
 
 	if (r == 0 && !sender->actor->is_builtin)

@@ -55,5 +55,8 @@ int routing_open_control(struct instance *instance, struct held_lane **ret_lane)
 void routing_refuse(struct actor *actor);
 /* Lets go of all lanes that instance, which is forgotten, sends on. */
 void routing_forget(struct instance *instance);
+/* Was its process started with a mailbox? Another adapter of its actor counts from its next start
+ * on. */
+bool routing_has_mailbox(const struct instance *instance);
 /* How many messages wait in the mailbox of instance. */
 unsigned int routing_count_waiting(const struct instance *instance);

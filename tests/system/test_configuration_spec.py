@@ -291,6 +291,69 @@ def test_listeners_keep_their_order(inko):
     assert http_get(port_of(inko, "a")).endswith(" a:b")
 
 
+# Another adapter.
+
+# Writes how it was told to end, and does.
+TOLD = """
+import os, signal, socket, sys
+def note(how):
+    with open(sys.argv[1], "w") as record:
+        record.write(how)
+    os._exit(0)
+signal.signal(signal.SIGTERM, lambda *_: note("signal"))
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ["NOTIFY_SOCKET"])
+notify.send(b"READY=1")
+if os.environ.get("LISTEN_FDNAMES", "").startswith("mailbox"):
+    lane = socket.socket(fileno=3)
+    lane.setblocking(True)
+    while lane.recv(4096)[1] != 5:
+        pass
+    note("message")
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("first, then, told", [
+    ("mailbox", "activation", "message"), ("activation", "mailbox", "signal")])
+def test_another_adapter(inko, first, then, told):
+    """Each process is ended as it was started, and whom only mailboxes have for comes and goes."""
+    day = 86_400_000_000
+    record = inko.directory / "told"
+    endpoint = inko.runtime / "nng" / "a"
+    before, after = (configuration(
+        {"name": "a", "command": [PYTHON, "-c", TOLD, str(record)], "adapter": adapter,
+         "drainUSec": day}) for adapter in (first, then))
+    apply(inko, before)
+    old = inko.pids("a")
+    assert changes(inko, after) == {"actor a": ("change", "roll")}
+    apply(inko, after)
+    assert record.read_text() == told and len(inko.pids("a")) == 1 and inko.pids("a") != old
+    wait_until(lambda: endpoint.exists() == (then == "mailbox"))
+    assert ("endpoint" in inko.actor("a")) == (then == "mailbox")
+    inko.ctl("stop", "a")
+    assert record.read_text() == ("message" if then == "mailbox" else "signal")
+
+
+def test_a_listener_follows_another_adapter(inko):
+    """Handed over, given, and handed over again: clients wait meanwhile, and none is refused."""
+    port = free_port()
+    handed = configuration(web(instances=2), listeners=[front(address=at(port))])
+    given = configuration(served(instances=2), listeners=[
+        {"name": "front", "address": at(port), "give": "web"}])
+    apply(inko, handed)
+    load = inko.load(port, clients=4, until_stopped=True)
+    apply(inko, given)
+    assert http_get(port).startswith("web/")
+    assert apply(inko, given).stdout == "nothing to change\n"
+    report = load.report()
+    assert report["refused"] == report["timedOut"] == 0 and report["answered"] > 10, report
+    apply(inko, handed)
+    assert http_get(port).startswith("Hello")
+    assert apply(inko, handed).stdout == "nothing to change\n"
+
+
 # Who may say what.
 
 WRONG = [
