@@ -50,8 +50,9 @@ static const char *find_complaint(const struct spec *spec, const char **ret_para
 
 	*ret_parameter = "listeners";
 	if (spec->listeners && !is_activation)
-		return "a program with another adapter than activation gets its listeners by "
-		       "'inkoctl listen'";
+		return "a program with another adapter than activation has none of its own; they "
+		       "are opened by 'inkoctl listen', or stand beside the actors of a "
+		       "configuration";
 	if (count(spec->listeners) > ADAPTER_LISTENERS_MAX)
 		return "that are too many; an actor has up to 64";
 	*ret_parameter = "fdEnv";

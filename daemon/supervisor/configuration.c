@@ -459,6 +459,11 @@ static cJSON *describe_listener(const struct listener *listener)
 	struct listener_request initial;
 	struct listener_refusal refusal;
 	cJSON *object = json_encode(listener_request_fields, &request), *defaults;
+	char name[LIMIT_NAME_CHARS + 1];
+
+	if (listener_request_name_address(listener->address, name) == 0 &&
+		strcmp(listener->name, name) == 0)
+		cJSON_DeleteItemFromObjectCaseSensitive(object, "name");
 
 	/* What a listener has of itself that is given away it has not of somebody's saying. */
 	listener_request_init(&initial);

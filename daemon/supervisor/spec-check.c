@@ -108,31 +108,34 @@ static int check_size(const struct spec *spec, char reason[static 512])
 	return -EINVAL;
 }
 
-/* on-failure of a command line is onFailure. */
-static bool is_choice(const char *value, const char *choice, size_t length)
+/* Writes the choices of a command line, between '|', as they are in JSON: on-failure is onFailure.
+ */
+static void write_choices(const char *choices, char text[static 128])
 {
-	for (; length > 0 && *value; value++, choice++, length--) {
-		char wanted = *choice;
+	size_t n = 0;
 
-		if (wanted == '-' && length > 1) {
-			wanted = (char)toupper((unsigned char)*++choice);
-			length--;
+	for (; *choices && n + 3 < 128; choices++) {
+		if (*choices == '|') {
+			text[n++] = ',';
+			text[n++] = ' ';
+		} else if (*choices == '-' && choices[1]) {
+			text[n++] = (char)toupper((unsigned char)*++choices);
+		} else {
+			text[n++] = *choices;
 		}
-		if (*value != wanted)
-			return false;
 	}
-	return length == 0 && !*value;
+	text[n] = '\0';
 }
 
+/* Of those that write_choices wrote. */
 static bool is_one_of(const char *value, const char *choices)
 {
-	while (*choices) {
-		size_t length = strcspn(choices, "|");
+	size_t length;
 
-		if (is_choice(value, choices, length))
+	for (; *choices; choices += length + strspn(choices + length, ", ")) {
+		length = strcspn(choices, ",");
+		if (strlen(value) == length && strncmp(value, choices, length) == 0)
 			return true;
-		choices += length;
-		choices += strspn(choices, "|");
 	}
 	return false;
 }
@@ -140,6 +143,8 @@ static bool is_one_of(const char *value, const char *choices)
 static int check_choices(
 	const struct spec *spec, const char **ret_parameter, char reason[static 512])
 {
+	char choices[128];
+
 	for (const struct json_field *field = spec_fields; field->name; field++) {
 		const struct spec_about *about = spec_about(field);
 		const char *value;
@@ -147,11 +152,12 @@ static int check_choices(
 		if (!about || about->writing != SPEC_CHOICE)
 			continue;
 		value = *(char *const *)((const char *)spec + field->offset);
-		if (is_one_of(value, about->value))
+		write_choices(about->value, choices);
+		if (is_one_of(value, choices))
 			continue;
 		*ret_parameter = field->name;
-		(void)snprintf(reason, 512, "%s: '%.100s' is none of %s", field->name, value,
-			about->value);
+		(void)snprintf(
+			reason, 512, "%s: '%.100s' is none of %s", field->name, value, choices);
 		return -EINVAL;
 	}
 	return 0;

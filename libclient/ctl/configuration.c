@@ -124,7 +124,8 @@ static int load(const char *path, cJSON **ret_configuration)
 	int status = read_file(path, &text, &size);
 
 	if (status == STATUS_DONE)
-		status = parse(path, text, size, ret_configuration);
+		status = parse(strcmp(path, "-") == 0 ? "standard input" : path, text, size,
+			ret_configuration);
 	free(text);
 	return status;
 }
@@ -278,12 +279,56 @@ int run_apply(struct session *session, const struct verb *verb, cJSON *parameter
 	return apply(session, verb, parameters);
 }
 
+/* A configuration as a person writes one: a member of an object a line, and arrays of strings on
+ * theirs. */
+
+static void print_json(const cJSON *value, int depth);
+
+static void begin_line(int depth)
+{
+	printf("\n%*s", 4 * depth, "");
+}
+
+static bool has_lines(const cJSON *value)
+{
+	return cJSON_IsObject(value) || cJSON_IsObject(value->child);
+}
+
+static void print_children(const cJSON *value, int depth)
+{
+	const cJSON *child;
+
+	cJSON_ArrayForEach(child, value) {
+		if (has_lines(value))
+			begin_line(depth);
+		if (child->string)
+			printf("\"%s\": ", child->string);
+		print_json(child, depth);
+		if (child->next)
+			(void)fputs(has_lines(value) ? "," : ", ", stdout);
+	}
+}
+
+static void print_json(const cJSON *value, int depth)
+{
+	char *text;
+
+	if (cJSON_IsObject(value) || cJSON_IsArray(value)) {
+		putchar(cJSON_IsObject(value) ? '{' : '[');
+		print_children(value, depth + 1);
+		if (value->child && has_lines(value))
+			begin_line(depth);
+		putchar(cJSON_IsObject(value) ? '}' : ']');
+		return;
+	}
+	text = cJSON_PrintUnformatted(value);
+	printf("%s", text ? text : "null");
+	free(text);
+}
+
 void print_configuration(const cJSON *parameters, const cJSON *reply)
 {
-	char *text = cJSON_Print(reply_member(reply, "configuration"));
-
 	(void)parameters;
-	if (text)
-		puts(text);
-	free(text);
+	print_json(reply_member(reply, "configuration"), 0);
+	putchar('\n');
 }

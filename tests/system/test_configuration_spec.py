@@ -362,7 +362,7 @@ WRONG = [
     ({"limits": ["nofiles=5"]}, "limits", "nofiles"),
     ({"capabilities": ["fly"]}, "capabilities", "fly"),
     ({"umask": "9"}, "umask", "9"),
-    ({"adapter": "pipe"}, "adapter", "none of mailbox|activation|stdio"),
+    ({"adapter": "pipe"}, "adapter", "none of mailbox, activation, stdio"),
     ({"fdEnv": "X"}, "fdEnv", "it goes with the adapter activation"),
     ({"listeners": ["tcp://127.0.0.1:1"]}, "listeners", "inkoctl listen"),
     ({"readyCheck": "http://x"}, "readyCheck", "tcp://ADDRESS:PORT"),
@@ -410,3 +410,47 @@ def test_users(inko):
     result = apply(inko, configuration(base(user="no-such-user")), check=False)
     assert result.returncode == 1 and "actors[0].user: there is no user" in result.stderr
     assert inko.ready("a") and uid() == 1
+
+
+# What is written about it.
+
+def test_the_page_has_each_field():
+    page = (SOURCE / "daemon/man/inko.json.5").read_text()
+    rows = re.findall(r"^\.It (\w+) Ta .* Ta (it rolls|at once|never)$", page, re.M)
+    rolls = {**table(), "name": None}
+    assert rows == [(field, {True: "it rolls", False: "at once", None: "never"}[how])
+                    for field, how in rolls.items()]
+    interface = (SOURCE / "proto/io.inkod.Supervisor.varlink").read_text()
+    listen = re.findall(r"(\w+):", re.search(r"method Listen\((.*?)\)", interface, re.S)[1])
+    assert re.findall(r"^\.It (\w+) Ta \w+ Ta \w+ \S+$", page, re.M) == listen
+
+
+def test_what_export_prints(inko):
+    apply(inko, configuration(base(opens=["b"]), base("b"), listeners=[front(to="b")]))
+    port = port_of(inko)
+    notifier = ACTORS / "notifier"
+    assert inko.ctl("export").stdout == f"""{{
+    "actors": [
+        {{
+            "name": "a",
+            "command": ["{notifier}"],
+            "opens": ["b"],
+            "backoffUSec": 10000,
+            "drainUSec": 1000000
+        }},
+        {{
+            "name": "b",
+            "command": ["{notifier}"],
+            "backoffUSec": 10000,
+            "drainUSec": 1000000
+        }}
+    ],
+    "listeners": [
+        {{
+            "address": "tcp://127.0.0.1:{port}",
+            "to": "b",
+            "name": "front"
+        }}
+    ]
+}}
+"""

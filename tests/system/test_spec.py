@@ -213,7 +213,7 @@ def test_no_network(inko):
     ({"limits": ["nofile=20:10"]}, "limits", "above"),
     ({"limits": ["cpu=99999999999999999999999"]}, "limits", "SOFT"),
     ({"capabilities": ["CAP_FLY"]}, "capabilities", "CAP_FLY"),
-    ({"network": "some"}, "network", "host|none"),
+    ({"network": "some"}, "network", "host, none"),
     ({"restart": "sometimes"}, "restart", "always"),
     ({"restart": "on-failure"}, "restart", "always"),
     ({"stopSignal": "SIGNAL"}, "stopSignal", "SIGTERM"),

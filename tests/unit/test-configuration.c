@@ -122,8 +122,9 @@ static void refuses_a_spec_as_it_is_refused_elsewhere(void **state)
 	refuses(ACTOR(",\"user\":\"no-such-user\"") "}", "actors[0].user", "no-such-user");
 	refuses(ACTOR(",\"limits\":[\"nofiles=1\"]") "}", "actors[0].limits", "nofiles");
 	refuses(ACTOR(",\"capabilities\":[\"fly\"]") "}", "actors[0].capabilities", "fly");
-	refuses(ACTOR(",\"restart\":\"on-failure\"") "}", "actors[0].restart", "none of");
-	refuses(ACTOR(",\"network\":\"some\"") "}", "actors[0].network", "none of host|none");
+	refuses(ACTOR(",\"restart\":\"on-failure\"") "}", "actors[0].restart",
+		"'on-failure' is none of always, onFailure, never");
+	refuses(ACTOR(",\"network\":\"some\"") "}", "actors[0].network", "none of host, none");
 	refuses(ACTOR(",\"fdEnv\":\"X\"") "}", "actors[0].fdEnv", "goes with the adapter");
 	refuses(ACTOR(",\"stopSignal\":\"SIGX\"") "}", "actors[0].stopSignal", "SIGX");
 	refuses(ACTOR(",\"noNewPrivileges\":1") "}", "actors[0].noNewPrivileges",
