@@ -149,18 +149,38 @@ static int add_listener(struct supervisor *supervisor, struct change *change)
 
 static int replace_listener(struct supervisor *supervisor, struct change *change)
 {
-	listener_free(listener_find(supervisor, change->name));
+	struct listener *listener = find_listener(supervisor, change);
+
+	if (listener)
+		listener_free(listener);
 	return add_listener(supervisor, change);
+}
+
+/* Where some get the addresses of others, whichever comes first. */
+static void make_way(struct supervisor *supervisor, struct plan *plan)
+{
+	bool is_late = false;
+
+	for (size_t i = 0; i < plan->n_changes; i++)
+		is_late |= plan->changes[i].is_late;
+	for (size_t i = 0; is_late && i < plan->n_changes; i++) {
+		struct listener *listener = plan->changes[i].effect == PLAN_REPLACE
+						    ? find_listener(supervisor, &plan->changes[i])
+						    : NULL;
+
+		if (listener)
+			listener_free(listener);
+	}
 }
 
 static int change_listener(struct supervisor *supervisor, struct change *change)
 {
 	struct listener *listener = find_listener(supervisor, change);
 
-	if (!listener)
-		return -ENOENT;
 	if (change->effect == PLAN_REPLACE)
 		return replace_listener(supervisor, change);
+	if (!listener)
+		return -ENOENT;
 	listener->is_configured = true;
 	listener->is_owned = change->configured->request.is_owned;
 	if (!listener->give)
@@ -392,6 +412,8 @@ static int on_turn(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
+	if (application->n_begun == 0 && !supervisor->stopping)
+		make_way(supervisor, plan);
 	if (application->n_begun < plan->n_changes)
 		begin(supervisor, &plan->changes[application->n_begun++]);
 	if (application->n_begun < plan->n_changes)

@@ -307,10 +307,11 @@ static int plan_changed_listener(
 static int write_own(
 	struct plan *plan, const struct configured_listener *configured, const char *address)
 {
-	const struct spec *spec = &plan->configuration.actors[configured->index];
+	const struct spec *actors = plan->configuration.actors;
 
 	return configured->request.is_owned
-		       ? adapter_write_listener(&spec->listeners[configured->place],
+		       ? adapter_write_listener(
+				 &actors[configured->index].listeners[configured->place],
 				 configured->request.name, address)
 		       : 0;
 }
@@ -539,7 +540,8 @@ static int bind_one(struct supervisor *supervisor, struct plan *plan, struct cha
 	if (r == 0)
 		return write_own(plan, change->configured, text);
 	other = find_by_address(supervisor, text);
-	if (r == -EADDRINUSE && is_going(plan, other))
+	change->is_late = r == -EADDRINUSE && is_going(plan, other);
+	if (change->is_late)
 		return 0;
 	fault->is_transient = strcmp(refusal.error, "AddressInUse") == 0;
 	if (other && other->is_owned)

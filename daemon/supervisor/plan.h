@@ -44,6 +44,7 @@ struct change {
 	cJSON *fields;				/* as in the interface, or NULL */
 	int fd;					/* of a listener, bound for it; or -1 */
 	struct address address;			/* that it is bound to */
+	bool is_late;				/* others have its address until they are closed */
 	/* While it is carried out. */
 	int64_t generation; /* that a roll leads to */
 	bool is_done;

@@ -10,8 +10,8 @@ from harness import ACTORS, PYTHON, SOURCE, VarlinkError, free_port, http_get, \
     private_inkod, wait_until
 from test_activation import SERVER
 from test_configuration import (
-    HELLO, apply, changes, configuration, configured_inkod, export, front, kill_supervisor, names,
-    port_of, web)
+    FULL, apply, apply_until_done, changes, configuration, configured_inkod, export, front,
+    kill_supervisor, names, patiently, port_of, web)
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -216,6 +216,22 @@ def test_a_listener_gets_another_name_at_its_address(inko):
     assert inko.listener("b")["owned"] and http_get(port).endswith(" b")
 
 
+def test_listeners_change_places(inko):
+    """Each at the address that another had."""
+    one, two, three = free_port(), free_port(), free_port()
+    apply(inko, configuration(served(at(one, "a"), at(two, "b"), at(three, "c"))))
+    other = configuration(served(at(two, "a"), at(three, "b"), at(one, "c")))
+    apply(inko, other)
+    assert [port_of(inko, name) for name in "abc"] == [two, three, one]
+    assert http_get(two).endswith(" a:b:c")
+    assert apply(inko, other).stdout == "nothing to change\n"
+    # Along a chain, in whichever order.
+    free = free_port()
+    for order in ((free, two, three), (two, three, one)):
+        apply(inko, configuration(served(*map(at, order, "abc"))))
+        assert [port_of(inko, name) for name in "abc"] == list(order)
+
+
 def test_a_listener_of_another_stays_its(inko):
     port = free_port()
     inko.call("Spawn", served(at(port, "http"), at(free_port(), "x"), name="mine"))
@@ -291,6 +307,29 @@ def test_listeners_keep_their_order(inko):
     assert http_get(port_of(inko, "a")).endswith(" a:b")
 
 
+@pytest.mark.parametrize("n", range(1, 60, 1 if FULL else 5))
+def test_supervisor_dies_while_listeners_of_actors_change(n):
+    """At each put: of a listener without its actor nothing is left, and the next apply does the
+    rest."""
+    ports = [free_port() for _ in range(5)]
+    first = configuration(served(at(ports[0], "a"), at(ports[1], "b"), at(ports[2], "c")),
+                          served(at(ports[3], "d"), name="old"))
+    second = configuration(served(at(ports[2], "a"), at(ports[4], "b"), at(ports[0], "e")),
+                           served(at(ports[3], "d"), name="new"))
+    with configured_inkod(first, INKO_FAULT=f"put:{n}") as inko:
+        patiently(inko.settle)
+        # One after the other: what is pruned goes last, and its listeners with it.
+        apply_until_done(inko, configuration(second["actors"][0]))
+        apply_until_done(inko, second)
+        assert "was killed by SIGKILL" in inko.log.read_text()
+        patiently(inko.settle)
+        assert sorted(names(inko)[1]) == ["a", "b", "d", "e"]
+        assert [actor["listeners"] for actor in export(inko)["actors"]] == [
+            actor["listeners"] for actor in second["actors"]]
+        assert apply(inko, second, "--prune").stdout == "nothing to change\n"
+        assert http_get(ports[2]).endswith(" a:b:e") and http_get(ports[3]) == "new/0 d"
+
+
 # Another adapter.
 
 # Writes how it was told to end, and does.
@@ -329,7 +368,8 @@ def test_another_adapter(inko, first, then, told):
     old = inko.pids("a")
     assert changes(inko, after) == {"actor a": ("change", "roll")}
     apply(inko, after)
-    assert record.read_text() == told and len(inko.pids("a")) == 1 and inko.pids("a") != old
+    wait_until(lambda: len(inko.pids("a")) == 1 and inko.pids("a") != old)
+    assert record.read_text() == told
     wait_until(lambda: endpoint.exists() == (then == "mailbox"))
     assert ("endpoint" in inko.actor("a")) == (then == "mailbox")
     inko.ctl("stop", "a")
