@@ -385,6 +385,15 @@ class Inkod:
         actor = self.actor(name)
         return actor["state"] == "ready" and actor
 
+    def wait_restarted(self, name, victim):
+        """Waits until another process is in the victim's place, and all of the actor are ready. In
+        one look: between two of them it may have ended, and not be started again yet."""
+        def restarted():
+            actor = self.actor(name)
+            pids = [i.get("pid") for i in actor["instances"]]
+            return actor["state"] == "ready" and victim not in pids and None not in pids
+        wait_until(restarted, what=lambda: f"{victim} was replaced: {self.actor(name)}")
+
     def settle(self):
         """Waits until everything that was asked for is there, inkod's own actors too."""
         wait_until(lambda: all(a["state"] == "ready" for a in self.status()["actors"]),

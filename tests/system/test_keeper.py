@@ -131,7 +131,7 @@ def test_keeper_killed_again_and_again(inko, seeded):
     assert_all_answered(load.report(), at_least=100)
     victim = inko.pids("web")[0]
     inko.kill(victim)
-    wait_until(lambda: inko.ready("web") and victim not in inko.pids("web"))
+    inko.wait_restarted("web", victim)
     assert inko.restarts("web") == 1
     assert_all_answered(inko.load(port, connections=200).report(), at_least=200)
 
@@ -159,7 +159,7 @@ def test_actor_dies_under_a_new_keeper(inko):
     inko.kill(victim)
     inko.kill(supervisor)
     wait_until(lambda: next_status(inko, supervisor), what="another supervisor answers")
-    wait_until(lambda: inko.ready("web") and victim not in inko.pids("web"))
+    inko.wait_restarted("web", victim)
     assert_all_answered(inko.load(port, connections=100).report(), at_least=100)
 
 
@@ -390,7 +390,7 @@ def test_upgrade_under_load(tmp_path):
         victim = inko.pids("web")[0]
         kill_supervisor(inko)
         inko.kill(victim)
-        wait_until(lambda: inko.ready("web") and victim not in inko.pids("web"))
+        inko.wait_restarted("web", victim)
         assert "KILL" in inko.instances("web")[0]["lastExit"]
 
 
