@@ -26,6 +26,7 @@
 #include "daemon/keeper/log.h"
 #include "daemon/keeper/notify.h"
 #include "daemon/keeper/reap.h"
+#include "daemon/keeper/signal-mask.h"
 #include "daemon/keeper/store.h"
 #include "daemon/keeper/takeover.h"
 #include "daemon/keeper/upgrade.h"
@@ -349,25 +350,6 @@ static void on_signals(struct keeper *keeper)
 	}
 }
 
-static int open_signals(struct keeper *keeper)
-{
-	sigset_t mask;
-
-	/* A log that nobody reads is no reason to end. */
-	(void)signal(SIGPIPE, SIG_IGN);
-	/* Were it ignored, children would leave no status. */
-	(void)signal(SIGCHLD, SIG_DFL);
-	(void)sigemptyset(&mask);
-	(void)sigaddset(&mask, SIGCHLD);
-	(void)sigaddset(&mask, SIGTERM);
-	(void)sigaddset(&mask, SIGINT);
-	(void)sigaddset(&mask, SIGHUP);
-	(void)sigaddset(&mask, SIGUSR1);
-	(void)sigprocmask(SIG_SETMASK, &mask, NULL);
-	keeper->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
-	return keeper->signal_fd < 0 ? -errno : 0;
-}
-
 /* Is nothing held but what it was given? */
 static bool is_empty(const struct store *store)
 {
@@ -575,7 +557,7 @@ static int begin(struct keeper *keeper, const struct keeper_start *start)
 	store_init(&keeper->store, STORE_KEYS_MAX, start->max_fds);
 	if (start->carried_fd >= 0 && go_on(keeper, start->carried_fd) < 0)
 		return -EPROTO;
-	r = open_signals(keeper);
+	r = signal_mask_open(&keeper->signal_fd);
 	if (r == 0 && start->link_fd >= 0)
 		r = take_over(keeper, start->link_fd);
 	add_inherited(keeper, start->inherited);

@@ -283,8 +283,7 @@ class Inkod:
             self.keeper.send_signal(signal.SIGTERM)
             return self.keeper.wait(timeout=DEADLINE)
         # Another took over that is nobody's child.
-        wait_until(lambda: self.status()["keeperVersion"], what="a keeper has taken over")
-        pid = self.keeper_pid()
+        pid = wait_until(self.keeper_pid, what="there is a keeper")
         os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not alive(pid), what="inkod has ended")
         wait_until(lambda: not self.processes(), what=lambda: f"all ended: {self.processes()}")

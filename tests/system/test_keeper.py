@@ -224,9 +224,9 @@ def test_both_at_once(inko, seeded):
 
 
 # A supervisor without a keeper, in the directory argv[1], which ends when it has handed over what
-# it has, or (argv[2]) half of that.
+# it has, or (argv[2]) half of that; or it sends SIGTERM to who comes, and then hands over all.
 DYING = f"""
-import fcntl, socket, struct, sys
+import fcntl, os, signal, socket, struct, sys
 def send(verb, key=b"", fds=(), text=b""):
     socket.send_fds(connection, [struct.pack("=II161s3x", verb, 0, key) + text], fds)
 lock = open(sys.argv[1] + "/lock", "w")
@@ -236,9 +236,12 @@ door.bind(sys.argv[1] + "/keeper")
 door.listen()
 print("listens", flush=True)
 connection, _ = door.accept()
+if sys.argv[2] == "terminate":
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    os.kill(struct.unpack("3i", peer)[0], signal.SIGTERM)
 send({LOCK}, fds=[lock.fileno()])
 send({PUT}, b"version", text=b'{{"version":1}}')
-if sys.argv[2] == "all":
+if sys.argv[2] != "half":
     send({ALL})
 """
 
@@ -271,6 +274,41 @@ def test_supervisor_dies_when_it_was_taken_over():
     with taken_over_while_dying("all") as inko:
         wait_until(inko.answers, what="the next supervisor answers")
         assert "took over 1 things" in inko.log.read_text()
+
+
+def test_stop_while_a_supervisor_is_taken_over():
+    """The signal waits until that is done, and then ends everything in order."""
+    with taken_over_while_dying("terminate") as inko:
+        assert inko.keeper.wait(timeout=DEADLINE) == 0
+        log = inko.log.read_text()
+        assert "took over 1 things" in log and not inko.runtime.exists(), log
+        inko.start()
+
+
+def test_stop_of_a_keeper_that_starts(inko, seeded):
+    """At any moment: before it has come to the supervisor nothing happens but that it ends, and
+    from then on everything ends, in order."""
+    ends = []
+    for number in range(60 if FULL else 12):
+        spawn_recorder(inko)
+        supervisor = inko.supervisor_pid()
+        kill_keeper(inko)
+        if number % 2:
+            stop_process(inko, supervisor)
+        inko.begin()
+        time.sleep(seeded.uniform(0, 0.03))
+        inko.keeper.send_signal(signal.SIGTERM)
+        os.kill(supervisor, signal.SIGCONT)
+        ends.append(inko.keeper.wait(timeout=DEADLINE))
+        if ends[-1] != 0:
+            assert ends[-1] == -signal.SIGTERM and inko.supervisor_pid() == supervisor
+            assert f"(pid {inko.keeper.pid})" not in inko.log.read_text()
+            assert inko.ready("web") and inko.stop() == 0
+        wait_until(lambda: not inko.processes(), what=lambda: f"all ended: {inko.processes()}")
+        assert not inko.runtime.exists()
+        inko.start()
+    print(ends)
+    assert 0 in ends, ends
 
 
 def has_keeper(inko):
@@ -882,8 +920,8 @@ def test_supervisor_dies_as_an_instance_ends():
     assert died[0] is None and died[-1], died
 
 
-# inkod under a filter of seccomp(2), as if on a kernel before 6.15: nobody but the parent is told how
-# a process ended, so that ioctl(PIDFD_GET_INFO), argument 1 of which is at 24, is ENOTTY (25).
+# inkod under a filter of seccomp(2), as if on a kernel before 6.15: nobody but the parent is told
+# how a process ended. ioctl(PIDFD_GET_INFO), whose argument 1 is at 24, is ENOTTY (25).
 WITHOUT_PIDFD_INFO = f"""#!/usr/bin/python3
 import ctypes, os, struct, sys
 steps = [(0x20, 0, 0, 0), (0x15, 0, 3, {{"x86_64": 16, "aarch64": 29}}[os.uname().machine]),
