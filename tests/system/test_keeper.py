@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -751,7 +752,8 @@ def test_upgrade_to_a_supervisor_that_crashes(tmp_path):
         assert_all_answered(load.report(), at_least=100)
         log = inko.log.read_text()
         assert log.count("times in a row") == 1
-        assert log.count("exited with status 1") >= 5
+        assert re.findall(r"exited with status 1; starting it again in (\d+) ms", log)[:5] == \
+            ["10", "20", "40", "80", "160"]
         wait_until(lambda: replaced(inko) == 1)
 
 
@@ -782,9 +784,10 @@ def test_state_of_a_newer_version_is_refused(tmp_path):
             inko.log.read_text()
         assert all(alive(pid) for pid in pids.values())
         assert_all_answered(inko.load(port, connections=100).report(), at_least=100)
-        # An older version's.
+        # An older version's. The one above may have been started more than once.
+        before = inko.log.read_text().count("exited with status 1")
         install(tmp_path, "inko-supervisor", FOREIGN % 0)
-        wait_until(lambda: inko.log.read_text().count("exited with status 1") > 1)
+        wait_until(lambda: inko.log.read_text().count("exited with status 1") > before)
         install(tmp_path, "inko-supervisor")
         wait_until(inko.answers, what="the supervisor is there again")
         assert all_pids(inko) == pids
@@ -985,6 +988,13 @@ def read_pings(inko):
     return n, longest_usec
 
 
+def starts_at_once(inko):
+    """How many supervisors were followed by another, if all of them were at once."""
+    how = re.findall(r"was killed by SIGKILL; starting it again (.*)", inko.log.read_text())
+    assert set(how) <= {"at once"}, how
+    return len(how)
+
+
 def test_supervisor_killed_twenty_times(inko, other_inko, seeded):
     """In ten seconds, under load, with an instance that pings its notify socket: nobody notices."""
     spawn_recorder(inko)
@@ -1001,6 +1011,7 @@ def test_supervisor_killed_twenty_times(inko, other_inko, seeded):
         kill_supervisor(inko)
         assert all_pids(inko) == pids
     print(f"20 supervisors in {time.monotonic() - started:.1f} s")
+    assert starts_at_once(inko) == 20
     assert_all_answered(load.report(), at_least=1000)
     (n, longest_usec), (other_n, other_longest_usec) = map(read_pings, (inko, other_inko))
     print(f"{n} pings, the longest took {longest_usec} us; undisturbed {other_n}, "
@@ -1015,6 +1026,15 @@ def test_supervisor_killed_twenty_times(inko, other_inko, seeded):
     assert resident_kib(inko.keeper_pid()) < memory + 1024
 
 
+def test_supervisor_killed_as_soon_as_it_answers(inko):
+    """So often in a row, and none waits because of those before it."""
+    spawn_recorder(inko)
+    pids = all_pids(inko)
+    for _ in range(15):
+        kill_supervisor(inko)
+    assert starts_at_once(inko) == 15 and all_pids(inko) == pids
+
+
 @pytest.mark.parametrize("n", [100, pytest.param(1000, marks=pytest.mark.skipif(
     not FULL, reason="a thousand actors only with INKO_FULL=1"))])
 def test_control_answers_again(inko, n):
@@ -1025,13 +1045,12 @@ def test_control_answers_again(inko, n):
     pids, times, starts = all_pids(inko), [], []
     for _ in range(9):
         starts.append(time_a_start())
-        # Long enough for its successor to be started at once.
-        time.sleep(0.3)
         pid = inko.supervisor_pid()
         inko.kill(pid)
         killed = time.monotonic()
         wait_until(lambda: next_supervisor_answers(inko, pid), what="another supervisor answers")
         times.append(time.monotonic() - killed)
+    assert starts_at_once(inko) == len(times)
     print(f"{n} actors: control answers again after "
           f"{', '.join(f'{1000 * t:.0f}' for t in sorted(times))} ms, and at a start after "
           f"{', '.join(f'{1000 * t:.0f}' for t in sorted(starts))} ms")
