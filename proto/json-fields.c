@@ -140,13 +140,28 @@ static int decode_field(const struct json_field *field, const cJSON *value, void
 	abort();
 }
 
-static const struct json_field *find_field(const struct json_field *fields, const char *name)
+/* Members mostly come in the order of the fields, as they are encoded: looks behind the last one
+ * that was found first. */
+static const struct json_field *find_field(
+	const struct json_field *fields, const struct json_field *last, const char *name)
 {
+	if (last && last[1].name && strcmp(last[1].name, name) == 0)
+		return last + 1;
 	for (; fields->name; fields++) {
 		if (strcmp(fields->name, name) == 0)
 			return fields;
 	}
 	return NULL;
+}
+
+/* The same the other way round. */
+static const cJSON *find_member(const cJSON *object, const cJSON *last, const char *name)
+{
+	const cJSON *next = last ? last->next : object->child;
+
+	if (next && strcmp(next->string, name) == 0)
+		return next;
+	return cJSON_GetObjectItemCaseSensitive(object, name);
 }
 
 static int fail(const char *field, enum json_problem problem, const char **ret_field,
@@ -160,17 +175,20 @@ static int fail(const char *field, enum json_problem problem, const char **ret_f
 int json_decode(const cJSON *object, const struct json_field *fields, void *ret_struct,
 	const char **ret_field, enum json_problem *ret_problem)
 {
-	const cJSON *value;
+	const struct json_field *field = NULL;
+	const cJSON *value, *last = NULL;
 
 	cJSON_ArrayForEach(value, object) {
-		if (!find_field(fields, value->string))
+		field = find_field(fields, field, value->string);
+		if (!field)
 			return fail(value->string, JSON_UNKNOWN, ret_field, ret_problem);
 	}
 	for (; fields->name; fields++) {
 		enum json_problem problem;
 		int r;
 
-		value = cJSON_GetObjectItemCaseSensitive(object, fields->name);
+		value = find_member(object, last, fields->name);
+		last = value ? value : last;
 		if (!value || cJSON_IsNull(value)) {
 			if (fields->required)
 				return fail(fields->name, JSON_MISSING, ret_field, ret_problem);

@@ -25,5 +25,5 @@ struct keeper_start {
 
 /* Runs until the service has ended (0), this process is to leave it (KEEPER_LEFT), it is given up
  * (-ECANCELED) or was lost while it was taken over (-ECONNRESET). -EPROTO: what is in carried_fd
- * cannot be gone on with; nothing was done. Changes the process's signal mask and dispositions. */
+ * cannot be gone on with; nothing was done. The signals are blocked (see signal-mask.h). */
 int keeper_run(struct keeper_start *start);

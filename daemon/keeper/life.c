@@ -1,6 +1,7 @@
 #include "daemon/keeper/life.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -11,9 +12,12 @@
 
 #define RESTART_FIRST_MSEC 10
 #define RESTART_MOST_MSEC 5000
-/* A supervisor that served this long had started well: the next may start at once again. Measured
- * against the first pause and not the last, it does not fall behind when it is killed often. */
-#define SERVED_WELL_MSEC (10 * RESTART_FIRST_MSEC)
+/* A supervisor that served this long was well, and forgives those before it. */
+#define SERVED_WELL_MSEC 100
+/* After one that served the next is started at once: it was killed, or gave way. Only so many in a
+ * row that served for a shorter time are followed so, since one of them may end by what it does as
+ * soon as it serves. */
+#define SHORT_LIVES_MAX 20
 /* So many that did not, one after the other, and somebody should do something about it. */
 #define FAILURES_MAX 5
 
@@ -26,6 +30,13 @@ void life_done(struct life *life)
 {
 	descriptor_close(&life->pidfd);
 	life->pid = 0;
+}
+
+static void start_at_once(struct life *life, uint64_t now_msec)
+{
+	life->start_at_msec = now_msec;
+	life->delay_msec = RESTART_FIRST_MSEC;
+	life->failures = 0;
 }
 
 static void start_later(struct life *life, uint64_t now_msec)
@@ -95,26 +106,17 @@ bool life_has_ended(const struct life *life, siginfo_t *ret_info)
 	return true;
 }
 
-static void log_end(const struct life *life, const siginfo_t *info)
+static void describe_end(const siginfo_t *info, char ret_text[static 64])
 {
 	const char *signal_name = sigabbrev_np(info->si_status);
-	int pid = (int)life->pid;
 
 	if (info->si_pid == 0)
-		log_line("inko-supervisor (pid %d) ended; starting it again in %u ms", pid,
-			life->delay_msec);
+		(void)snprintf(ret_text, 64, "ended");
 	else if (info->si_code == CLD_EXITED)
-		log_line(
-			"inko-supervisor (pid %d) exited with status %d; starting it again in %u ms",
-			pid, info->si_status, life->delay_msec);
+		(void)snprintf(ret_text, 64, "exited with status %d", info->si_status);
 	else
-		log_line("inko-supervisor (pid %d) was killed by SIG%s; starting it again in %u ms",
-			pid, signal_name ? signal_name : "RT", life->delay_msec);
-}
-
-static bool served_well(const struct life *life, uint64_t now_msec)
-{
-	return life->serving_since_msec && now_msec - life->serving_since_msec >= SERVED_WELL_MSEC;
+		(void)snprintf(
+			ret_text, 64, "was killed by SIG%s", signal_name ? signal_name : "RT");
 }
 
 /* Did it end because it was told to make room? How one ended that was taken over is not known. */
@@ -124,21 +126,48 @@ static bool has_left(const siginfo_t *info, bool was_told)
 	       (info->si_pid == 0 || (info->si_code == CLD_EXITED && info->si_status == 0));
 }
 
+static bool served_well(const struct life *life, uint64_t now_msec)
+{
+	return life->serving_since_msec && now_msec - life->serving_since_msec >= SERVED_WELL_MSEC;
+}
+
+/* Counts its life. Is it followed at once? */
+static bool judge_end(struct life *life, bool left, uint64_t now_msec)
+{
+	bool well = left || served_well(life, now_msec);
+
+	if (well)
+		life->short_lives = 0;
+	else if (life->serving_since_msec)
+		life->short_lives++;
+	return well || (life->serving_since_msec && life->short_lives <= SHORT_LIVES_MAX);
+}
+
+static void log_end(const struct life *life, const siginfo_t *info, bool at_once)
+{
+	char how[64], when[32] = "at once";
+
+	describe_end(info, how);
+	if (!at_once)
+		(void)snprintf(when, sizeof(when), "in %u ms", life->delay_msec);
+	log_line("inko-supervisor (pid %d) %s; starting it again %s", (int)life->pid, how, when);
+}
+
 void life_end(struct life *life, const siginfo_t *info, bool was_told, uint64_t now_msec)
 {
-	bool left = has_left(info, was_told), well = left || served_well(life, now_msec);
+	bool left = has_left(info, was_told);
+	bool at_once = judge_end(life, left, now_msec);
 
-	if (well) {
-		life->delay_msec = RESTART_FIRST_MSEC;
-		life->failures = 0;
-	}
 	if (left)
 		log_line(
 			"inko-supervisor (pid %d) made room for the installed one", (int)life->pid);
 	else
-		log_end(life, info);
-	if (!well)
-		count_failure(life);
+		log_end(life, info, at_once);
 	life_done(life);
+	if (at_once) {
+		start_at_once(life, now_msec);
+		return;
+	}
+	count_failure(life);
 	start_later(life, now_msec);
 }

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The life of the supervisor's process: it is started, serves, ends, and is started again after a
- * pause, longer each time as long as none comes up.
+ * The life of the supervisor's process: it is started, serves, ends, and is started again. At once
+ * when it had served; else after a pause, longer each time as long as none comes up.
  */
 
 #include <signal.h>
@@ -16,7 +16,8 @@ struct life {
 	uint64_t start_at_msec;
 	uint64_t serving_since_msec; /* 0 until it says so */
 	unsigned int delay_msec;
-	unsigned int failures; /* in a row that did not serve well */
+	unsigned int failures;	  /* in a row that were followed by a pause */
+	unsigned int short_lives; /* in a row that served, but not for long */
 };
 
 void life_init(struct life *life);
@@ -38,6 +39,6 @@ uint64_t life_due_msec(const struct life *life);
 /* Has its process ended? It is reaped then, and ret_info says how; it is zero when the process is
  * nobody's child of ours, since it was taken over. */
 bool life_has_ended(const struct life *life, siginfo_t *ret_info);
-/* It has ended, and the next one is due after a pause. Says how, and was_told whether it was to
- * make room. */
+/* It has ended, and the next one is due at once or after a pause. Says how, and was_told whether it
+ * was to make room. */
 void life_end(struct life *life, const siginfo_t *info, bool was_told, uint64_t now_msec);

@@ -21,6 +21,7 @@
 #include "daemon/keeper/keeper.h"
 #include "daemon/keeper/launch.h"
 #include "daemon/keeper/log.h"
+#include "daemon/keeper/signal-mask.h"
 #include "daemon/keeper/takeover.h"
 #include "proto/descriptor.h"
 
@@ -165,6 +166,7 @@ static int keep(const char *runtime_option, char **argv)
 	struct keeper_start start = {.lock_fd = -1, .link_fd = -1, .argv = argv};
 	int r = -EPROTO;
 
+	signal_mask_block();
 	start.carried_fd = carry_find(&start.replaced);
 	if (start.carried_fd >= 0)
 		r = run_on(runtime_option, &start);

@@ -24,6 +24,8 @@
 #define PAUSE_MSEC 20
 /* How long a supervisor that hands over may say nothing: it may be stopped. */
 #define PROGRESS_MSEC 10000
+/* How long a process that has closed its link may take to have ended. */
+#define ENDING_MSEC 1000
 
 static int connect_to_door(const char *directory, int *ret_fd)
 {
@@ -127,6 +129,20 @@ int takeover_receive(int link_fd, struct store *store)
 		if (verb == KEEP_ALL)
 			return 0;
 	}
+}
+
+void takeover_complain(pid_t pid, int pidfd, int error)
+{
+	struct pollfd supervisor = {.fd = pidfd, .events = POLLIN};
+
+	/* Of a process that ends its descriptors go first. */
+	if (pidfd >= 0 && poll(&supervisor, 1, ENDING_MSEC) == 0)
+		log_line("inko-supervisor (pid %d) did not hand over all that it has (%s), and "
+			 "goes on without a keeper; start inkod again",
+			(int)pid, strerror(-error));
+	else
+		log_line("the supervisor ended while it was taken over: what it had not handed "
+			 "over yet is lost. Start inkod again, which begins anew");
 }
 
 static int find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd)

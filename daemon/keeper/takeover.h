@@ -14,6 +14,9 @@
 int takeover_begin(struct directory *directory, int *ret_link_fd);
 /* Receives all that the supervisor has. -ECONNRESET: it left before that was all, or -ETIMEDOUT. */
 int takeover_receive(int link_fd, struct store *store);
+/* Says what takeover_receive's error means for the supervisor, pidfd of which is -1 when it was
+ * gone. */
+void takeover_complain(pid_t pid, int pidfd, int error);
 /* The process at the other end of link_fd, and a pidfd of it, which is the caller's. -ESRCH and
  * -ECONNRESET say that it is gone, and nothing else is an answer: while there is no descriptor or
  * no memory to ask with it is logged, and waited for. */

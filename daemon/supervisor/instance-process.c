@@ -100,11 +100,17 @@ static bool is_clean_end(const struct instance *instance, int code, int status)
 	       (status == SIGHUP || status == SIGINT || status == SIGTERM || status == SIGPIPE);
 }
 
-static void forget(struct instance *instance)
+/* Reaped only now: of a supervisor that dies before its end is noted the keeper gets the child, and
+ * tells how it ended. */
+void instance_process_forget(struct instance *instance)
 {
 	char key[LIMIT_KEY_CHARS];
 
+	if (instance->process.pidfd >= 0)
+		(void)waitid(
+			P_PIDFD, (id_t)instance->process.pidfd, &(siginfo_t){0}, WEXITED | WNOHANG);
 	instance_process_done(&instance->process);
+	instance->process.pid = 0;
 	holding_drop(instance->actor->supervisor->holding, key_of(instance, key));
 }
 
@@ -158,18 +164,15 @@ static void kill_leftovers(struct instance *instance)
 static void on_ended(struct instance *instance, int code, int status)
 {
 	if (is_unstarted(instance, code, status)) {
-		forget(instance);
-		instance->process.pid = 0;
+		instance_process_forget(instance);
 		instance_on_unstarted(instance);
 		return;
 	}
 	note_exit(instance, code, status);
 	kill_leftovers(instance);
-	forget(instance);
 	if (!instance_is_ending(instance))
 		log_warning("%s (pid %" PRIi64 ") %s", instance->name, instance->process.pid,
 			instance->last_exit ? instance->last_exit : "ended");
-	instance->process.pid = 0;
 	instance_on_ended(instance, is_clean_end(instance, code, status));
 }
 
@@ -202,7 +205,7 @@ static int on_exit_event(sd_event_source *source, int fd, uint32_t events, void 
 	(void)events;
 	/* What it started and left behind may hold its lanes. */
 	instance_process_kill(instance);
-	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) == 0) {
+	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
 		on_ended(instance, info.si_code, info.si_status);
 		return 0;
 	}
@@ -256,9 +259,8 @@ static void abandon(struct instance *instance)
 	siginfo_t info;
 
 	descriptor_close(&process->gate_fd);
-	(void)waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED);
-	forget(instance);
-	process->pid = 0;
+	(void)waitid(P_PIDFD, (id_t)process->pidfd, &info, WEXITED | WNOWAIT);
+	instance_process_forget(instance);
 }
 
 /* Who it is then, and its socket's owner with it, may have changed since it was spawned. */
@@ -341,6 +343,11 @@ bool instance_process_resume(struct instance *instance)
 {
 	const struct instance_process *process = &instance->process;
 
+	/* The former supervisor noted its end, and then died itself. */
+	if (process->pidfd >= 0 && !lifecycle_is_alive(instance->state)) {
+		instance_process_forget(instance);
+		return true;
+	}
 	if (process->held_exit) {
 		instance_process_tell_exited(instance, process->held_exit);
 		return false;

@@ -39,6 +39,9 @@ void instance_process_kill(struct instance *instance);
 /* It ended, as the keeper says (see KEEP_EXITED). */
 void instance_process_tell_exited(struct instance *instance, uint32_t status);
 
+/* Its end was noted: it is reaped, and no longer held. */
+void instance_process_forget(struct instance *instance);
+
 /* Has it held, if one runs. */
 void instance_process_put(struct instance *instance);
 /* Takes over what a former supervisor held: message's pidfd. -EBADMSG, -EINVAL, -ENOMEM. */

@@ -421,6 +421,7 @@ static void handle(struct instance *instance, enum lifecycle_event event)
 {
 	struct lifecycle_step step = lifecycle_step(instance->state, event);
 	bool changes = step.next != instance->state;
+	bool ends = lifecycle_is_alive(instance->state) && !lifecycle_is_alive(step.next);
 
 	if (!changes && step.effect == LIFECYCLE_NOTHING)
 		return;
@@ -438,6 +439,9 @@ static void handle(struct instance *instance, enum lifecycle_event event)
 	else if (event == LIFECYCLE_TIMEOUT)
 		arm(instance, (uint64_t)instance->actor->spec.stop_usec);
 	instance_update(instance);
+	/* In this order: an end that is held is neither lost nor takes place twice. */
+	if (ends)
+		instance_process_forget(instance);
 	/* A start is said with the pid that comes of it. */
 	if (step.effect != LIFECYCLE_SPAWN)
 		monitor_say_state(instance);
@@ -648,11 +652,11 @@ void instance_resume(struct instance *instance)
 {
 	if (!instance_process_resume(instance))
 		return;
-	/* The former supervisor ended between deciding and doing, or between seeing the process's
-	 * end and noting it. */
+	/* Of a supervisor that ended between seeing the process's end and noting it, as former ones
+	 * could: nobody knows how, which is a failure. */
 	if (lifecycle_is_alive(instance->state) && instance->process.pidfd < 0 &&
 		instance->state != LIFECYCLE_STARTING) {
-		handle(instance, LIFECYCLE_EXITED);
+		instance_on_ended(instance, false);
 		return;
 	}
 	arm_state(instance);

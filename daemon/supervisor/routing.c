@@ -104,12 +104,19 @@ static int connect_senders(const struct instance *receiver)
 	return r;
 }
 
+static bool opens_any(const struct actor *sender)
+{
+	return sender->is_builtin || (sender->spec.opens && *sender->spec.opens);
+}
+
 static int connect_receivers(const struct instance *sender)
 {
 	struct actor *target;
 	struct instance *instance;
 	int r = 0;
 
+	if (!opens_any(sender->actor))
+		return 0;
 	TAILQ_FOREACH(target, &sender->actor->supervisor->actors, entries) {
 		if (!opens(sender->actor, target))
 			continue;
@@ -250,13 +257,19 @@ int routing_open(struct actor *actor)
 	return r;
 }
 
+/* From the senders' side, since there are few of them. */
 void routing_resume(struct supervisor *supervisor)
 {
 	struct actor *actor;
+	struct instance *instance;
 	struct held_lane *lane;
 
-	TAILQ_FOREACH(actor, &supervisor->actors, entries)
-		(void)connect_actor(actor);
+	TAILQ_FOREACH(actor, &supervisor->actors, entries) {
+		(void)connect_group(actor);
+		TAILQ_FOREACH(instance, &actor->instances, entries)
+			if (instance_is_serving(instance))
+				(void)connect_receivers(instance);
+	}
 	TAILQ_FOREACH(lane, &supervisor->lanes, entries)
 		tell_lane(lane);
 }

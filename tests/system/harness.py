@@ -283,8 +283,7 @@ class Inkod:
             self.keeper.send_signal(signal.SIGTERM)
             return self.keeper.wait(timeout=DEADLINE)
         # Another took over that is nobody's child.
-        wait_until(lambda: self.status()["keeperVersion"], what="a keeper has taken over")
-        pid = self.keeper_pid()
+        pid = wait_until(self.keeper_pid, what="there is a keeper")
         os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not alive(pid), what="inkod has ended")
         wait_until(lambda: not self.processes(), what=lambda: f"all ended: {self.processes()}")
@@ -384,6 +383,15 @@ class Inkod:
     def ready(self, name):
         actor = self.actor(name)
         return actor["state"] == "ready" and actor
+
+    def wait_restarted(self, name, victim):
+        """Waits until another process is in the victim's place, and all of the actor are ready. In
+        one look: between two of them it may have ended, and not be started again yet."""
+        def restarted():
+            actor = self.actor(name)
+            pids = [i.get("pid") for i in actor["instances"]]
+            return actor["state"] == "ready" and victim not in pids and None not in pids
+        wait_until(restarted, what=lambda: f"{victim} was replaced: {self.actor(name)}")
 
     def settle(self):
         """Waits until everything that was asked for is there, inkod's own actors too."""

@@ -3,10 +3,12 @@
 The short form is what runs by default; INKO_FULL=1 asks for the numbers of the acceptance.
 """
 
+import bisect
 import contextlib
 import itertools
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -23,7 +25,7 @@ import pytest
 
 from harness import (
     ACTORS, BUILD, DEADLINE, PYTHON, SANITIZED, Inkod, alive, assert_all_answered, command_name,
-    http_get, private_inkod, resident_kib, wait_until)
+    cpu_nanoseconds, http_get, private_inkod, resident_kib, wait_until)
 
 FULL = os.environ.get("INKO_FULL") == "1"
 # Restart at once and never give up: these tests kill more often than anything fails by itself.
@@ -131,7 +133,7 @@ def test_keeper_killed_again_and_again(inko, seeded):
     assert_all_answered(load.report(), at_least=100)
     victim = inko.pids("web")[0]
     inko.kill(victim)
-    wait_until(lambda: inko.ready("web") and victim not in inko.pids("web"))
+    inko.wait_restarted("web", victim)
     assert inko.restarts("web") == 1
     assert_all_answered(inko.load(port, connections=200).report(), at_least=200)
 
@@ -159,7 +161,7 @@ def test_actor_dies_under_a_new_keeper(inko):
     inko.kill(victim)
     inko.kill(supervisor)
     wait_until(lambda: next_status(inko, supervisor), what="another supervisor answers")
-    wait_until(lambda: inko.ready("web") and victim not in inko.pids("web"))
+    inko.wait_restarted("web", victim)
     assert_all_answered(inko.load(port, connections=100).report(), at_least=100)
 
 
@@ -223,9 +225,9 @@ def test_both_at_once(inko, seeded):
 
 
 # A supervisor without a keeper, in the directory argv[1], which ends when it has handed over what
-# it has, or (argv[2]) half of that.
+# it has, or (argv[2]) half of that; or it sends SIGTERM to who comes, and then hands over all.
 DYING = f"""
-import fcntl, socket, struct, sys
+import fcntl, os, signal, socket, struct, sys
 def send(verb, key=b"", fds=(), text=b""):
     socket.send_fds(connection, [struct.pack("=II161s3x", verb, 0, key) + text], fds)
 lock = open(sys.argv[1] + "/lock", "w")
@@ -235,9 +237,12 @@ door.bind(sys.argv[1] + "/keeper")
 door.listen()
 print("listens", flush=True)
 connection, _ = door.accept()
+if sys.argv[2] == "terminate":
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    os.kill(struct.unpack("3i", peer)[0], signal.SIGTERM)
 send({LOCK}, fds=[lock.fileno()])
 send({PUT}, b"version", text=b'{{"version":1}}')
-if sys.argv[2] == "all":
+if sys.argv[2] != "half":
     send({ALL})
 """
 
@@ -270,6 +275,41 @@ def test_supervisor_dies_when_it_was_taken_over():
     with taken_over_while_dying("all") as inko:
         wait_until(inko.answers, what="the next supervisor answers")
         assert "took over 1 things" in inko.log.read_text()
+
+
+def test_stop_while_a_supervisor_is_taken_over():
+    """The signal waits until that is done, and then ends everything in order."""
+    with taken_over_while_dying("terminate") as inko:
+        assert inko.keeper.wait(timeout=DEADLINE) == 0
+        log = inko.log.read_text()
+        assert "took over 1 things" in log and not inko.runtime.exists(), log
+        inko.start()
+
+
+def test_stop_of_a_keeper_that_starts(inko, seeded):
+    """At any moment: before it has come to the supervisor nothing happens but that it ends, and
+    from then on everything ends, in order."""
+    ends = []
+    for number in range(60 if FULL else 12):
+        spawn_recorder(inko)
+        supervisor = inko.supervisor_pid()
+        kill_keeper(inko)
+        if number % 2:
+            stop_process(inko, supervisor)
+        inko.begin()
+        time.sleep(seeded.uniform(0, 0.03))
+        inko.keeper.send_signal(signal.SIGTERM)
+        os.kill(supervisor, signal.SIGCONT)
+        ends.append(inko.keeper.wait(timeout=DEADLINE))
+        if ends[-1] != 0:
+            assert ends[-1] == -signal.SIGTERM and inko.supervisor_pid() == supervisor
+            assert f"(pid {inko.keeper.pid})" not in inko.log.read_text()
+            assert inko.ready("web") and inko.stop() == 0
+        wait_until(lambda: not inko.processes(), what=lambda: f"all ended: {inko.processes()}")
+        assert not inko.runtime.exists()
+        inko.start()
+    print(ends)
+    assert 0 in ends, ends
 
 
 def has_keeper(inko):
@@ -390,7 +430,7 @@ def test_upgrade_under_load(tmp_path):
         victim = inko.pids("web")[0]
         kill_supervisor(inko)
         inko.kill(victim)
-        wait_until(lambda: inko.ready("web") and victim not in inko.pids("web"))
+        inko.wait_restarted("web", victim)
         assert "KILL" in inko.instances("web")[0]["lastExit"]
 
 
@@ -712,7 +752,8 @@ def test_upgrade_to_a_supervisor_that_crashes(tmp_path):
         assert_all_answered(load.report(), at_least=100)
         log = inko.log.read_text()
         assert log.count("times in a row") == 1
-        assert log.count("exited with status 1") >= 5
+        assert re.findall(r"exited with status 1; starting it again in (\d+) ms", log)[:5] == \
+            ["10", "20", "40", "80", "160"]
         wait_until(lambda: replaced(inko) == 1)
 
 
@@ -743,9 +784,10 @@ def test_state_of_a_newer_version_is_refused(tmp_path):
             inko.log.read_text()
         assert all(alive(pid) for pid in pids.values())
         assert_all_answered(inko.load(port, connections=100).report(), at_least=100)
-        # An older version's.
+        # An older version's. The one above may have been started more than once.
+        before = inko.log.read_text().count("exited with status 1")
         install(tmp_path, "inko-supervisor", FOREIGN % 0)
-        wait_until(lambda: inko.log.read_text().count("exited with status 1") > 1)
+        wait_until(lambda: inko.log.read_text().count("exited with status 1") > before)
         install(tmp_path, "inko-supervisor")
         wait_until(inko.answers, what="the supervisor is there again")
         assert all_pids(inko) == pids
@@ -837,6 +879,84 @@ def test_supervisor_dies_at_each_put(undisturbed, share):
     assert n > 5 * SHARES, "what was changed is held"
 
 
+def state_of(inko, name):
+    """The actor's, or None while no supervisor answers."""
+    actors = (next_status(inko, 0) or {"actors": []})["actors"]
+    return next((a["state"] for a in actors if a["name"] == name), None)
+
+
+def ends_at_put(n):
+    """Ends an instance that is to run once, under a supervisor that dies directly after its nth
+    put, update or drop. None when that was before it ran, else whether it did die."""
+    with private_inkod(INKO_FAULT=f"put:{n}") as inko:
+        supervisor, runs, go = (
+            inko.supervisor_pid(), inko.directory / "runs", inko.directory / "go")
+        program = f'''
+import os, socket, time
+with open("{runs}", "a") as runs:
+    runs.write("ran")
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ["NOTIFY_SOCKET"])
+notify.send(b"READY=1")
+while not os.path.exists("{go}"):
+    time.sleep(0.01)
+'''
+        try:
+            inko.spawn("once", PYTHON, "-c", program, restart="never", drainUSec=1000)
+        except ConnectionError:
+            return None
+        go.touch()
+        wait_until(lambda: state_of(inko, "once") == "stopped",
+                   what=lambda: f"it has ended: {inko.status()['actors']}")
+        instance = inko.instances("once")[0]
+        assert (instance["state"], instance["lastExit"]) == ("ended", "exited with status 0")
+        assert runs.read_text() == "ran" and inko.restarts("once") == 0
+        return inko.supervisor_pid() != supervisor
+
+
+def test_supervisor_dies_as_an_instance_ends():
+    """Between any two steps in which it notes that: the next one knows how it ended, and does not
+    start it again."""
+    first = bisect.bisect(range(1, 100), 0, key=lambda n: ends_at_put(n) is False) + 1
+    died = [ends_at_put(n) for n in range(max(1, first - 10), first)]
+    # From before its end to the last.
+    assert died[0] is None and died[-1], died
+
+
+# inkod under a filter of seccomp(2), as if on a kernel before 6.15: nobody but the parent is told
+# how a process ended. ioctl(PIDFD_GET_INFO), whose argument 1 is at 24, is ENOTTY (25).
+WITHOUT_PIDFD_INFO = f"""#!/usr/bin/python3
+import ctypes, os, struct, sys
+steps = [(0x20, 0, 0, 0), (0x15, 0, 3, {{"x86_64": 16, "aarch64": 29}}[os.uname().machine]),
+         (0x20, 0, 0, 24), (0x15, 0, 1, 0xC040FF0B), (6, 0, 0, 0x50000 | 25), (6, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+program = struct.pack("@HP", len(steps), ctypes.addressof(code))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+if prctl(38, 1, 0, 0, 0) or prctl(22, 2, program, 0, 0):
+    sys.exit(os.strerror(ctypes.get_errno()))
+os.execv("{BUILD}/inkod", sys.argv)
+"""
+
+
+@pytest.mark.parametrize("restart", ["always", "onFailure", "never"])
+def test_end_that_nobody_saw(tmp_path, restart):
+    """Neither keeper nor supervisor is its parent, and the kernel does not say either: a failure,
+    after which it is started again, and counted, unless that is never to be."""
+    install(tmp_path, "inkod", WITHOUT_PIDFD_INFO)
+    with private_inkod(tmp_path) as inko:
+        spawn_recorder(inko, instances=1, restart=restart)
+        wait_for_keeper(inko, kill_keeper(inko))
+        kill_supervisor(inko)
+        victim, = inko.pids("web")
+        inko.kill(victim, signal.SIGTERM)
+        if restart == "never":
+            wait_until(lambda: inko.actor("web")["state"] == "failed")
+        else:
+            inko.wait_restarted("web", victim)
+        assert inko.restarts("web") == (restart != "never")
+        assert inko.instances("web")[0]["lastExit"] == "ended, nobody saw how"
+
+
 def test_keeper_is_short_of_descriptors_when_the_supervisor_dies():
     """What it has said waits until it can be received, and the keeper does not hang meanwhile."""
     with service_manager() as (manager, name), \
@@ -868,6 +988,13 @@ def read_pings(inko):
     return n, longest_usec
 
 
+def starts_at_once(inko):
+    """How many supervisors were followed by another, if all of them were at once."""
+    how = re.findall(r"was killed by SIGKILL; starting it again (.*)", inko.log.read_text())
+    assert set(how) <= {"at once"}, how
+    return len(how)
+
+
 def test_supervisor_killed_twenty_times(inko, other_inko, seeded):
     """In ten seconds, under load, with an instance that pings its notify socket: nobody notices."""
     spawn_recorder(inko)
@@ -884,6 +1011,7 @@ def test_supervisor_killed_twenty_times(inko, other_inko, seeded):
         kill_supervisor(inko)
         assert all_pids(inko) == pids
     print(f"20 supervisors in {time.monotonic() - started:.1f} s")
+    assert starts_at_once(inko) == 20
     assert_all_answered(load.report(), at_least=1000)
     (n, longest_usec), (other_n, other_longest_usec) = map(read_pings, (inko, other_inko))
     print(f"{n} pings, the longest took {longest_usec} us; undisturbed {other_n}, "
@@ -898,42 +1026,64 @@ def test_supervisor_killed_twenty_times(inko, other_inko, seeded):
     assert resident_kib(inko.keeper_pid()) < memory + 1024
 
 
+def test_supervisor_killed_as_soon_as_it_answers(inko):
+    """So often in a row, and none waits because of those before it."""
+    spawn_recorder(inko)
+    pids = all_pids(inko)
+    for _ in range(15):
+        kill_supervisor(inko)
+    assert starts_at_once(inko) == 15 and all_pids(inko) == pids
+
+
 @pytest.mark.parametrize("n", [100, pytest.param(1000, marks=pytest.mark.skipif(
     not FULL, reason="a thousand actors only with INKO_FULL=1"))])
 def test_control_answers_again(inko, n):
-    """The time from a supervisor's death to the next one's first answer."""
+    """The time from a supervisor's death to the next one's first answer, beside that of a start
+    from nothing in the same moment; and what both cost, which is less a matter of what else runs."""
     for number in range(n):
         inko.spawn(f"a{number}", ACTORS / "notifier", drainUSec=1000)
     inko.settle()
-    pids, times, starts = all_pids(inko), [], []
+    pids, takeovers, starts = all_pids(inko), [], []
     for _ in range(9):
-        starts.append(time_a_start())
-        # Long enough for its successor to be started at once.
-        time.sleep(0.3)
+        starts.append(measure_a_start())
         pid = inko.supervisor_pid()
         inko.kill(pid)
-        killed = time.monotonic()
-        wait_until(lambda: next_supervisor_answers(inko, pid), what="another supervisor answers")
-        times.append(time.monotonic() - killed)
-    print(f"{n} actors: control answers again after "
-          f"{', '.join(f'{1000 * t:.0f}' for t in sorted(times))} ms, and at a start after "
-          f"{', '.join(f'{1000 * t:.0f}' for t in sorted(starts))} ms")
-    # A start takes some 13 ms on a quiet machine, where these shall be 50 and 200.
-    assert SANITIZED or median(times) < median(starts) * (8 if n == 100 else 24)
+        takeovers.append(measure_until_it_answers(inko, pid))
+    assert starts_at_once(inko) == len(takeovers)
+    (times, costs), (start_times, start_costs) = zip(*takeovers), zip(*starts)
+    print(f"{n} actors: control answers again after {list_msec(times)}, having used "
+          f"{list_msec(costs)}; at a start after {list_msec(start_times)}, having used "
+          f"{list_msec(start_costs)}")
+    # On a quiet machine a start takes some 6 ms and costs 2, where these shall be 50 and 200.
+    assert SANITIZED or median(times) < median(start_times) * (12 if n == 100 else 40)
+    assert SANITIZED or median(costs) < median(start_costs) * (8 if n == 100 else 50)
     assert all_pids(inko) == pids
 
 
-def time_a_start():
-    """From nothing to the first answer."""
+def list_msec(times):
+    return ", ".join(f"{1000 * t:.0f}" for t in sorted(times)) + " ms"
+
+
+def measure_a_start():
     inko = Inkod()
     try:
-        begun = time.monotonic()
         inko.begin()
-        wait_until(lambda: next_supervisor_answers(inko, None), what="inkod answers")
-        return time.monotonic() - begun
+        return measure_until_it_answers(inko, None)
     finally:
         inko.stop()
         inko.abandon(show=False)
+
+
+def measure_until_it_answers(inko, pid):
+    """How long it takes from now, and how long the supervisor after pid has run for it, in seconds;
+    by a finer clock than wait_until's."""
+    begun = time.monotonic()
+    while not next_supervisor_answers(inko, pid):
+        assert time.monotonic() - begun < DEADLINE, "another supervisor answers"
+        time.sleep(0.001)
+    took = time.monotonic() - begun
+    supervisor, = (p for p, name in inko.processes().items() if name == "inko-supervisor")
+    return took, cpu_nanoseconds(supervisor) / 1e9
 
 
 def next_supervisor_answers(inko, pid):

@@ -213,8 +213,7 @@ def test_instance_dies_without_supervisor(inko):
     wait_until(lambda: not alive(victim))
     inko.kill(supervisor)
     wait_until(lambda: next_supervisor(inko, supervisor))
-    wait_until(lambda: inko.ready("web") and victim not in inko.pids("web"),
-               what="the dead instance was replaced")
+    inko.wait_restarted("web", victim)
     assert inko.restarts("web") == 1
     exits = [i.get("lastExit") or "" for i in inko.instances("web")]
     assert any("KILL" in text or "9" in text for text in exits), exits
