@@ -261,7 +261,7 @@ static void arm_state(struct instance *instance)
 	}
 }
 
-/* Effects, as lifecycle.h names them. */
+/* Effects, as lifecycle.h names them. What lifecycle_repeat names may have been done before. */
 
 static void effect_nothing(struct instance *instance)
 {
@@ -370,8 +370,6 @@ static void log_failure(const struct instance *instance)
 
 static void effect_bury(struct instance *instance)
 {
-	if (instance->state == LIFECYCLE_FAILED)
-		log_failure(instance);
 	instance->on_room = sd_event_source_disable_unref(instance->on_room);
 	routing_bury(instance);
 }
@@ -446,6 +444,8 @@ static void handle(struct instance *instance, enum lifecycle_event event)
 	if (step.effect != LIFECYCLE_SPAWN)
 		monitor_say_state(instance);
 	effects[step.effect](instance);
+	if (changes && step.next == LIFECYCLE_FAILED)
+		log_failure(instance);
 	if (instance->state != LIFECYCLE_READY)
 		reload_on_end(instance);
 	actor_touch(instance->actor);
@@ -648,6 +648,22 @@ int instance_adopt(struct actor *actor, struct keep_message *message)
 	return r < 0 ? r : 0;
 }
 
+static void repeat(struct instance *instance)
+{
+	enum lifecycle_effect effect = lifecycle_repeat(instance->state);
+	bool has_process = instance->process.pidfd >= 0;
+
+	if (effect != LIFECYCLE_SPAWN || !has_process)
+		effects[effect](instance);
+	else
+		readiness_begin(instance);
+	/* A starting one may not have been told yet; inkod's own may be told of everything again.
+	 */
+	if (has_process && (instance->state == LIFECYCLE_STARTING ||
+				   (instance_is_serving(instance) && instance->actor->is_builtin)))
+		news_tell_all(instance);
+}
+
 void instance_resume(struct instance *instance)
 {
 	if (!instance_process_resume(instance))
@@ -661,17 +677,8 @@ void instance_resume(struct instance *instance)
 	}
 	arm_state(instance);
 	arm_extension(instance);
-	if (instance->state == LIFECYCLE_STARTING && instance->process.pidfd < 0) {
-		instance_on_unstarted(instance);
-		return;
-	}
-	if (instance->state == LIFECYCLE_STARTING)
-		readiness_begin(instance);
 	if (instance->state == LIFECYCLE_READY)
 		restart_policy_note_ready(
 			&instance->policy, supervisor_now(supervisor_of(instance)));
-	if (instance->state == LIFECYCLE_DRAINING)
-		effect_drain(instance);
-	else if (instance_is_serving(instance) && instance->actor->is_builtin)
-		news_tell_all(instance);
+	repeat(instance);
 }

@@ -59,9 +59,28 @@ static const struct lifecycle_step steps[LIFECYCLE_STATES][LIFECYCLE_EVENTS] = {
 };
 /* clang-format on */
 
+/* Who is ready is told of its lanes by routing_resume, as everybody is. */
+static const enum lifecycle_effect repeats[LIFECYCLE_STATES] = {
+	[LIFECYCLE_STOPPED] = LIFECYCLE_BURY,
+	[LIFECYCLE_STARTING] = LIFECYCLE_SPAWN,
+	[LIFECYCLE_READY] = LIFECYCLE_NOTHING,
+	[LIFECYCLE_LEAVING] = LIFECYCLE_LEAVE,
+	[LIFECYCLE_DRAINING] = LIFECYCLE_DRAIN,
+	[LIFECYCLE_TERMINATING] = LIFECYCLE_TERMINATE,
+	[LIFECYCLE_KILLING] = LIFECYCLE_KILL,
+	[LIFECYCLE_WAITING] = LIFECYCLE_BURY,
+	[LIFECYCLE_FAILED] = LIFECYCLE_BURY,
+	[LIFECYCLE_ENDED] = LIFECYCLE_BURY,
+};
+
 struct lifecycle_step lifecycle_step(enum lifecycle_state state, enum lifecycle_event event)
 {
 	return steps[state][event];
+}
+
+enum lifecycle_effect lifecycle_repeat(enum lifecycle_state state)
+{
+	return repeats[state];
 }
 
 const char *lifecycle_name(enum lifecycle_state state)

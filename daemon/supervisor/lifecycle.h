@@ -49,6 +49,10 @@ struct lifecycle_step {
 };
 
 struct lifecycle_step lifecycle_step(enum lifecycle_state state, enum lifecycle_event event);
+/* What a supervisor that finds an instance in state does again: a state is held before what leads
+ * to it is done, so that the former one may have ended between the two. SPAWN only where there is
+ * no process. */
+enum lifecycle_effect lifecycle_repeat(enum lifecycle_state state);
 
 const char *lifecycle_name(enum lifecycle_state state);
 /* The state of that name, or -EINVAL. */

@@ -127,6 +127,25 @@ static void processes_come_from_spawns(void **state)
 	}
 }
 
+/* Whatever is to be done where a state is entered is done again by a supervisor that finds an
+ * instance in it: the former one may not have come to it. */
+static void nothing_is_left_undone(void **state)
+{
+	(void)state;
+	for (int from = 0; from < LIFECYCLE_STATES; from++)
+		for (int event = 0; event < LIFECYCLE_EVENTS; event++) {
+			struct lifecycle_step step = lifecycle_step(
+				(enum lifecycle_state)from, (enum lifecycle_event)event);
+
+			if (step.effect == LIFECYCLE_NOTHING || step.next == LIFECYCLE_READY ||
+				(int)step.next == from)
+				continue;
+			assert_int_equal(lifecycle_repeat(step.next), step.effect);
+		}
+	/* This is told with all others. */
+	assert_int_equal(lifecycle_repeat(LIFECYCLE_READY), LIFECYCLE_NOTHING);
+}
+
 static void names_are_found_again(void **state)
 {
 	(void)state;
@@ -147,6 +166,7 @@ int main(void)
 		leaks_test(a_start_that_takes_too_long),
 		leaks_test(exits_and_stops_from_every_state),
 		leaks_test(processes_come_from_spawns),
+		leaks_test(nothing_is_left_undone),
 		leaks_test(names_are_found_again),
 	};
 
