@@ -37,6 +37,7 @@ static const struct json_field fields[] = {
 	JSON_FIELD_INTEGER(instance, "watchdogUSec", watchdog_usec, false, -1, JSON_INTEGER_MAX),
 	JSON_FIELD(instance, "lastExit", JSON_STRING, last_exit, false),
 	JSON_FIELD(instance, "wasReady", JSON_BOOLEAN, was_ready, false),
+	JSON_FIELD(instance, "signalled", JSON_BOOLEAN, is_signalled, false),
 	JSON_FIELD_INTEGER(instance, "generation", generation, false, 1, JSON_INTEGER_MAX),
 	JSON_FIELD(instance, "retiring", JSON_BOOLEAN, is_retiring, false),
 	JSON_FIELD_INTEGER(instance, "moved", moved, false, 0, JSON_INTEGER_MAX),
@@ -302,13 +303,21 @@ static void effect_leave(struct instance *instance)
 	routing_leave(instance);
 }
 
-static void send_stop_signal(const struct instance *instance)
+/* Once in its life: to many programs a second one means at once. It is held behind the signal: a
+ * supervisor that is killed between the two has the next one send another, which some programs
+ * take badly. Held in front of it there would be none, which is SIGKILL for any, with all that it
+ * serves. */
+static void send_stop_signal(struct instance *instance)
 {
 	int number = signal_name_find(instance->actor->spec.stop_signal);
 
+	if (instance->is_signalled)
+		return;
 	(void)pidfd_send_signal(instance->process.pidfd, number, NULL, 0);
 	/* A stopped process gets its signal when it goes on. */
 	(void)pidfd_send_signal(instance->process.pidfd, SIGCONT, NULL, 0);
+	instance->is_signalled = true;
+	instance_update(instance);
 }
 
 /* Who has no mailbox drains on the signal. */
@@ -321,12 +330,11 @@ static void effect_drain(struct instance *instance)
 		send_stop_signal(instance);
 }
 
-/* Who drains on the signal has had it: to many programs a second one means at once. */
+/* Who drains on the signal has had it. */
 static void effect_terminate(struct instance *instance)
 {
 	routing_leave(instance);
-	if (routing_has_mailbox(instance) || !instance->was_ready)
-		send_stop_signal(instance);
+	send_stop_signal(instance);
 }
 
 /* Who does not even end at that is killed. */
@@ -398,6 +406,7 @@ static void enter(struct instance *instance, enum lifecycle_state state)
 		instance->is_late = false;
 		instance->never_ran = false;
 		instance->is_hung = false;
+		instance->is_signalled = false;
 		instance->has_triggered = false;
 		instance->watchdog_usec = -1;
 		instance->is_stalled = false;

@@ -42,6 +42,7 @@ struct instance {
 	bool is_reloading;	     /* said RELOADING=1, and not READY=1 since */
 	char *last_exit;	     /* how its last process ended, for a person */
 	bool was_ready;		     /* did this process, or the last, ever say READY=1? */
+	bool is_signalled;	     /* was sent its stop signal */
 	bool is_late;		     /* was killed because it did not become ready */
 	bool never_ran;		     /* ended before its program was executed */
 	bool is_hung;		     /* was killed because it gave no sign of life */

@@ -18,6 +18,15 @@ class TooEarly(Exception):
     """The supervisor died in what comes before that which is looked at."""
 
 
+def end_path(inko):
+    """Is there when the test is over."""
+    return inko.directory / "end"
+
+
+def own_are_ready(inko):
+    return all(a["state"] == "ready" for a in inko.status()["actors"] if a["builtin"])
+
+
 def run(n, prepare, act, check):
     """Has the supervisor killed after its nth put. Did that come to pass while act was done?"""
     with private_inkod(INKO_FAULT=f"put:{n}") as inko:
@@ -25,17 +34,19 @@ def run(n, prepare, act, check):
         subject, is_early = None, True
         with contextlib.suppress(ConnectionError):
             subject = prepare(inko)
-            inko.settle()
+            wait_until(lambda: own_are_ready(inko))
             is_early = inko.supervisor_pid() != supervisor
         if is_early:
+            end_path(inko).touch()
             wait_until(lambda: supervisor_pid(inko), what="a supervisor answers")
-            inko.settle()
             raise TooEarly
         with contextlib.suppress(ConnectionError):
             act(inko, subject)
         wait_until(lambda: supervisor_pid(inko), what="a supervisor answers")
+        has_died = inko.supervisor_pid() != supervisor
         check(inko, subject)
-        return supervisor_pid(inko) != supervisor
+        end_path(inko).touch()
+        return has_died
 
 
 def each_fault(prepare, act, check):
@@ -84,3 +95,66 @@ def test_who_ends_leaves_its_routes_all_the_same(order, state):
         wait_until(lambda: subject[0].instance()["state"] == state)
 
     assert each_fault(prepare, act, lambda inko, subject: assert_left(inko, subject, state)) > 0
+
+
+# Counts the stop signals that it gets, and ends when the test does.
+STUBBORN = """
+import os, signal, socket, sys, time
+signal.signal(signal.SIGTERM, lambda *_: print("got SIGTERM", flush=True))
+print("is there", flush=True)
+if "ready" in sys.argv:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.02)
+"""
+
+
+def signals(inko):
+    return inko.ctl("logs", "a").stdout.count("got SIGTERM")
+
+
+@pytest.mark.parametrize("state, spec", [
+    ("draining", {"adapter": "activation", "drainUSec": 60000000}),
+    ("terminating", {"adapter": "mailbox", "drainUSec": 1000}),
+    ("terminating", {"adapter": "activation", "drainUSec": 1000}),
+], ids=["draining", "after the drain", "drained on it"])
+def test_one_stop_signal(state, spec):
+    """However often the supervisor dies: none would be SIGKILL, and two mean at once."""
+    def prepare(inko):
+        inko.spawn("a", PYTHON, "-c", STUBBORN, end_path(inko), "ready",
+                   stopUSec=60000000, **spec)
+
+    def act(inko, _):
+        with inko.begin_call("Stop", {"actor": "a"}):
+            wait_until(lambda: inko.instances("a")[0]["state"] == state)
+
+    def check(inko, _):
+        wait_until(lambda: inko.instances("a")[0]["state"] == state)
+        wait_until(lambda: signals(inko) > 0)
+        inko.kill(inko.supervisor_pid())
+        wait_until(inko.answers)
+        inko.ctl("upgrade")
+        assert inko.instances("a")[0]["state"] == state
+        assert signals(inko) == 1
+
+    assert each_fault(prepare, act, check) > 0
+
+
+def test_a_start_that_is_broken_off_is_signalled():
+    """It is not ready, and told to end by the signal alone."""
+    def prepare(inko):
+        call = inko.begin_call("Spawn", {"name": "a", "startUSec": 60000000, "stopUSec": 60000000,
+                                         "command": [PYTHON, "-c", STUBBORN, str(end_path(inko))]})
+        wait_until(lambda: "is there" in inko.ctl("logs", "a", check=False).stdout)
+        return call
+
+    def act(inko, _):
+        with inko.begin_call("Stop", {"actor": "a"}):
+            wait_until(lambda: inko.instances("a")[0]["state"] == "terminating")
+
+    def check(inko, call):
+        call.close()
+        wait_until(lambda: signals(inko) > 0)
+
+    assert each_fault(prepare, act, check) > 0
