@@ -7,6 +7,7 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/environment.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/routing.h"
@@ -60,6 +61,8 @@ static const char *find_complaint(const struct spec *spec, const char **ret_para
 		return "it goes with the adapter activation";
 	if (spec->fd_env && !is_variable(spec->fd_env))
 		return "it is no name of an environment variable";
+	if (spec->fd_env && environment_find_own(spec->fd_env))
+		return "that variable is what inkod itself says to an actor; take another one";
 	*ret_parameter = "maxPerSource";
 	if (spec->max_per_source > 0 && strcmp(spec->adapter, STDIO) != 0)
 		return "it goes with the adapter stdio";

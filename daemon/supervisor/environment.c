@@ -10,16 +10,31 @@
 #include "daemon/supervisor/process.h"
 #include "proto/json-fields.h"
 
-/* Room for a number, which is filled in later. */
+/* Room for a number, which is filled in later. A variable of that name with another value is not
+ * ours. */
 #define SLOT "          "
 
 static const char *const inherited[] = {"PATH", "HOME", "LANG", "TZ", NULL};
+
+static const char *const contract[] = {"INKO_INSTANCE", "INKO_RUNTIME_DIR", "INKO_CONCURRENCY",
+	"NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "MAINPID", "WATCHDOG_USEC",
+	"WATCHDOG_PID", NULL};
 
 struct environment {
 	char **strings;
 	size_t n;
 	bool has_failed; /* there was no memory for one of them */
 };
+
+const char *environment_find_own(const char *variable)
+{
+	size_t length = strcspn(variable, "=");
+
+	for (size_t i = 0; contract[i]; i++)
+		if (strlen(contract[i]) == length && strncmp(contract[i], variable, length) == 0)
+			return contract[i];
+	return NULL;
+}
 
 /* A variable that is there already is replaced. */
 static void set(struct environment *environment, char *take_string)
@@ -88,6 +103,8 @@ static void add_numbers(struct environment *environment, const char *variable, s
 
 static void add_contract(struct environment *environment, const struct process_plan *plan)
 {
+	if (plan->spec->fd_env)
+		add_numbers(environment, plan->spec->fd_env, plan->n_listeners);
 	add(environment, "INKO_INSTANCE=%s", plan->instance);
 	add(environment, "INKO_RUNTIME_DIR=%s", plan->runtime);
 	add(environment, "INKO_CONCURRENCY=%" PRIi64, plan->spec->concurrency);
@@ -99,8 +116,6 @@ static void add_contract(struct environment *environment, const struct process_p
 	}
 	if (plan->main_pid > 0)
 		add(environment, "MAINPID=%" PRIi64, plan->main_pid);
-	if (plan->spec->fd_env)
-		add_numbers(environment, plan->spec->fd_env, plan->n_listeners);
 	if (plan->spec->watchdog_usec == 0)
 		return;
 	add(environment, "WATCHDOG_USEC=%" PRIi64, plan->spec->watchdog_usec);
@@ -154,7 +169,7 @@ static void fill(char *string, const char *name, pid_t pid)
 {
 	size_t length = strlen(name);
 
-	if (strncmp(string, name, length) == 0)
+	if (strncmp(string, name, length) == 0 && strcmp(string + length, SLOT) == 0)
 		write_number(string + length, (unsigned int)pid);
 }
 

@@ -11,6 +11,9 @@
 struct process_plan;
 struct environment;
 
+/* The name of the variable NAME or NAME=VALUE, if it is one that inkod alone says; or NULL. */
+const char *environment_find_own(const char *variable);
+
 /* -ENOMEM. */
 int environment_new(const struct process_plan *plan, struct environment **ret_environment);
 /* NULL is allowed. Returns NULL. */

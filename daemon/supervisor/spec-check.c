@@ -9,6 +9,7 @@
 
 #include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/confinement.h"
+#include "daemon/supervisor/environment.h"
 #include "daemon/supervisor/readiness.h"
 #include "daemon/supervisor/signal-name.h"
 #include "daemon/supervisor/spec-check.h"
@@ -75,11 +76,18 @@ static int check_queue(const struct spec *spec, char reason[static 512])
 
 static int check_environment(const struct spec *spec, char reason[static 512])
 {
-	for (char **e = spec->environment; e && *e; e++)
-		if (**e == '=' || !strchr(*e, '=')) {
+	for (char **e = spec->environment; e && *e; e++) {
+		const char *own = environment_find_own(*e);
+
+		if (**e == '=' || !strchr(*e, '='))
 			(void)snprintf(reason, 512, "environment: '%.100s' is not NAME=VALUE", *e);
-			return -EINVAL;
-		}
+		else if (own)
+			(void)snprintf(reason, 512,
+				"environment: %s is what inkod itself says to an actor", own);
+		else
+			continue;
+		return -EINVAL;
+	}
 	return 0;
 }
 

@@ -100,6 +100,11 @@ static void refuses_what_cannot_be(void **state)
 		"environment");
 	refuses("{\"name\":\"a\",\"command\":[\"/bin/true\"],\"environment\":[\"=A\"]}", -EINVAL,
 		"environment");
+	refuses("{\"name\":\"a\",\"command\":[\"/bin/true\"],\"environment\":[\"WATCHDOG_PID=1\"]}",
+		-EINVAL, "environment");
+	refuses("{\"name\":\"a\",\"command\":[\"/bin/true\"],\"adapter\":\"activation\","
+		"\"fdEnv\":\"LISTEN_PID\"}",
+		-EINVAL, "fdEnv");
 	refuses("{\"name\":\"a\",\"command\":[\"/bin/true\"],\"opens\":[\"x/y\"]}", -EINVAL,
 		"opens");
 }
