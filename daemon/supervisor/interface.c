@@ -370,19 +370,17 @@ static void reload(struct supervisor *supervisor, struct call *call, void *param
 {
 	struct named *named = parameters;
 	struct actor *actor = find_own_actor(supervisor, call, named->name);
-	struct instance *instance;
-	bool is_any = false;
+	const struct instance *pending;
 
 	if (!actor)
 		return;
-	TAILQ_FOREACH(instance, &actor->instances, entries) {
-		reload_done(&instance->reload);
-		if (instance->state != LIFECYCLE_READY)
-			continue;
-		reload_begin(instance);
-		is_any = true;
-	}
-	if (is_any)
+	pending = reload_find_pending(actor);
+	/* Not joined: what is changed now it may have read before. */
+	if (pending)
+		describe_failure(call, "Failed", NULL,
+			"%s is being reloaded already, and %s is not done; try again when it is",
+			named->name, pending->name);
+	else if (reload_begin(actor))
 		answer_later(supervisor, call, REQUEST_RELOADED, named->name);
 	else
 		describe_failure(call, "Failed", NULL, "no instance of %s is ready", named->name);

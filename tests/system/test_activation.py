@@ -2,13 +2,15 @@
 
 import os
 import shutil
+import signal
 import socket
 import textwrap
 
 import pytest
 
 from harness import ACTORS, BUILD, DEADLINE, PYTHON, VarlinkError, alive, assert_all_answered, \
-    free_port, http_get, list_descriptors, nginx_conf, private_inkod, wait_until
+    free_port, http_get, list_descriptors, nginx_conf, private_inkod, process_state, \
+    wait_until
 from test_contract import Contract, replace_supervisor
 
 PROXY = "/lib/systemd/systemd-socket-proxyd"
@@ -384,6 +386,69 @@ def test_a_reload_that_the_instance_does_not_survive(inko):
     with pytest.raises(VarlinkError, match="ended meanwhile"):
         inko.call("Reload", {"actor": "contract"})
     wait_until(lambda: inko.ready("contract"))
+
+
+def sleeps(inko):
+    """Who of a reload command still runs."""
+    return [pid for pid, name in inko.processes().items() if name == "sleep"]
+
+
+def zombies(inko):
+    """Whom the supervisor has not waited for."""
+    pid = inko.supervisor_pid()
+    with open(f"/proc/{pid}/task/{pid}/children") as children:
+        return [child for child in children.read().split() if process_state(child) == "Z"]
+
+
+def begin_reload(inko, command="sleep 1000; true", **spec):
+    inko.spawn("web", ACTORS / "notifier", drainUSec=1000, reloadCommand=command, **spec)
+    call = inko.begin_call("Reload", {"actor": "web"})
+    wait_until(lambda: sleeps(inko))
+    return call
+
+
+def test_one_reload_at_a_time(inko):
+    call = begin_reload(inko)
+    first = sleeps(inko)
+    with pytest.raises(VarlinkError, match="web is being reloaded already, and web/0 is not done"):
+        inko.call("Reload", {"actor": "web"})
+    assert sleeps(inko) == first
+    # Nobody waits for it any more, and it goes on all the same.
+    call.close()
+    with pytest.raises(VarlinkError, match="is being reloaded already"):
+        inko.call("Reload", {"actor": "web"})
+    os.kill(first[0], signal.SIGTERM)
+    wait_until(lambda: not sleeps(inko) and not zombies(inko))
+    second = inko.begin_call("Reload", {"actor": "web"})
+    wait_until(lambda: sleeps(inko))
+    second.close()
+
+
+@pytest.mark.parametrize("way", ["late", "end", "stop", "remove"])
+def test_a_reload_command_is_ended_as_a_whole(inko, way):
+    """What it started with it, whatever becomes of its instance, and it is waited for."""
+    call = begin_reload(inko, "sleep 1000 & sleep 1000; true",
+                        startUSec=1000000 if way == "late" else 60000000)
+    if way == "end":
+        inko.kill(inko.pids("web")[0])
+    elif way in ("stop", "remove"):
+        inko.ctl(way, "web")
+    answer = call.receive()
+    assert "error" in answer, answer
+    wait_until(lambda: not sleeps(inko), what=lambda: sleeps(inko))
+    wait_until(lambda: not zombies(inko), what=lambda: zombies(inko))
+    call.close()
+
+
+def test_a_reload_command_that_cannot_begin(inko):
+    """Why is said, as for the program itself."""
+    directory = inko.directory / "there"
+    directory.mkdir(mode=0o755)
+    inko.spawn("web", ACTORS / "notifier", reloadCommand=":", directory=str(directory))
+    inko.ctl("reload", "web")
+    directory.rmdir()
+    with pytest.raises(VarlinkError, match="its reload command could not enter the directory"):
+        inko.call("Reload", {"actor": "web"})
 
 
 def test_reload_of_what_is_not_there(inko):
