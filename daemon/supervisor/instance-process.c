@@ -276,43 +276,78 @@ static int prepare_confinement(
 	return r < 0 ? r : notify_give(notify, ret_confinement->credentials.uid);
 }
 
-int instance_process_start(struct instance *instance)
+/* What a process is started with, until it is. */
+struct launch {
+	struct process_plan plan;
+	struct confinement confinement;
+	struct routing_start start;
+	char **command;
+	char notify_path[PATH_MAX];
+};
+
+static struct launch *launch_free(struct launch *launch)
+{
+	if (launch) {
+		descriptor_close(&launch->plan.output_fd);
+		confinement_done(&launch->confinement);
+		json_strings_free(launch->command);
+	}
+	free(launch);
+	return NULL;
+}
+
+static void launch_freep(struct launch **launch)
+{
+	*launch = launch_free(*launch);
+}
+#define _cleanup_launch_ __attribute__((cleanup(launch_freep)))
+
+static struct launch *launch_new(const struct instance *instance)
+{
+	struct launch *launch = calloc(1, sizeof(*launch));
+
+	if (launch)
+		launch->plan = (struct process_plan){.spec = &instance->actor->spec,
+			.confinement = &launch->confinement,
+			.instance = instance->name,
+			.runtime = instance->actor->supervisor->runtime,
+			.notify_path = launch->notify_path,
+			.output_fd = -1,
+			.fds = launch->start.fds,
+			.fd_names = launch->start.names};
+	return launch;
+}
+
+/* All that can fail before there is a process. */
+static int prepare(struct instance *instance, struct launch *launch)
 {
 	struct supervisor *supervisor = instance->actor->supervisor;
-	struct instance_process *process = &instance->process;
-	_cleanup_free_ struct routing_start *start = malloc(sizeof(*start));
-	_cleanup_confinement_ struct confinement confinement = {0};
-	_cleanup_strings_ char **command = NULL;
-	_cleanup_close_ int output_fd = -1;
-	char path[PATH_MAX], key[LIMIT_KEY_CHARS];
-	struct process_plan plan = {.spec = &instance->actor->spec,
-		.confinement = &confinement,
-		.instance = instance->name,
-		.runtime = supervisor->runtime,
-		.notify_path = path};
-	pid_t pid;
-	int r = start ? adapter_prepare(instance, start, &plan.n_listeners) : -ENOMEM;
+	struct process_plan *plan = &launch->plan;
+	int r = adapter_prepare(instance, &launch->start, &plan->n_listeners);
 
 	if (r == 0)
-		r = notify_path(supervisor->runtime, instance->name, path);
+		r = notify_path(supervisor->runtime, instance->name, launch->notify_path);
 	if (r == 0)
-		r = prepare_confinement(instance, path, &confinement);
+		r = prepare_confinement(instance, launch->notify_path, &launch->confinement);
 	if (r == 0)
-		r = adapter_make_command(&instance->actor->spec, &command);
+		r = adapter_make_command(&instance->actor->spec, &launch->command);
 	if (r == 0)
-		r = output_open(supervisor->output, instance->name, &output_fd);
+		r = output_open(supervisor->output, instance->name, &plan->output_fd);
 	if (r < 0)
 		return r;
-	stored_give(instance, start);
-	plan.command = command;
-	plan.output_fd = output_fd;
-	plan.fds = start->fds;
-	plan.n_fds = start->n_fds;
-	plan.fd_names = start->names;
-	r = process_fork(&plan, &pid, &process->pidfd, &process->gate_fd);
-	if (r < 0)
-		return r;
-	process->pid = pid;
+	stored_give(instance, &launch->start);
+	plan->command = launch->command;
+	plan->n_fds = launch->start.n_fds;
+	return 0;
+}
+
+/* Has it held and watched, and only then executed. */
+static int commit(struct instance *instance)
+{
+	struct instance_process *process = &instance->process;
+	char key[LIMIT_KEY_CHARS];
+	int r;
+
 	process->is_gated = true;
 	instance_process_put(instance);
 	r = watch_exit(instance);
@@ -321,8 +356,24 @@ int instance_process_start(struct instance *instance)
 	r = process_open_gate(process->gate_fd);
 	process->is_gated = r < 0;
 	if (r == 0)
-		holding_update(supervisor->holding, key_of(instance, key), fields, process);
+		holding_update(instance->actor->supervisor->holding, key_of(instance, key), fields,
+			process);
 	return r;
+}
+
+int instance_process_start(struct instance *instance)
+{
+	struct instance_process *process = &instance->process;
+	_cleanup_launch_ struct launch *launch = launch_new(instance);
+	pid_t pid;
+	int r = launch ? prepare(instance, launch) : -ENOMEM;
+
+	if (r == 0)
+		r = process_fork(&launch->plan, &pid, &process->pidfd, &process->gate_fd);
+	if (r < 0)
+		return r;
+	process->pid = pid;
+	return commit(instance);
 }
 
 /* After a former supervisor. */
