@@ -29,6 +29,7 @@
 
 static const struct json_field fields[] = {
 	JSON_FIELD_INTEGER(instance_process, "pid", pid, true, 1, INT32_MAX),
+	JSON_FIELD_INTEGER(instance_process, "mark", mark, false, 0, JSON_INTEGER_MAX),
 	JSON_FIELD(instance_process, "gated", JSON_BOOLEAN, is_gated, false),
 	JSON_FIELDS_END,
 };
@@ -150,7 +151,7 @@ static void kill_leftovers(struct instance *instance)
 	if (!pids)
 		return;
 	(void)collect_pids(supervisor, pids);
-	left = leftovers_kill(supervisor->runtime, instance->name, (pid_t)instance->process.pid,
+	left = leftovers_kill(instance->process.mark, (pid_t)instance->process.pid,
 		holding_peek_keeper(supervisor->holding)->pid, &known);
 	if (left == 0)
 		return;
@@ -368,6 +369,8 @@ int instance_process_start(struct instance *instance)
 	pid_t pid;
 	int r = launch ? prepare(instance, launch) : -ENOMEM;
 
+	if (r == 0)
+		launch->plan.mark = process->mark = leftovers_new_mark();
 	if (r == 0)
 		r = process_fork(&launch->plan, &pid, &process->pidfd, &process->gate_fd);
 	if (r < 0)

@@ -3,20 +3,31 @@
 /*
  * What an instance's process started and left behind. Who stays in its process group is killed with
  * it; who left that group, as a daemon does, would keep its lanes and listeners for ever. Such
- * orphans are children of whoever collects orphans, and have the environment that their ancestor
- * was started with.
+ * orphans are children of whoever collects orphans.
+ *
+ * They are known by a mark that the process is given before its program: a number of its own as its
+ * soft RLIMIT_LOCKS, which Linux does not heed since 2.4.25 (getrlimit(2)). All that is started
+ * after that inherits it, whatever becomes of environment, session and parent; anybody may read it
+ * (proc(5), /proc/PID/limits); nobody has a reason to change it.
  */
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-/* The processes of instances, which are none's leftovers. */
+/* The processes of instances, which are none's leftovers: with marks of their own they are not
+ * mistaken for some, but a thousand need not be looked at each time. */
 struct leftovers_known {
 	pid_t *pids; /* in any order; it is sorted here */
 	size_t n;
 };
 
-/* Kills what the process of that number left behind that was instance ("web/0") under the inkod in
- * runtime; keeper is the pid of the keeper, or 0. How many there were. */
-unsigned int leftovers_kill(const char *runtime, const char *instance, pid_t pid, pid_t keeper,
-	struct leftovers_known *known);
+/* A mark that nobody else has; 0 where this process may give none. */
+int64_t leftovers_new_mark(void);
+/* In the child; nothing for 0. */
+void leftovers_set_mark(int64_t mark);
+
+/* Kills what has that mark, and all that this started. How many that were but for those in the
+ * process group, which were killed with its leader. keeper is the pid of the keeper, or 0. Nothing
+ * for a mark of 0. */
+unsigned int leftovers_kill(int64_t mark, pid_t group, pid_t keeper, struct leftovers_known *known);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/environment.h"
+#include "daemon/supervisor/leftovers.h"
 #include "daemon/supervisor/process.h"
 #include "proto/descriptor.h"
 #include "proto/signals.h"
@@ -74,6 +75,7 @@ static void run(const struct process_plan *plan, const struct prepared *prepared
 	if (failure->error)
 		return;
 	restore_limit();
+	leftovers_set_mark(plan->mark);
 	failure->step = PROCESS_CONFINE;
 	failure->error = -confinement_enter(plan->confinement, &failure->confinement);
 	if (failure->error)

@@ -6,13 +6,13 @@
 
 #include "daemon/supervisor/rlimits.h"
 
+/* But for RLIMIT_LOCKS, which Linux does not heed: it is leftovers.c's. */
 static const char *const names[RLIM_NLIMITS] = {
 	[RLIMIT_AS] = "as",
 	[RLIMIT_CORE] = "core",
 	[RLIMIT_CPU] = "cpu",
 	[RLIMIT_DATA] = "data",
 	[RLIMIT_FSIZE] = "fsize",
-	[RLIMIT_LOCKS] = "locks",
 	[RLIMIT_MEMLOCK] = "memlock",
 	[RLIMIT_MSGQUEUE] = "msgqueue",
 	[RLIMIT_NICE] = "nice",
@@ -28,7 +28,7 @@ static const char *const names[RLIM_NLIMITS] = {
 static int find(const char *text, size_t length)
 {
 	for (int i = 0; i < RLIM_NLIMITS; i++)
-		if (strlen(names[i]) == length && strncmp(names[i], text, length) == 0)
+		if (names[i] && strlen(names[i]) == length && strncmp(names[i], text, length) == 0)
 			return i;
 	return -EINVAL;
 }
@@ -69,7 +69,8 @@ static void complain_name(const char *text, char reason[static 512])
 	int n = snprintf(reason, 512, "'%.100s' names no limit; there are", text);
 
 	for (int i = 0; i < RLIM_NLIMITS; i++)
-		n += snprintf(reason + n, 512 - (size_t)n, "%s %s", i ? "," : "", names[i]);
+		if (names[i])
+			n += snprintf(reason + n, 512 - (size_t)n, "%s %s", i ? "," : "", names[i]);
 }
 
 int rlimits_parse(char *const *texts, struct rlimits *ret_limits, char ret_reason[static 512])

@@ -1,5 +1,6 @@
 """What a spec says of a process, as the process and the kernel see it."""
 
+import contextlib
 import grp
 import json
 import os
@@ -548,6 +549,89 @@ while not os.path.exists("{go}"):
                what=lambda: inko.instances("a"))
     assert "left 3 processes behind" in inko.ctl("status").stdout
     assert inko.pids("bystander") == bystander
+
+
+# What a program leaves behind after it has said so: DEEP, a chain of forty; HOPS, one that forks and
+# ends, again and again; CLEARED, one with an environment and descriptors of its own; GROUP, one that
+# stays where it is.
+LEAVES = """
+import os, sys, time
+def stay():
+    while True:
+        time.sleep(60)
+def leave_deep():
+    for _ in range(39):
+        if os.fork():
+            stay()
+    os.write(told, b"x")
+    stay()
+def leave_hops():
+    os.write(told, b"x")
+    while True:
+        if os.fork():
+            os._exit(0)
+def leave_cleared():
+    for fd in range(64):
+        if fd != told:
+            try:
+                os.close(fd)
+            except OSError:
+                pass
+    os.set_inheritable(told, True)
+    code = "import os, time; os.write(%d, b'x'); time.sleep(600)" % told
+    os.execve(sys.executable, [sys.executable, "-c", code, sys.argv[1]], {})
+def leave_group():
+    os.write(told, b"x")
+    stay()
+heard, told = os.pipe()
+if os.fork() == 0:
+    if sys.argv[2] != "group":
+        os.setsid()
+    globals()["leave_" + sys.argv[2]]()
+os.read(heard, 1)
+"""
+
+
+def running(marker):
+    """Everybody with marker on its command line, whatever its environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if str(marker).encode() in path.read_bytes() and alive(int(path.parent.name)):
+                found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("adapter", ["mailbox", "activation"])
+@pytest.mark.parametrize("what, said", [
+    ("deep", "left 40 processes behind"), ("hops", "left "),
+    ("cleared", "left 1 process behind"), ("group", None)])
+def test_whatever_is_left_behind_is_found(inko, adapter, what, said):
+    """However deep, however it hurries, without environment and descriptors; each counts once."""
+    marker = inko.directory / "left"
+    inko.call("Spawn", {"name": "a", "adapter": adapter, "restart": "never", "readyAfterUSec": 1000,
+                        "command": [PYTHON, "-c", LEAVES, str(marker), what]})
+    wait_until(lambda: inko.instances("a")[0].get("lastExit"))
+    wait_until(lambda: not running(marker), what=lambda: running(marker))
+    reason = inko.instances("a")[0]["lastExit"]
+    assert (said in reason) if said else ("left" not in reason), reason
+
+
+def test_what_a_sibling_started_lives_on(inko):
+    """It holds the same listener, has left its parent and forgotten its environment."""
+    marker = inko.directory / "left"
+    code = LEAVES + "time.sleep(600)"
+    inko.call("Spawn", {"name": "a", "adapter": "activation", "instances": 2, "restart": "never",
+                        "readyAfterUSec": 1000, "listeners": ["tcp://127.0.0.1:0"], "drainUSec": 1000,
+                        "command": [PYTHON, "-c", code, str(marker), "cleared"]})
+    wait_until(lambda: len(running(marker)) == 4)
+    first, second = inko.pids("a")
+    inko.kill(first)
+    wait_until(lambda: "left 1 process" in inko.instances("a")[0].get("lastExit", ""))
+    left = running(marker)
+    assert len(left) == 2 and second in left
+    inko.kill(second)
+    wait_until(lambda: not running(marker))
 
 
 FLOOD = READY + """

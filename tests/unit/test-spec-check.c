@@ -105,6 +105,8 @@ static void refuses_what_cannot_be(void **state)
 	refuses("{\"name\":\"a\",\"command\":[\"/bin/true\"],\"adapter\":\"activation\","
 		"\"fdEnv\":\"LISTEN_PID\"}",
 		-EINVAL, "fdEnv");
+	refuses("{\"name\":\"a\",\"command\":[\"/bin/true\"],\"limits\":[\"locks=1\"]}", -EINVAL,
+		"limits");
 	refuses("{\"name\":\"a\",\"command\":[\"/bin/true\"],\"opens\":[\"x/y\"]}", -EINVAL,
 		"opens");
 }
