@@ -19,6 +19,7 @@ struct spec {
 	int64_t max_per_source; /* connections of one address at once, with stdio; 0: any number */
 	char **listeners;	/* ADDRESS or NAME=ADDRESS, which come and go with it */
 	char *fd_env;		/* the variable that the numbers of its listeners are put in */
+	bool non_blocking;	/* accept(2) on those does not wait */
 	int64_t instances;
 	char *user;		     /* NULL: inkod's own */
 	char *group;		     /* NULL: the user's */

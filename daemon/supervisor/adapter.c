@@ -60,6 +60,9 @@ static const char *find_complaint(const struct spec *spec, const char **ret_para
 		return "it goes with the adapter activation";
 	if (spec->fd_env && !is_variable(spec->fd_env))
 		return "it is no name of an environment variable";
+	*ret_parameter = "nonBlocking";
+	if (spec->non_blocking && !is_activation)
+		return "it goes with the adapter activation";
 	*ret_parameter = "maxPerSource";
 	if (spec->max_per_source > 0 && strcmp(spec->adapter, STDIO) != 0)
 		return "it goes with the adapter stdio";
@@ -216,10 +219,28 @@ static struct listener *find_own(const struct actor *actor, const char *text)
 	return listener && listener->is_owned ? listener : NULL;
 }
 
-static int give_listener(struct routing_start *start, const struct listener *listener)
+/* Does another instance run, which was given the same? */
+static bool has_siblings(const struct instance *instance)
 {
+	const struct instance *sibling;
+
+	TAILQ_FOREACH(sibling, &instance->actor->instances, entries)
+		if (sibling != instance && sibling->process.pid > 0)
+			return true;
+	return false;
+}
+
+static int give_listener(
+	struct instance *instance, struct routing_start *start, struct listener *listener)
+{
+	int r;
+
 	if (start->n_fds == ADAPTER_LISTENERS_MAX)
 		return -ENOBUFS;
+	r = listener_set_blocking(
+		listener, !instance->actor->spec.non_blocking, has_siblings(instance));
+	if (r < 0)
+		return r;
 	routing_add_other(start, listener->fd, listener->name);
 	return 0;
 }
@@ -229,7 +250,7 @@ static int give_listener(struct routing_start *start, const struct listener *lis
 static int prepare_listeners(struct instance *instance, struct routing_start *start)
 {
 	const struct actor *actor = instance->actor;
-	const struct listener *listener;
+	struct listener *listener;
 	int r = 0;
 
 	start->n_fds = 0;
@@ -237,12 +258,12 @@ static int prepare_listeners(struct instance *instance, struct routing_start *st
 	for (char **text = actor->spec.listeners; r == 0 && text && *text; text++) {
 		listener = find_own(actor, *text);
 		if (listener)
-			r = give_listener(start, listener);
+			r = give_listener(instance, start, listener);
 	}
 	TAILQ_FOREACH(listener, &actor->supervisor->listeners, entries)
 		if (r == 0 && listener->give && !listener->is_owned &&
 			strcmp(listener->give, actor->spec.name) == 0)
-			r = give_listener(start, listener);
+			r = give_listener(instance, start, listener);
 	return r;
 }
 

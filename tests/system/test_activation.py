@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -19,7 +20,6 @@ import os, select, socket, sys
 assert os.environ["LISTEN_PID"] == str(os.getpid())
 names = os.environ["LISTEN_FDNAMES"]
 listener = socket.socket(fileno=3)
-assert not os.get_blocking(3)
 listener.setblocking(False)
 if "ready" in sys.argv:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
@@ -108,6 +108,69 @@ def test_several_instances_share_a_listener(inko):
     client.close()
 
 
+# Knows only how to wait in accept, and serves one client after the other.
+PLAIN = """
+import os, socket
+listener = socket.socket(fileno=3)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+    notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+while True:
+    client, _ = listener.accept()
+    client.recv(4096)
+    client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\nplain")
+    client.close()
+"""
+
+
+def blocks(pid, fd=3):
+    text = Path(f"/proc/{pid}/fdinfo/{fd}").read_text()
+    return not int(text.split("flags:")[1].split()[0], 8) & os.O_NONBLOCK
+
+
+def test_accept_waits_unless_its_spec_says_otherwise(inko):
+    """As under systemd: also on what it is given later, and in its next lives."""
+    port = activate(inko, "web", PYTHON, "-c", PLAIN, instances=2)
+    assert [http_get(port) for _ in range(5)] == ["plain"] * 5
+    inko.call("Listen", {"address": "tcp://127.0.0.1:0", "give": "web"})
+    pids = inko.pids("web")
+    replace_supervisor(inko)
+    inko.ctl("restart", "web", "--rolling")
+    assert [http_get(port) for _ in range(5)] == ["plain"] * 5
+    wait_until(lambda: not set(pids) & set(inko.pids("web")), what="those before have ended")
+    assert all(blocks(pid, fd) for pid in inko.pids("web") for fd in (3, 4))
+    inko.ctl("spawn", "other", "--adapter", "activation", "--listener", "tcp://127.0.0.1:0",
+             "--non-blocking", "yes", "--", str(ACTORS / "notifier"))
+    assert inko.actor("other")["nonBlocking"] and not blocks(inko.pids("other")[0])
+
+
+# Sets O_NONBLOCK if it is told to, and accepts nothing.
+IDLE = """
+import os, signal, socket, sys
+if os.path.exists(sys.argv[1]):
+    os.set_blocking(3, False)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+    notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+signal.pause()
+"""
+
+
+def test_what_instances_made_of_a_listener_is_left_to_them(inko):
+    """They share the flag: one that starts must not have its siblings wait in accept."""
+    sets = inko.directory / "sets"
+    sets.touch()
+    activate(inko, "web", PYTHON, "-c", IDLE, sets, instances=2, backoffUSec=1000)
+    first, second = inko.pids("web")
+    assert not blocks(first)
+    sets.unlink()
+    inko.kill(second)
+    wait_until(lambda: len(inko.pids("web")) == 2 and inko.ready("web"))
+    assert not blocks(first) and first in inko.pids("web")
+    # For the first of them it is as it was at first.
+    inko.ctl("stop", "web")
+    inko.ctl("start", "web")
+    assert all(blocks(pid) for pid in inko.pids("web"))
+
+
 def test_nothing_is_lost_when_they_are_killed_or_inkod_is(inko):
     port = serve(inko, instances=2, intensity=0, backoffUSec=1000)
     pids = inko.pids("web")
@@ -163,6 +226,7 @@ def test_a_program_that_does_not_start_leaves_no_listener(inko):
 @pytest.mark.parametrize("spec, parameter", [
     ({"adapter": "mailbox", "listeners": ["tcp://127.0.0.1:0"]}, "listeners"),
     ({"adapter": "mailbox", "fdEnv": "NGINX"}, "fdEnv"),
+    ({"adapter": "mailbox", "nonBlocking": True}, "nonBlocking"),
     ({"adapter": "activation", "fdEnv": "1"}, "fdEnv"),
     ({"adapter": "activation", "fdEnv": "A=B"}, "fdEnv"),
     ({"adapter": "activation", "opens": ["web"]}, "opens"),
