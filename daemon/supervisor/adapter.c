@@ -23,6 +23,11 @@ bool adapter_has_mailbox(const struct spec *spec)
 	return strcmp(spec->adapter, ACTIVATION) != 0;
 }
 
+bool adapter_takes_messages(const struct spec *spec)
+{
+	return adapter_has_mailbox(spec) && strcmp(spec->adapter, STDIO) != 0;
+}
+
 /* What can be said of a program that is given its listeners, and of no other. */
 
 static bool is_variable(const char *name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import DEADLINE, VarlinkError, alive, private_inkod, wait_until
+from harness import ACTORS, DEADLINE, VarlinkError, alive, private_inkod, wait_until
 
 
 @pytest.fixture
@@ -241,6 +241,16 @@ def test_what_does_not_go_together(inko, spec, parameter):
     with pytest.raises(VarlinkError) as refusal:
         inko.spawn("echo", "/bin/cat", **spec)
     assert refusal.value.parameters["parameter"] == parameter
+
+
+def test_it_takes_no_messages(inko):
+    """Nobody would read them: they are refused, and nng has nowhere to send them."""
+    inko.spawn("other", ACTORS / "recorder", inko.directory / "said")
+    serve(inko, "/bin/cat")
+    result = inko.ctl("send", "echo", "hello", check=False)
+    assert result.returncode == 1 and "echo takes no messages, by its adapter" in result.stderr
+    assert "endpoint" in inko.actor("other") and "endpoint" not in inko.actor("echo")
+    assert not (inko.runtime / "nng" / "echo").exists()
 
 
 def test_a_listener_is_not_given_to_it(inko):
