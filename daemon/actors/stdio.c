@@ -1,8 +1,9 @@
 /*
- * The actor of the adapter stdio: inko-stdio MAX_PER_SOURCE PROGRAM [ARG]... runs the program once
- * for each connection that is handed to it, with the connection as standard input and output, and
- * its own standard error. So many at once as its concurrency says; what comes meanwhile waits in
- * the mailbox, where siblings and inkod see it.
+ * The actor of the adapter stdio: inko-stdio MAX_PER_SOURCE STOP_SIGNAL PROGRAM [ARG]... runs the
+ * program once for each connection that is handed to it, with the connection as standard input and
+ * output, and its own standard error. So many at once as its concurrency says; what comes meanwhile
+ * waits in the mailbox, where siblings and inkod see it. STOP_SIGNAL, a number, is passed on to all
+ * that run, and it ends after them.
  */
 
 #include <errno.h>
@@ -54,7 +55,7 @@ struct stdio {
 	size_t n_early;
 	size_t max_per_source; /* 0: any number */
 	unsigned long refused;
-	int signal_fd;
+	int signal_fd, stop_signal;
 	int end_signal;	  /* that was passed on, or 0 */
 	bool is_stopping; /* nothing more comes */
 };
@@ -289,11 +290,12 @@ static void run(struct stdio *stdio)
 /* Before there are threads, which have the same. */
 static int block_signals(struct stdio *stdio)
 {
+	const int taken[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, stdio->stop_signal};
 	sigset_t own;
 
 	(void)sigemptyset(&own);
-	(void)sigaddset(&own, SIGCHLD);
-	(void)sigaddset(&own, SIGTERM);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
+		(void)sigaddset(&own, taken[i]);
 	if (sigprocmask(SIG_SETMASK, &own, NULL) < 0)
 		return -errno;
 	stdio->signal_fd = signalfd(-1, &own, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -308,7 +310,7 @@ static size_t read_number(const char *text)
 static int init(struct stdio *stdio, int argc, char **argv)
 {
 	char **environment;
-	int r = argc > 2 ? inko_mailbox_open_own(&stdio->mailbox) : -EINVAL;
+	int r = argc > 3 ? inko_mailbox_open_own(&stdio->mailbox) : -EINVAL;
 
 	if (r < 0)
 		return r;
@@ -316,7 +318,8 @@ static int init(struct stdio *stdio, int argc, char **argv)
 	if (stdio->max == 0)
 		stdio->max = CONCURRENCY_DEFAULT;
 	stdio->max_per_source = read_number(argv[1]);
-	stdio->command = argv + 2;
+	stdio->stop_signal = (int)read_number(argv[2]);
+	stdio->command = argv + 3;
 	TAILQ_INIT(&stdio->births);
 	stdio->children = calloc(stdio->max, sizeof(*stdio->children));
 	environment = make_environment();

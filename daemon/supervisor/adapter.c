@@ -10,6 +10,7 @@
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/routing.h"
+#include "daemon/supervisor/signal-name.h"
 #include "proto/address.h"
 #include "proto/counters.h"
 #include "proto/descriptor.h"
@@ -177,32 +178,46 @@ bool adapter_takes_listeners(const struct spec *spec)
 	return strcmp(spec->adapter, STDIO) != 0;
 }
 
-/* inko-stdio MAX_PER_SOURCE before the program's own words. */
+/* inko-stdio MAX_PER_SOURCE STOP_SIGNAL before the program's own words. */
+#define STDIO_HEAD 3
+
+static int make_number(int64_t number, char **ret_text)
+{
+	char *text;
+
+	if (asprintf(&text, "%" PRIi64, number) < 0)
+		return -ENOMEM;
+	*ret_text = text;
+	return 0;
+}
+
 static int make_head(const struct spec *spec, char **command)
 {
-	if (adapter_takes_listeners(spec))
-		return 0;
-	if (asprintf(&command[1], "%" PRIi64, spec->max_per_source) < 0) {
-		command[1] = NULL;
-		return -ENOMEM;
-	}
-	return process_find_own(STDIO_PROGRAM, &command[0]);
+	int r = make_number(signal_name_find(spec->stop_signal), &command[2]);
+
+	if (r == 0)
+		r = make_number(spec->max_per_source, &command[1]);
+	if (r == 0)
+		r = process_find_own(STDIO_PROGRAM, &command[0]);
+	return r;
 }
 
 int adapter_make_command(const struct spec *spec, char ***ret_command)
 {
-	size_t n_head = adapter_takes_listeners(spec) ? 0 : 2, n = count(spec->command);
+	size_t n_head = adapter_takes_listeners(spec) ? 0 : STDIO_HEAD, n = count(spec->command);
 	char **command = calloc(n_head + n + 1, sizeof(*command));
-	int r = command ? make_head(spec, command) : -ENOMEM;
+	int r = command ? 0 : -ENOMEM;
 
+	if (r == 0 && n_head > 0)
+		r = make_head(spec, command);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		command[n_head + i] = strdup(spec->command[i]);
 		r = command[n_head + i] ? 0 : -ENOMEM;
 	}
 	if (r < 0) {
-		if (command && !command[0] && n_head > 0)
-			free(command[1]);
-		json_strings_free(command);
+		for (size_t i = 0; command && i < n_head + n; i++)
+			free(command[i]);
+		free(command);
 		return r;
 	}
 	*ret_command = command;

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ACTORS, DEADLINE, VarlinkError, alive, private_inkod, wait_until
+from harness import ACTORS, DEADLINE, PYTHON, VarlinkError, alive, private_inkod, wait_until
 
 
 @pytest.fixture
@@ -204,6 +204,34 @@ def test_a_stop_does_not_wait_for_ever(inko):
         inko.ctl("stop", "echo")
         assert not alive(pid) and client.recv(1) == b""
     # SIGTERM was enough.
+    assert inko.instances("echo")[0]["lastExit"] == "exited with status 0"
+
+
+NOTES_SIGNALS = """
+import os, signal, sys
+def note(number, frame):
+    with open(sys.argv[1], "a") as said:
+        said.write(signal.Signals(number).name + "\\n")
+    os._exit(0)
+for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR2):
+    signal.signal(number, note)
+os.write(1, b"a")
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGQUIT", "SIGUSR2"])
+def test_its_stop_signal_is_passed_on(inko, name):
+    said = inko.directory / "said"
+    port = serve(inko, PYTHON, "-c", NOTES_SIGNALS, said, stopSignal=name, drainUSec=300000,
+                 stopUSec=DEADLINE * 1000000)
+    with connect(port) as client:
+        assert client.recv(1) == b"a"
+        # Not for those that a signal would end.
+        assert inko.ctl("reload", "echo", check=False).returncode == 1
+        inko.ctl("stop", "echo")
+    assert said.exists() and said.read_text() == f"{name}\n"
     assert inko.instances("echo")[0]["lastExit"] == "exited with status 0"
 
 
