@@ -68,7 +68,7 @@ const struct json_field spec_fields[] = {
 		ABOUT("--limit", SPEC_TEXTS, "NAME=SOFT[:HARD]", NULL, 0, "CAP_SYS_RESOURCE", SPEC_AT_START,
 			"a resource limit, such as nofile=1024:4096 or core=infinity; may be repeated")},
 	{NAMED("noNewPrivileges", JSON_BOOLEAN, no_new_privileges, false),
-		ABOUT("--no-new-privileges", SPEC_YES_NO, "yes|no", NULL, true, NULL, SPEC_AT_START,
+		ABOUT("--no-new-privileges", SPEC_YES_NO, "yes|no", NULL, true, "CAP_SETPCAP", SPEC_AT_START,
 			"setuid programs and the like give it no more than it has")},
 	{NAMED("capabilities", JSON_STRINGS, capabilities, false),
 		ABOUT("--capability", SPEC_TEXTS, "NAME", NULL, 0, NULL, SPEC_AT_START,

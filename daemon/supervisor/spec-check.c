@@ -277,6 +277,13 @@ static int check_kept(capability_set keep, uid_t asker, char *const *names,
 	return 0;
 }
 
+/* Root has all capabilities of the bounding set once it executes its program. */
+static bool gains_capabilities(const struct confinement *confinement)
+{
+	return confinement->credentials.uid == 0 && !confinement->no_new_privileges &&
+	       !capability_is_bounded(confinement->keep);
+}
+
 static int check_privileges(const struct spec *spec, uid_t asker,
 	const struct confinement *confinement, const char **ret_parameter, char reason[static 512])
 {
@@ -288,6 +295,7 @@ static int check_privileges(const struct spec *spec, uid_t asker,
 		{"nice", confinement->nice < 0, true},
 		{"limits", rlimits_find_raised(&confinement->limits), true},
 		{"network", !confinement->has_network, false},
+		{"noNewPrivileges", gains_capabilities(confinement), false},
 	};
 	int r = check_who(spec, asker, &confinement->credentials, ret_parameter, reason);
 

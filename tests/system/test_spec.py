@@ -1,5 +1,6 @@
 """What a spec says of a process, as the process and the kernel see it."""
 
+import ctypes
 import grp
 import json
 import os
@@ -262,7 +263,7 @@ UNPRIVILEGED = [
     ({"network": "none"}, "network", "CAP_SYS_ADMIN"),
     ({"capabilities": ["net_raw"]}, "capabilities", "net_raw"),
 ]
-AS_USER = """
+REFUSALS = """
 import json, sys
 sys.path.insert(0, {tests!r})
 from harness import private_inkod, VarlinkError, BUILD
@@ -274,24 +275,43 @@ with private_inkod() as inko:
             found.append(["", "was spawned"])
         except VarlinkError as refusal:
             found.append([refusal.parameters.get("parameter"), refusal.parameters["reason"]])
-    actor = inko.spawn("b", BUILD / "http-hello", user={user!r}, limits=["core=0"], nice=1)
-    assert actor["state"] == "ready"
+    for n, spec in enumerate({accepted!r}):
+        assert inko.spawn("b%d" % n, BUILD / "http-hello", **spec)["state"] == "ready"
 print(json.dumps(found))
 """
+
+
+def check_refusals(cases, accepted, **restrictions):
+    """Of an inkod in a process of its own, which is restricted so."""
+    code = REFUSALS.format(tests=str(SOURCE / "tests" / "system"), cases=cases, accepted=accepted)
+    result = subprocess.run([PYTHON, "-B", "-c", code], capture_output=True, text=True, timeout=120,
+                            env={"PATH": os.environ["PATH"], "INKO_BUILD": str(BUILD)},
+                            **restrictions)
+    assert result.returncode == 0, result.stdout + result.stderr
+    for (spec, parameter, needs), (named, reason) in zip(
+            cases, json.loads(result.stdout.splitlines()[-1])):
+        assert named == parameter and needs in reason and "root" in reason, (spec, named, reason)
 
 
 @only_root
 def test_without_privileges(tmp_path):
     need_build_for_all()
-    code = AS_USER.format(tests=str(SOURCE / "tests" / "system"), cases=UNPRIVILEGED,
-                          user=NOBODY.pw_name)
-    result = subprocess.run([PYTHON, "-B", "-c", code], user=NOBODY.pw_uid, group=NOBODY.pw_gid,
-                            extra_groups=[], capture_output=True, text=True, timeout=120,
-                            env={"PATH": os.environ["PATH"], "INKO_BUILD": str(BUILD)})
-    assert result.returncode == 0, result.stdout + result.stderr
-    for (spec, parameter, needs), (named, reason) in zip(
-            UNPRIVILEGED, json.loads(result.stdout.splitlines()[-1])):
-        assert named == parameter and needs in reason and "root" in reason, (spec, named, reason)
+    check_refusals(UNPRIVILEGED, [{"user": NOBODY.pw_name, "limits": ["core=0"], "nice": 1}],
+                   user=NOBODY.pw_uid, group=NOBODY.pw_gid, extra_groups=[])
+
+
+def drop_setpcap():
+    PR_CAPBSET_DROP, CAP_SETPCAP = 24, 8
+    assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SETPCAP, 0, 0, 0) == 0
+
+
+@only_root
+def test_root_without_setpcap():
+    """It could take no capabilities away from root, which would have all of them."""
+    check_refusals([({"noNewPrivileges": False}, "noNewPrivileges", "CAP_SETPCAP")],
+                   [{}, {"noNewPrivileges": False, "capabilities": ["all"]},
+                    {"noNewPrivileges": False, "user": NOBODY.pw_name}],
+                   preexec_fn=drop_setpcap)
 
 
 @only_root
