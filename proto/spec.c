@@ -166,12 +166,20 @@ void spec_init(struct spec *spec)
 	}
 }
 
+static void drop_if_empty(char ***strings)
+{
+	if (*strings && !**strings)
+		*strings = json_strings_free(*strings);
+}
+
 int spec_complete(struct spec *spec)
 {
 	for (const struct json_field *field = spec_fields; field->name; field++) {
 		const struct spec_about *about = spec_about(field);
 		char **member = (char **)((char *)spec + field->offset);
 
+		if (field->type == JSON_STRINGS && !field->required)
+			drop_if_empty((char ***)member);
 		if (!about || !about->initial_text || *member)
 			continue;
 		*member = strdup(about->initial_text);
