@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@
 #define OTHER_STATE_BYTES 8192
 #define DESCRIPTION_BYTES 200
 #define WATCHDOG_MIN_USEC 1000
+/* RLIMIT_NICE is how far below this nice may be. */
+#define NICE_OF_NO_LIMIT 20
 
 static int is_program(const char *path)
 {
@@ -277,6 +280,17 @@ static int check_kept(capability_set keep, uid_t asker, char *const *names,
 	return 0;
 }
 
+/* As setpriority(2) has it. What RLIMIT_NICE grants inkod is not for everybody who asks. */
+static bool raises_priority(int nice, uid_t asker)
+{
+	struct rlimit limit;
+
+	if (nice == 0 || nice >= getpriority(PRIO_PROCESS, 0))
+		return false;
+	return !is_privileged(asker) || getrlimit(RLIMIT_NICE, &limit) < 0 ||
+	       (rlim_t)(NICE_OF_NO_LIMIT - nice) > limit.rlim_cur;
+}
+
 /* Root has all capabilities of the bounding set once it executes its program. */
 static bool gains_capabilities(const struct confinement *confinement)
 {
@@ -292,7 +306,7 @@ static int check_privileges(const struct spec *spec, uid_t asker,
 		bool is_wanted;
 		bool takes_rights; /* those of the asker too */
 	} privileged[] = {
-		{"nice", confinement->nice < 0, true},
+		{"nice", raises_priority(confinement->nice, asker), true},
 		{"limits", rlimits_find_raised(&confinement->limits), true},
 		{"network", !confinement->has_network, false},
 		{"noNewPrivileges", gains_capabilities(confinement), false},

@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import re
+import resource
 import signal
 import subprocess
 from pathlib import Path
@@ -258,7 +259,7 @@ UNPRIVILEGED = [
     ({"user": "root"}, "user", "CAP_SETGID"),
     ({"group": "games"}, "group", "CAP_SETGID"),
     ({"supplementaryGroups": ["games"]}, "supplementaryGroups", "CAP_SETGID"),
-    ({"nice": -1}, "nice", "CAP_SYS_NICE"),
+    ({"nice": -20}, "nice", "CAP_SYS_NICE"),
     ({"limits": ["nofile=infinity"]}, "limits", "CAP_SYS_RESOURCE"),
     ({"network": "none"}, "network", "CAP_SYS_ADMIN"),
     ({"capabilities": ["net_raw"]}, "capabilities", "net_raw"),
@@ -296,8 +297,29 @@ def check_refusals(cases, accepted, **restrictions):
 @only_root
 def test_without_privileges(tmp_path):
     need_build_for_all()
-    check_refusals(UNPRIVILEGED, [{"user": NOBODY.pw_name, "limits": ["core=0"], "nice": 1}],
+    check_refusals(UNPRIVILEGED, [{"user": NOBODY.pw_name, "limits": ["core=0"], "nice": 19}],
                    user=NOBODY.pw_uid, group=NOBODY.pw_gid, extra_groups=[])
+
+
+@only_root
+def test_without_privileges_at_a_nice_of_its_own():
+    """What is less than that is refused before it fails, unless a limit allows it."""
+    CAP_SYS_RESOURCE = 24
+    can_raise = int(read_status(os.getpid())["CapEff"], 16) >> CAP_SYS_RESOURCE & 1
+
+    def restrict():
+        os.nice(10)
+        if can_raise:
+            resource.setrlimit(resource.RLIMIT_NICE, (20 - 8, 20 - 8))
+        os.setgroups([])
+        os.setresgid(*[NOBODY.pw_gid] * 3)
+        os.setresuid(*[NOBODY.pw_uid] * 3)
+
+    need_build_for_all()
+    check_refusals([({"nice": nice}, "nice", "CAP_SYS_NICE") for nice in (-1, 5, 7)],
+                   [{"nice": 0}, {"nice": 19}] +
+                   [{"nice": 8}, {"nice": 8, "limits": ["nice=0"]}] * can_raise,
+                   preexec_fn=restrict)
 
 
 def drop_setpcap():
