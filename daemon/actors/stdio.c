@@ -22,17 +22,12 @@
 
 #include <inko/inko.h>
 
+#include "children.h"
 #include "spawner.h"
 
 #define CONCURRENCY_DEFAULT 256
 /* Between tries to receive when this process is out of descriptors. */
 #define PAUSE_MSEC 10
-
-struct child {
-	pid_t pid;
-	bool has_source;
-	struct inko_address source;
-};
 
 /* One that is about to run. */
 struct birth {
@@ -47,12 +42,9 @@ struct stdio {
 	struct inko_mailbox *mailbox;
 	struct spawner *spawner;
 	char **command;
-	struct child *children; /* n of them run; with the births there are up to max */
-	size_t n, max;
+	struct children children; /* with the births there is room for them */
 	TAILQ_HEAD(, birth) births;
 	size_t n_births;
-	pid_t early[SPAWNER_JOBS_MAX]; /* that ended before their birth was known */
-	size_t n_early;
 	size_t max_per_source; /* 0: any number */
 	unsigned long refused;
 	int signal_fd, stop_signal;
@@ -105,22 +97,16 @@ static void tell_source(struct birth *birth)
 
 /* Children. */
 
-static bool is_of(const struct child *child, const struct inko_ip *source)
-{
-	return child->has_source && inko_ip_equal(&child->source.ip, source);
-}
-
 static bool is_too_many(const struct stdio *stdio, const struct inko_ip *source)
 {
 	const struct birth *birth;
-	size_t n = 0;
+	size_t n;
 
 	if (stdio->max_per_source == 0)
 		return false;
-	for (size_t i = 0; i < stdio->n; i++)
-		n += is_of(&stdio->children[i], source);
+	n = children_count_of(&stdio->children, source);
 	TAILQ_FOREACH(birth, &stdio->births, entries)
-		n += is_of(&birth->child, source);
+		n += child_is_of(&birth->child, source);
 	return n >= stdio->max_per_source;
 }
 
@@ -157,53 +143,21 @@ static void serve(struct stdio *stdio, struct inko_message *message, int *take_f
 	spawner_push(stdio->spawner, &birth->job);
 }
 
-static bool take_early(struct stdio *stdio, pid_t pid)
-{
-	for (size_t i = 0; i < stdio->n_early; i++)
-		if (stdio->early[i] == pid) {
-			stdio->early[i] = stdio->early[--stdio->n_early];
-			return true;
-		}
-	return false;
-}
-
 static void note_birth(struct stdio *stdio, struct birth *birth)
 {
 	pid_t pid = birth->job.pid;
 
 	if (pid < 0)
 		fprintf(stderr, "%s cannot be executed: %s\n", stdio->command[0], strerror(-pid));
-	else if (!take_early(stdio, pid)) {
+	else {
 		birth->child.pid = pid;
-		stdio->children[stdio->n++] = birth->child;
+		children_add(&stdio->children, &birth->child);
 		if (stdio->end_signal)
 			(void)kill(pid, stdio->end_signal);
 	}
 	TAILQ_REMOVE(&stdio->births, birth, entries);
 	stdio->n_births--;
-	/* Then what is left was nobody's birth: posix_spawn(3) ends who cannot be executed. */
-	if (stdio->n_births == 0)
-		stdio->n_early = 0;
 	free(birth);
-}
-
-static void note_births(struct stdio *stdio)
-{
-	struct spawner_job *job;
-
-	while ((job = spawner_pop(stdio->spawner)))
-		note_birth(stdio, (struct birth *)job);
-}
-
-static void forget(struct stdio *stdio, pid_t pid)
-{
-	for (size_t i = 0; i < stdio->n; i++)
-		if (stdio->children[i].pid == pid) {
-			stdio->children[i] = stdio->children[--stdio->n];
-			return;
-		}
-	if (stdio->n_early < SPAWNER_JOBS_MAX)
-		stdio->early[stdio->n_early++] = pid;
 }
 
 /* As systemd's would: who served no client to the end says so itself. */
@@ -212,19 +166,27 @@ static void reap(struct stdio *stdio)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		forget(stdio, pid);
+	while ((pid = children_reap(&stdio->children, &status)) > 0)
 		if (WIFSIGNALED(status))
 			fprintf(stderr, "%s (pid %d) was killed by SIG%s\n", stdio->command[0],
 				(int)pid, sigabbrev_np(WTERMSIG(status)));
-	}
+}
+
+static void note_births(struct stdio *stdio)
+{
+	struct spawner_job *job;
+
+	while ((job = spawner_pop(stdio->spawner)))
+		note_birth(stdio, (struct birth *)job);
+	/* Some may have ended before they were known. */
+	reap(stdio);
 }
 
 /* What comes. */
 
 static bool has_room(const struct stdio *stdio)
 {
-	return !stdio->is_stopping && stdio->n + stdio->n_births < stdio->max &&
+	return !stdio->is_stopping && stdio->children.n + stdio->n_births < stdio->children.max &&
 	       stdio->n_births < SPAWNER_JOBS_MAX;
 }
 
@@ -262,13 +224,12 @@ static void read_signal(struct stdio *stdio)
 	}
 	stdio->is_stopping = true;
 	stdio->end_signal = (int)info.ssi_signo;
-	for (size_t i = 0; i < stdio->n; i++)
-		(void)kill(stdio->children[i].pid, stdio->end_signal);
+	children_kill(&stdio->children, stdio->end_signal);
 }
 
 static void run(struct stdio *stdio)
 {
-	while (!stdio->is_stopping || stdio->n + stdio->n_births > 0) {
+	while (!stdio->is_stopping || stdio->children.n + stdio->n_births > 0) {
 		struct pollfd waits[] = {
 			{.fd = stdio->signal_fd, .events = POLLIN},
 			{.fd = spawner_get_fd(stdio->spawner), .events = POLLIN},
@@ -310,20 +271,19 @@ static size_t read_number(const char *text)
 static int init(struct stdio *stdio, int argc, char **argv)
 {
 	char **environment;
+	size_t max;
 	int r = argc > 3 ? inko_mailbox_open_own(&stdio->mailbox) : -EINVAL;
 
 	if (r < 0)
 		return r;
-	stdio->max = read_number(getenv("INKO_CONCURRENCY"));
-	if (stdio->max == 0)
-		stdio->max = CONCURRENCY_DEFAULT;
+	max = read_number(getenv("INKO_CONCURRENCY"));
 	stdio->max_per_source = read_number(argv[1]);
 	stdio->stop_signal = (int)read_number(argv[2]);
 	stdio->command = argv + 3;
 	TAILQ_INIT(&stdio->births);
-	stdio->children = calloc(stdio->max, sizeof(*stdio->children));
+	r = children_init(&stdio->children, max > 0 ? max : CONCURRENCY_DEFAULT);
 	environment = make_environment();
-	if (!stdio->children || !environment)
+	if (r < 0 || !environment)
 		return -ENOMEM;
 	r = block_signals(stdio);
 	return r < 0 ? r : spawner_new(stdio->command, environment, &stdio->spawner);
