@@ -87,7 +87,7 @@ const struct json_field spec_fields[] = {
 			"connections that an instance with libinko or stdio serves at once")},
 	{RANGED("maxPerSource", max_per_source, 0, LIMIT_CONCURRENCY),
 		ABOUT("--max-per-source", SPEC_NUMBER, "N", NULL, 0, NULL, SPEC_AT_START,
-			"with stdio: connections of one address at once, others are refused; 0: any number")},
+			"with stdio: connections of an address that an instance serves at once; 0: any number")},
 	{NAMED("restart", JSON_STRING, restart, false),
 		ABOUT("--restart", SPEC_CHOICE, "always|on-failure|never", "always", 0, NULL, SPEC_AT_ONCE,
 			"whether an instance that ended by itself is started again")},

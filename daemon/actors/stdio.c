@@ -18,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <inko/inko.h>
@@ -28,6 +29,8 @@
 #define CONCURRENCY_DEFAULT 256
 /* Between tries to receive when this process is out of descriptors. */
 #define PAUSE_MSEC 10
+/* Between two times that the status is told, which inkod has to read, hold and pass on. */
+#define STATUS_MSEC 1000
 
 /* One that is about to run. */
 struct birth {
@@ -45,8 +48,10 @@ struct stdio {
 	struct children children; /* with the births there is room for them */
 	TAILQ_HEAD(, birth) births;
 	size_t n_births;
-	size_t max_per_source; /* 0: any number */
-	unsigned long refused;
+	size_t max_per_source;		     /* 0: any number */
+	unsigned long refused, told_refused; /* connections; told in STATUS= */
+	int64_t told_msec;		     /* when that was */
+	unsigned long dropped;		     /* messages */
 	int signal_fd, stop_signal;
 	int end_signal;	  /* that was passed on, or 0 */
 	bool is_stopping; /* nothing more comes */
@@ -110,17 +115,61 @@ static bool is_too_many(const struct stdio *stdio, const struct inko_ip *source)
 	return n >= stdio->max_per_source;
 }
 
-/* Said each time that there are twice as many: an attack must not fill the log. */
+/* Each time that there are twice as many: an attack must not fill the log. */
+static bool is_worth_a_line(unsigned long n)
+{
+	return (n & (n - 1)) == 0;
+}
+
 static void refuse(struct stdio *stdio, const struct inko_ip *source)
 {
 	char text[INKO_IP_TEXT_BYTES];
 
-	stdio->refused++;
-	if ((stdio->refused & (stdio->refused - 1)) != 0)
+	if (!is_worth_a_line(++stdio->refused))
 		return;
 	inko_ip_format(source, text);
 	fprintf(stderr, "%s has %zu connections already: one more is refused, the %lu. so far\n",
 		text, stdio->max_per_source, stdio->refused);
+}
+
+static int64_t now_msec(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* How long it is until the status can be told: for poll(2), -1 when there is nothing to tell. */
+static int status_due_msec(const struct stdio *stdio)
+{
+	int64_t due = stdio->told_msec + STATUS_MSEC - now_msec();
+
+	if (stdio->refused == stdio->told_refused)
+		return -1;
+	return due > 0 ? (int)due : 0;
+}
+
+static void tell_status(struct stdio *stdio)
+{
+	char line[128];
+
+	if (status_due_msec(stdio) != 0)
+		return;
+	(void)snprintf(line, sizeof(line),
+		"STATUS=%lu connection%s refused, of addresses that had %zu already",
+		stdio->refused, stdio->refused == 1 ? "" : "s", stdio->max_per_source);
+	(void)inko_actor_notify(line);
+	stdio->told_refused = stdio->refused;
+	stdio->told_msec = now_msec();
+}
+
+/* From an actor that opens this one: inkod itself sends it none. */
+static void drop(struct stdio *stdio)
+{
+	if (is_worth_a_line(++stdio->dropped))
+		fprintf(stderr, "a message is thrown away, the %lu. so far: %s takes none\n",
+			stdio->dropped, inko_actor_name());
 }
 
 static void serve(struct stdio *stdio, struct inko_message *message, int *take_fd)
@@ -208,6 +257,8 @@ static void receive(struct stdio *stdio)
 			(void)shutdown(fd, SHUT_RDWR);
 			(void)close(fd);
 		}
+	} else if (inko_message_get_kind(message) == INKO_MESSAGE) {
+		drop(stdio);
 	}
 	inko_message_free(message);
 }
@@ -237,8 +288,10 @@ static void run(struct stdio *stdio)
 				.events = POLLIN},
 		};
 
-		if (poll(waits, sizeof(waits) / sizeof(*waits), -1) < 0 && errno != EINTR)
+		if (poll(waits, sizeof(waits) / sizeof(*waits), status_due_msec(stdio)) < 0 &&
+			errno != EINTR)
 			abort();
+		tell_status(stdio);
 		if (waits[0].revents)
 			read_signal(stdio);
 		if (waits[1].revents)

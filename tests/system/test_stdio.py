@@ -147,6 +147,17 @@ def test_so_many_a_source(inko):
     clients[1].close()
     log = inko.ctl("logs", "echo").stdout
     assert "127.0.0.1 has 2 connections already" in log and log.count("refused") == 3
+    told = "5 connections refused, of addresses that had 2 already"
+    wait_until(lambda: told in inko.ctl("status").stdout, what=lambda: inko.instances("echo"))
+
+
+def test_each_instance_counts_for_itself(inko):
+    port = serve(inko, "/bin/cat", maxPerSource=1, instances=2)
+    with connect(port) as first, connect(port) as second:
+        for client in first, second:
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+        assert len(children(inko)) == 2 and ask(port) == b""
 
 
 def test_children_are_reaped_and_their_deaths_said(inko):
@@ -279,6 +290,9 @@ def test_it_takes_no_messages(inko):
     assert result.returncode == 1 and "echo takes no messages, by its adapter" in result.stderr
     assert "endpoint" in inko.actor("other") and "endpoint" not in inko.actor("echo")
     assert not (inko.runtime / "nng" / "echo").exists()
+    # Another actor that opens it can send it some all the same.
+    inko.spawn("asker", ACTORS / "ask", "echo", "1", opens=["echo"])
+    wait_until(lambda: "a message is thrown away" in inko.ctl("logs", "echo").stdout)
 
 
 def test_a_listener_is_not_given_to_it(inko):
