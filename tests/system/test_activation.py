@@ -1,14 +1,16 @@
 """Programs that know systemd and not inko, unmodified: what Debian has of them."""
 
+import ctypes
 import os
 import shutil
 import socket
+import subprocess
 import textwrap
 from pathlib import Path
 
 import pytest
 
-from harness import ACTORS, BUILD, DEADLINE, PYTHON, VarlinkError, alive, assert_all_answered, \
+from harness import ACTORS, BUILD, DEADLINE, PYTHON, SOURCE, VarlinkError, alive, assert_all_answered, \
     free_port, http_get, list_descriptors, nginx_conf, private_inkod, wait_until
 from test_contract import Contract, replace_supervisor
 
@@ -234,14 +236,63 @@ def test_a_program_that_does_not_start_leaves_no_listener(inko):
     ({"readyCheck": "nowhere"}, "readyCheck"),
     ({"readyCheck": "tcp://127.0.0.1:1", "readyAfterUSec": 1}, "readyCheck"),
     ({"readyAfterUSec": 30000000}, "readyAfterUSec"),
-    ({"adapter": "activation", "listeners": ["a=tcp://127.0.0.1:9"],
-      "readyCheck": "tcp://127.0.0.1:9"}, "readyCheck"),
+    *[({"adapter": "activation", "listeners": [listener], "readyCheck": check}, "readyCheck")
+      for listener, check in (
+          ("a=tcp://127.0.0.1:9", "tcp://127.0.0.1:9"), ("tcp://0.0.0.0:9", "tcp://127.0.0.1:9"),
+          ("tcp://0.0.0.0:9", "tcp://localhost:9"), ("tcp://127.0.0.1:9", "tcp://0.0.0.0:9"),
+          ("a=tcp://[::]:9", "tcp://[::1]:9"), ("tcp://0.0.0.0:9", "tcp://[::ffff:127.0.0.1]:9"),
+          ("unix:///run/x", "unix:///run/x"))],
+    ({"network": "none", "readyCheck": "tcp://127.0.0.1:9"}, "readyCheck"),
 ])
 def test_what_does_not_go_together(inko, spec, parameter):
     with pytest.raises(VarlinkError) as refusal:
         inko.spawn("web", ACTORS / "notifier", **spec)
     assert refusal.value.parameters["parameter"] == parameter
     assert parameter in refusal.value.parameters["reason"]
+
+
+@pytest.mark.parametrize("listener, check", [
+    ("tcp://127.0.0.1:{}", "tcp://127.0.0.2:{}"), ("tcp://0.0.0.0:{}", "tcp://[::1]:{}"),
+    ("tcp://127.0.0.1:0", "tcp://127.0.0.1:{}"), ("tcp://127.0.0.1:{}", "unix:///run/{}")])
+def test_a_check_beside_its_listener(inko, listener, check):
+    """It is another address."""
+    port = free_port()
+    assert inko.spawn("web", ACTORS / "notifier", adapter="activation", readyCheck=check.format(port),
+                      listeners=[listener.format(port)])["state"] == "ready"
+
+
+# In a network of its own, where a socket that connects is given one of two ports.
+SELF_CONNECT = """
+import fcntl, socket, struct, sys
+sys.path.insert(0, {tests!r})
+from harness import PYTHON, VarlinkError, private_inkod
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+with socket.socket() as any:
+    fcntl.ioctl(any, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as ports:
+    ports.write("40000 40001")
+check = {{"readyCheck": "tcp://127.0.0.1:40000", "adapter": "activation"}}
+with private_inkod() as inko:
+    try:
+        inko.spawn("silent", PYTHON, "-c", "import time; time.sleep(600)", startUSec=3000000, **check)
+        sys.exit("it was ready, and nobody listens")
+    except VarlinkError as refusal:
+        assert refusal.error.endswith("StartFailed"), refusal
+    inko.spawn("web", PYTHON, "-c", "import socket, time\\ns = socket.create_server("
+               "('127.0.0.1', 40000))\\ntime.sleep(600)", **check)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_check_that_connects_to_itself():
+    def leave_network():
+        CLONE_NEWNET = 0x40000000
+        assert ctypes.CDLL(None).unshare(CLONE_NEWNET) == 0
+
+    code = SELF_CONNECT.format(tests=str(SOURCE / "tests" / "system"))
+    result = subprocess.run([PYTHON, "-B", "-c", code], capture_output=True, text=True,
+                            timeout=120, preexec_fn=leave_network)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_it_has_no_mailbox(inko):
