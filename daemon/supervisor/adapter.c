@@ -41,15 +41,6 @@ static bool is_variable(const char *name)
 	return *name;
 }
 
-static size_t count(char *const *strings)
-{
-	size_t n = 0;
-
-	while (strings && strings[n])
-		n++;
-	return n;
-}
-
 static const char *find_complaint(const struct spec *spec, const char **ret_parameter)
 {
 	bool is_activation = !adapter_has_mailbox(spec);
@@ -59,7 +50,7 @@ static const char *find_complaint(const struct spec *spec, const char **ret_para
 		return "a program with another adapter than activation has none of its own; they "
 		       "are opened by 'inkoctl listen', or stand beside the actors of a "
 		       "configuration";
-	if (count(spec->listeners) > ADAPTER_LISTENERS_MAX)
+	if (json_strings_count(spec->listeners) > ADAPTER_LISTENERS_MAX)
 		return "that are too many; an actor has up to 64";
 	*ret_parameter = "fdEnv";
 	if (spec->fd_env && !is_activation)
@@ -204,7 +195,8 @@ static int make_head(const struct spec *spec, char **command)
 
 int adapter_make_command(const struct spec *spec, char ***ret_command)
 {
-	size_t n_head = adapter_takes_listeners(spec) ? 0 : STDIO_HEAD, n = count(spec->command);
+	size_t n_head = adapter_takes_listeners(spec) ? 0 : STDIO_HEAD,
+	       n = json_strings_count(spec->command);
 	char **command = calloc(n_head + n + 1, sizeof(*command));
 	int r = command ? 0 : -ENOMEM;
 

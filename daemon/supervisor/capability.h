@@ -11,11 +11,10 @@
 /* Bit n is capability n of linux/capability.h. */
 typedef uint64_t capability_set;
 
-/* The capability of that name ("CAP_CHOWN", with or without CAP_, in any case), or -EINVAL. */
-int capability_find(const char *name);
 /* All that this process has. */
 capability_set capability_get_own(void);
-/* Does this process have the one of that name, which there is? */
+/* Does this process have the one of that name, which there is ("CAP_CHOWN", with or without CAP_,
+ * in any case)? */
 bool capability_is_own(const char *name);
 /* Is there none but those of keep that root could gain by executing a program? */
 bool capability_is_bounded(capability_set keep);

@@ -166,24 +166,24 @@ static int check_choices(
 	return 0;
 }
 
+static int check_signal(
+	const char *parameter, const char *name, const char *other, char reason[static 512])
+{
+	if (signal_name_find(name) >= 0)
+		return 0;
+	(void)snprintf(reason, 512, "%s: there is no signal '%.100s'; write %s, %s or the like",
+		parameter, name, spec_about(spec_find(parameter))->initial_text, other);
+	return -EINVAL;
+}
+
 static int check_stop_signal(const struct spec *spec, char reason[static 512])
 {
-	if (signal_name_find(spec->stop_signal) >= 0)
-		return 0;
-	(void)snprintf(reason, 512,
-		"stopSignal: there is no signal '%.100s'; write SIGTERM, SIGQUIT or the like",
-		spec->stop_signal);
-	return -EINVAL;
+	return check_signal("stopSignal", spec->stop_signal, "SIGQUIT", reason);
 }
 
 static int check_reload_signal(const struct spec *spec, char reason[static 512])
 {
-	if (signal_name_find(spec->reload_signal) >= 0)
-		return 0;
-	(void)snprintf(reason, 512,
-		"reloadSignal: there is no signal '%.100s'; write SIGHUP, SIGUSR2 or the like",
-		spec->reload_signal);
-	return -EINVAL;
+	return check_signal("reloadSignal", spec->reload_signal, "SIGUSR2", reason);
 }
 
 static int check_watchdog(const struct spec *spec, char reason[static 512])
