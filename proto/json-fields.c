@@ -14,6 +14,15 @@
 /* Whole numbers are exact in a double up to here. */
 #define EXACT_MAX 9007199254740992.0
 
+size_t json_strings_count(char *const *strings)
+{
+	size_t n = 0;
+
+	while (strings && strings[n])
+		n++;
+	return n;
+}
+
 char **json_strings_free(char **strings)
 {
 	for (char **string = strings; string && *string; string++)

@@ -58,6 +58,8 @@ cJSON *json_encode(const struct json_field *fields, const void *from);
 /* Frees what the fields own and sets it to NULL. */
 void json_release(const struct json_field *fields, void *from);
 
+/* How many there are in a NULL-terminated array; none in NULL. */
+size_t json_strings_count(char *const *strings);
 /* Frees a NULL-terminated array of strings. Returns NULL. */
 char **json_strings_free(char **strings);
 

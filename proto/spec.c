@@ -37,6 +37,9 @@ const struct json_field spec_fields[] = {
 	{NAMED("fdEnv", JSON_STRING, fd_env, false),
 		ABOUT("--fd-env", SPEC_TEXT, "VARIABLE", NULL, 0, NULL, SPEC_AT_START,
 			"with activation: a variable that is 3;4;, as nginx's NGINX")},
+	{NAMED("nonBlocking", JSON_BOOLEAN, non_blocking, false),
+		ABOUT("--non-blocking", SPEC_YES_NO, "yes|no", NULL, false, NULL, SPEC_AT_START,
+			"with activation: its listeners have O_NONBLOCK set, as by systemd's NonBlocking=")},
 	{RANGED("instances", instances, 0, LIMIT_INSTANCES),
 		ABOUT("--instances", SPEC_NUMBER, "N", NULL, 1, NULL, SPEC_AT_ONCE,
 			"how many processes of it run")},
@@ -65,7 +68,7 @@ const struct json_field spec_fields[] = {
 		ABOUT("--limit", SPEC_TEXTS, "NAME=SOFT[:HARD]", NULL, 0, "CAP_SYS_RESOURCE", SPEC_AT_START,
 			"a resource limit, such as nofile=1024:4096 or core=infinity; may be repeated")},
 	{NAMED("noNewPrivileges", JSON_BOOLEAN, no_new_privileges, false),
-		ABOUT("--no-new-privileges", SPEC_YES_NO, "yes|no", NULL, true, NULL, SPEC_AT_START,
+		ABOUT("--no-new-privileges", SPEC_YES_NO, "yes|no", NULL, true, "CAP_SETPCAP", SPEC_AT_START,
 			"setuid programs and the like give it no more than it has")},
 	{NAMED("capabilities", JSON_STRINGS, capabilities, false),
 		ABOUT("--capability", SPEC_TEXTS, "NAME", NULL, 0, NULL, SPEC_AT_START,
@@ -84,7 +87,7 @@ const struct json_field spec_fields[] = {
 			"connections that an instance with libinko or stdio serves at once")},
 	{RANGED("maxPerSource", max_per_source, 0, LIMIT_CONCURRENCY),
 		ABOUT("--max-per-source", SPEC_NUMBER, "N", NULL, 0, NULL, SPEC_AT_START,
-			"with stdio: connections of one address at once, others are refused; 0: any number")},
+			"with stdio: connections of an address that an instance serves at once; 0: any number")},
 	{NAMED("restart", JSON_STRING, restart, false),
 		ABOUT("--restart", SPEC_CHOICE, "always|on-failure|never", "always", 0, NULL, SPEC_AT_ONCE,
 			"whether an instance that ended by itself is started again")},
@@ -163,12 +166,20 @@ void spec_init(struct spec *spec)
 	}
 }
 
+static void drop_if_empty(char ***strings)
+{
+	if (*strings && !**strings)
+		*strings = json_strings_free(*strings);
+}
+
 int spec_complete(struct spec *spec)
 {
 	for (const struct json_field *field = spec_fields; field->name; field++) {
 		const struct spec_about *about = spec_about(field);
 		char **member = (char **)((char *)spec + field->offset);
 
+		if (field->type == JSON_STRINGS && !field->required)
+			drop_if_empty((char ***)member);
 		if (!about || !about->initial_text || *member)
 			continue;
 		*member = strdup(about->initial_text);

@@ -19,6 +19,7 @@ struct spec {
 	int64_t max_per_source; /* connections of one address at once, with stdio; 0: any number */
 	char **listeners;	/* ADDRESS or NAME=ADDRESS, which come and go with it */
 	char *fd_env;		/* the variable that the numbers of its listeners are put in */
+	bool non_blocking;	/* accept(2) on those does not wait */
 	int64_t instances;
 	char *user;		     /* NULL: inkod's own */
 	char *group;		     /* NULL: the user's */
@@ -92,7 +93,8 @@ bool spec_counts_at_once(const struct json_field *field);
 
 /* What counts for all that is not said: integers and booleans. Strings are NULL. */
 void spec_init(struct spec *spec);
-/* The same for strings, which are NULL where nothing was said. -ENOMEM. */
+/* The same for strings, which are NULL where nothing was said. An array of none is no array, which
+ * is NULL then, but of what has to be said. -ENOMEM. */
 int spec_complete(struct spec *spec);
 /* Frees what spec owns, not spec itself. */
 void spec_done(struct spec *spec);

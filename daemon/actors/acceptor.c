@@ -129,14 +129,6 @@ static void listener_free(struct listener *listener)
 	free(listener);
 }
 
-/* Who waits at one that is paused was not refused, and is not now. */
-static void close_listener(struct feeder *feeder, struct listener *listener)
-{
-	feeder_pause(feeder, &listener->feed, false);
-	feeder_remove(feeder, &listener->feed);
-	listener_free(listener);
-}
-
 /* A blocking listener would block whoever loses a race for a connection. */
 static int make_non_blocking(int fd)
 {
@@ -145,6 +137,20 @@ static int make_non_blocking(int fd)
 	if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
 		return -errno;
 	return 0;
+}
+
+/* Who waits at one that is paused was not refused, and is not now. What is taken back from here may
+ * be a program's by now that waits in accept(2), where this one must not. */
+static void close_listener(struct feeder *feeder, struct listener *listener)
+{
+	int flags = fcntl(listener->feed.fd, F_GETFL);
+
+	(void)make_non_blocking(listener->feed.fd);
+	feeder_pause(feeder, &listener->feed, false);
+	feeder_remove(feeder, &listener->feed);
+	if (flags >= 0 && !(flags & O_NONBLOCK))
+		(void)fcntl(listener->feed.fd, F_SETFL, flags);
+	listener_free(listener);
 }
 
 static int listener_new(struct feeder *feeder, const char *name, int fd, ino_t socket,

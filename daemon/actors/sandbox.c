@@ -3,10 +3,12 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -29,15 +31,15 @@
 #define IS_SANITIZED false
 #endif
 
-/* An argument's lower half, on machines that write it first: both of those above. */
-#define ARGUMENT(n) (offsetof(struct seccomp_data, args) + (n) * sizeof(uint64_t))
+/* The halves of an argument, on machines that write the lower one first: both of those above. */
+#define LOWER(n) (offsetof(struct seccomp_data, args) + (n) * sizeof(uint64_t))
+#define UPPER(n) (LOWER(n) + sizeof(uint32_t))
 
 /* What it does for its living, then what libc does for it: memory, locks, time, ending. Calls that
  * take a descriptor do no harm beyond those that it was given. */
 static const uint32_t allowed[] = {
 	__NR_accept4, __NR_close, __NR_epoll_create1, __NR_epoll_ctl, __NR_epoll_pwait, __NR_fcntl,
-	__NR_fstat, __NR_getsockopt, __NR_ioctl, /* how much of a lane is not read yet */
-	__NR_read, __NR_recvfrom, __NR_recvmsg, __NR_sendmsg, __NR_sendto, __NR_setsockopt,
+	__NR_fstat, __NR_getsockopt, __NR_read, __NR_recvfrom, __NR_recvmsg, __NR_setsockopt,
 	__NR_shutdown, __NR_timerfd_settime, __NR_write, __NR_writev, __NR_ppoll, __NR_brk,
 	__NR_madvise, __NR_mremap, __NR_munmap, __NR_futex, __NR_clock_gettime,
 	__NR_clock_nanosleep, __NR_getrandom, __NR_restart_syscall, __NR_rt_sigaction,
@@ -50,6 +52,39 @@ static const uint32_t allowed[] = {
 #ifdef __NR_newfstatat
 	__NR_newfstatat, /* fstat(3), of a descriptor */
 #endif
+};
+
+enum comparison { ALWAYS, EQUAL, CLEAR /* has none of these bits */ };
+
+struct condition {
+	enum comparison comparison; /* the last one of a rule is ALWAYS */
+	uint32_t offset, value;
+};
+
+/* Calls of which some do harm. */
+static const struct rule {
+	uint32_t number;
+	struct condition conditions[4];
+} rules[] = {
+	/* To an address it is connect(2), for a stream socket that is none any more (a listener
+	 * that was shut down) with MSG_FASTOPEN. */
+	{__NR_sendto,
+		{{EQUAL, LOWER(4), 0}, {EQUAL, UPPER(4), 0}, {CLEAR, LOWER(3), MSG_FASTOPEN}}},
+	{__NR_sendmsg, {{CLEAR, LOWER(2), MSG_FASTOPEN}}},
+	/* To measure what a message costs, a pair that nobody else can reach: a datagram socket
+	 * could send to others. */
+	{__NR_socketpair,
+		{{EQUAL, LOWER(0), AF_UNIX}, {EQUAL, LOWER(1), SOCK_SEQPACKET | SOCK_CLOEXEC}}},
+	/* How much of a lane is not read yet. */
+	{__NR_ioctl, {{EQUAL, LOWER(1), SIOCOUTQ}}},
+	/* To look at a limit, which libinko does to see whether there is room for a descriptor. To
+	 * set one takes an address. */
+	{__NR_prlimit64, {{EQUAL, LOWER(2), 0}, {EQUAL, UPPER(2), 0}}},
+	/* For the same: a descriptor that nothing can be read by. */
+	{__NR_openat, {{EQUAL, LOWER(2), O_PATH | O_CLOEXEC}}},
+	/* Memory, but none to be executed. */
+	{__NR_mmap, {{CLEAR, LOWER(2), PROT_EXEC}}},
+	{__NR_mprotect, {{CLEAR, LOWER(2), PROT_EXEC}}},
 };
 
 struct program {
@@ -91,45 +126,26 @@ static void load_number(struct program *program)
 	load(program, offsetof(struct seccomp_data, nr));
 }
 
-/* To measure what a message costs, a pair that nobody else can reach. */
-static void allow_pairs(struct program *program)
+/* Two instructions: goes on behind the next skipped ones unless the condition holds. */
+static void add_condition(
+	struct program *program, const struct condition *condition, uint8_t skipped)
 {
-	unless_equal(program, __NR_socketpair, 4);
-	load(program, ARGUMENT(0));
-	unless_equal(program, AF_UNIX, 1);
-	answer(program, SECCOMP_RET_ALLOW);
-	load_number(program);
+	load(program, condition->offset);
+	if (condition->comparison == EQUAL)
+		unless_equal(program, condition->value, skipped);
+	else
+		unless_clear(program, condition->value, skipped);
 }
 
-/* Memory, but none to be executed. */
-static void allow_memory(struct program *program, uint32_t number)
+static void add_rule(struct program *program, const struct rule *rule)
 {
-	unless_equal(program, number, 4);
-	load(program, ARGUMENT(2));
-	unless_clear(program, PROT_EXEC, 1);
-	answer(program, SECCOMP_RET_ALLOW);
-	load_number(program);
-}
+	uint8_t n = 0;
 
-/* To look at a limit, which libinko does to see whether there is room for a descriptor. To set one
- * takes an address. */
-static void allow_limits(struct program *program)
-{
-	unless_equal(program, __NR_prlimit64, 6);
-	load(program, ARGUMENT(2));
-	unless_equal(program, 0, 3);
-	load(program, ARGUMENT(2) + sizeof(uint32_t));
-	unless_equal(program, 0, 1);
-	answer(program, SECCOMP_RET_ALLOW);
-	load_number(program);
-}
-
-/* For the same: a descriptor that nothing can be read by. */
-static void allow_paths(struct program *program)
-{
-	unless_equal(program, __NR_openat, 4);
-	load(program, ARGUMENT(2));
-	unless_equal(program, O_PATH | O_CLOEXEC, 1);
+	while (rule->conditions[n].comparison != ALWAYS)
+		n++;
+	unless_equal(program, rule->number, (uint8_t)(2 * n + 2));
+	for (uint8_t i = 0; i < n; i++)
+		add_condition(program, &rule->conditions[i], (uint8_t)(2 * (n - i - 1) + 1));
 	answer(program, SECCOMP_RET_ALLOW);
 	load_number(program);
 }
@@ -146,11 +162,8 @@ static void write_program(struct program *program)
 		unless_equal(program, allowed[i], 1);
 		answer(program, SECCOMP_RET_ALLOW);
 	}
-	allow_pairs(program);
-	allow_limits(program);
-	allow_paths(program);
-	allow_memory(program, __NR_mmap);
-	allow_memory(program, __NR_mprotect);
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+		add_rule(program, &rules[i]);
 	answer(program, SECCOMP_RET_ERRNO | EPERM);
 }
 

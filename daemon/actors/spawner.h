@@ -26,5 +26,5 @@ int spawner_new(char **command, char **environment, struct spawner **ret_spawner
 void spawner_push(struct spawner *spawner, struct spawner_job *job);
 /* To poll for reading: a job is done. */
 int spawner_get_fd(const struct spawner *spawner);
-/* A job that is done, or NULL. Its process may have ended, and been waited for, before. */
+/* A job that is done, or NULL. Its process may have ended, and is the caller's to wait for. */
 struct spawner_job *spawner_pop(struct spawner *spawner);

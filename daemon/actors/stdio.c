@@ -1,8 +1,9 @@
 /*
- * The actor of the adapter stdio: inko-stdio MAX_PER_SOURCE PROGRAM [ARG]... runs the program once
- * for each connection that is handed to it, with the connection as standard input and output, and
- * its own standard error. So many at once as its concurrency says; what comes meanwhile waits in
- * the mailbox, where siblings and inkod see it.
+ * The actor of the adapter stdio: inko-stdio MAX_PER_SOURCE STOP_SIGNAL PROGRAM [ARG]... runs the
+ * program once for each connection that is handed to it, with the connection as standard input and
+ * output, and its own standard error. So many at once as its concurrency says; what comes meanwhile
+ * waits in the mailbox, where siblings and inkod see it. STOP_SIGNAL, a number, is passed on to all
+ * that run, and it ends after them.
  */
 
 #include <errno.h>
@@ -17,21 +18,19 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <inko/inko.h>
 
+#include "children.h"
 #include "spawner.h"
 
 #define CONCURRENCY_DEFAULT 256
 /* Between tries to receive when this process is out of descriptors. */
 #define PAUSE_MSEC 10
-
-struct child {
-	pid_t pid;
-	bool has_source;
-	struct inko_address source;
-};
+/* Between two times that the status is told, which inkod has to read, hold and pass on. */
+#define STATUS_MSEC 1000
 
 /* One that is about to run. */
 struct birth {
@@ -46,15 +45,14 @@ struct stdio {
 	struct inko_mailbox *mailbox;
 	struct spawner *spawner;
 	char **command;
-	struct child *children; /* n of them run; with the births there are up to max */
-	size_t n, max;
+	struct children children; /* with the births there is room for them */
 	TAILQ_HEAD(, birth) births;
 	size_t n_births;
-	pid_t early[SPAWNER_JOBS_MAX]; /* that ended before their birth was known */
-	size_t n_early;
-	size_t max_per_source; /* 0: any number */
-	unsigned long refused;
-	int signal_fd;
+	size_t max_per_source;		     /* 0: any number */
+	unsigned long refused, told_refused; /* connections; told in STATUS= */
+	int64_t told_msec;		     /* when that was */
+	unsigned long dropped;		     /* messages */
+	int signal_fd, stop_signal;
 	int end_signal;	  /* that was passed on, or 0 */
 	bool is_stopping; /* nothing more comes */
 };
@@ -104,36 +102,74 @@ static void tell_source(struct birth *birth)
 
 /* Children. */
 
-static bool is_of(const struct child *child, const struct inko_ip *source)
-{
-	return child->has_source && inko_ip_equal(&child->source.ip, source);
-}
-
 static bool is_too_many(const struct stdio *stdio, const struct inko_ip *source)
 {
 	const struct birth *birth;
-	size_t n = 0;
+	size_t n;
 
 	if (stdio->max_per_source == 0)
 		return false;
-	for (size_t i = 0; i < stdio->n; i++)
-		n += is_of(&stdio->children[i], source);
+	n = children_count_of(&stdio->children, source);
 	TAILQ_FOREACH(birth, &stdio->births, entries)
-		n += is_of(&birth->child, source);
+		n += child_is_of(&birth->child, source);
 	return n >= stdio->max_per_source;
 }
 
-/* Said each time that there are twice as many: an attack must not fill the log. */
+/* Each time that there are twice as many: an attack must not fill the log. */
+static bool is_worth_a_line(unsigned long n)
+{
+	return (n & (n - 1)) == 0;
+}
+
 static void refuse(struct stdio *stdio, const struct inko_ip *source)
 {
 	char text[INKO_IP_TEXT_BYTES];
 
-	stdio->refused++;
-	if ((stdio->refused & (stdio->refused - 1)) != 0)
+	if (!is_worth_a_line(++stdio->refused))
 		return;
 	inko_ip_format(source, text);
 	fprintf(stderr, "%s has %zu connections already: one more is refused, the %lu. so far\n",
 		text, stdio->max_per_source, stdio->refused);
+}
+
+static int64_t now_msec(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* How long it is until the status can be told: for poll(2), -1 when there is nothing to tell. */
+static int status_due_msec(const struct stdio *stdio)
+{
+	int64_t due = stdio->told_msec + STATUS_MSEC - now_msec();
+
+	if (stdio->refused == stdio->told_refused)
+		return -1;
+	return due > 0 ? (int)due : 0;
+}
+
+static void tell_status(struct stdio *stdio)
+{
+	char line[128];
+
+	if (status_due_msec(stdio) != 0)
+		return;
+	(void)snprintf(line, sizeof(line),
+		"STATUS=%lu connection%s refused, of addresses that had %zu already",
+		stdio->refused, stdio->refused == 1 ? "" : "s", stdio->max_per_source);
+	(void)inko_actor_notify(line);
+	stdio->told_refused = stdio->refused;
+	stdio->told_msec = now_msec();
+}
+
+/* From an actor that opens this one: inkod itself sends it none. */
+static void drop(struct stdio *stdio)
+{
+	if (is_worth_a_line(++stdio->dropped))
+		fprintf(stderr, "a message is thrown away, the %lu. so far: %s takes none\n",
+			stdio->dropped, inko_actor_name());
 }
 
 static void serve(struct stdio *stdio, struct inko_message *message, int *take_fd)
@@ -156,53 +192,21 @@ static void serve(struct stdio *stdio, struct inko_message *message, int *take_f
 	spawner_push(stdio->spawner, &birth->job);
 }
 
-static bool take_early(struct stdio *stdio, pid_t pid)
-{
-	for (size_t i = 0; i < stdio->n_early; i++)
-		if (stdio->early[i] == pid) {
-			stdio->early[i] = stdio->early[--stdio->n_early];
-			return true;
-		}
-	return false;
-}
-
 static void note_birth(struct stdio *stdio, struct birth *birth)
 {
 	pid_t pid = birth->job.pid;
 
 	if (pid < 0)
 		fprintf(stderr, "%s cannot be executed: %s\n", stdio->command[0], strerror(-pid));
-	else if (!take_early(stdio, pid)) {
+	else {
 		birth->child.pid = pid;
-		stdio->children[stdio->n++] = birth->child;
+		children_add(&stdio->children, &birth->child);
 		if (stdio->end_signal)
 			(void)kill(pid, stdio->end_signal);
 	}
 	TAILQ_REMOVE(&stdio->births, birth, entries);
 	stdio->n_births--;
-	/* Then what is left was nobody's birth: posix_spawn(3) ends who cannot be executed. */
-	if (stdio->n_births == 0)
-		stdio->n_early = 0;
 	free(birth);
-}
-
-static void note_births(struct stdio *stdio)
-{
-	struct spawner_job *job;
-
-	while ((job = spawner_pop(stdio->spawner)))
-		note_birth(stdio, (struct birth *)job);
-}
-
-static void forget(struct stdio *stdio, pid_t pid)
-{
-	for (size_t i = 0; i < stdio->n; i++)
-		if (stdio->children[i].pid == pid) {
-			stdio->children[i] = stdio->children[--stdio->n];
-			return;
-		}
-	if (stdio->n_early < SPAWNER_JOBS_MAX)
-		stdio->early[stdio->n_early++] = pid;
 }
 
 /* As systemd's would: who served no client to the end says so itself. */
@@ -211,19 +215,27 @@ static void reap(struct stdio *stdio)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		forget(stdio, pid);
+	while ((pid = children_reap(&stdio->children, &status)) > 0)
 		if (WIFSIGNALED(status))
 			fprintf(stderr, "%s (pid %d) was killed by SIG%s\n", stdio->command[0],
 				(int)pid, sigabbrev_np(WTERMSIG(status)));
-	}
+}
+
+static void note_births(struct stdio *stdio)
+{
+	struct spawner_job *job;
+
+	while ((job = spawner_pop(stdio->spawner)))
+		note_birth(stdio, (struct birth *)job);
+	/* Some may have ended before they were known. */
+	reap(stdio);
 }
 
 /* What comes. */
 
 static bool has_room(const struct stdio *stdio)
 {
-	return !stdio->is_stopping && stdio->n + stdio->n_births < stdio->max &&
+	return !stdio->is_stopping && stdio->children.n + stdio->n_births < stdio->children.max &&
 	       stdio->n_births < SPAWNER_JOBS_MAX;
 }
 
@@ -245,6 +257,8 @@ static void receive(struct stdio *stdio)
 			(void)shutdown(fd, SHUT_RDWR);
 			(void)close(fd);
 		}
+	} else if (inko_message_get_kind(message) == INKO_MESSAGE) {
+		drop(stdio);
 	}
 	inko_message_free(message);
 }
@@ -261,13 +275,12 @@ static void read_signal(struct stdio *stdio)
 	}
 	stdio->is_stopping = true;
 	stdio->end_signal = (int)info.ssi_signo;
-	for (size_t i = 0; i < stdio->n; i++)
-		(void)kill(stdio->children[i].pid, stdio->end_signal);
+	children_kill(&stdio->children, stdio->end_signal);
 }
 
 static void run(struct stdio *stdio)
 {
-	while (!stdio->is_stopping || stdio->n + stdio->n_births > 0) {
+	while (!stdio->is_stopping || stdio->children.n + stdio->n_births > 0) {
 		struct pollfd waits[] = {
 			{.fd = stdio->signal_fd, .events = POLLIN},
 			{.fd = spawner_get_fd(stdio->spawner), .events = POLLIN},
@@ -275,8 +288,10 @@ static void run(struct stdio *stdio)
 				.events = POLLIN},
 		};
 
-		if (poll(waits, sizeof(waits) / sizeof(*waits), -1) < 0 && errno != EINTR)
+		if (poll(waits, sizeof(waits) / sizeof(*waits), status_due_msec(stdio)) < 0 &&
+			errno != EINTR)
 			abort();
+		tell_status(stdio);
 		if (waits[0].revents)
 			read_signal(stdio);
 		if (waits[1].revents)
@@ -289,11 +304,12 @@ static void run(struct stdio *stdio)
 /* Before there are threads, which have the same. */
 static int block_signals(struct stdio *stdio)
 {
+	const int taken[] = {SIGCHLD, SIGTERM, SIGINT, SIGQUIT, stdio->stop_signal};
 	sigset_t own;
 
 	(void)sigemptyset(&own);
-	(void)sigaddset(&own, SIGCHLD);
-	(void)sigaddset(&own, SIGTERM);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(*taken); i++)
+		(void)sigaddset(&own, taken[i]);
 	if (sigprocmask(SIG_SETMASK, &own, NULL) < 0)
 		return -errno;
 	stdio->signal_fd = signalfd(-1, &own, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -308,19 +324,19 @@ static size_t read_number(const char *text)
 static int init(struct stdio *stdio, int argc, char **argv)
 {
 	char **environment;
-	int r = argc > 2 ? inko_mailbox_open_own(&stdio->mailbox) : -EINVAL;
+	size_t max;
+	int r = argc > 3 ? inko_mailbox_open_own(&stdio->mailbox) : -EINVAL;
 
 	if (r < 0)
 		return r;
-	stdio->max = read_number(getenv("INKO_CONCURRENCY"));
-	if (stdio->max == 0)
-		stdio->max = CONCURRENCY_DEFAULT;
+	max = read_number(getenv("INKO_CONCURRENCY"));
 	stdio->max_per_source = read_number(argv[1]);
-	stdio->command = argv + 2;
+	stdio->stop_signal = (int)read_number(argv[2]);
+	stdio->command = argv + 3;
 	TAILQ_INIT(&stdio->births);
-	stdio->children = calloc(stdio->max, sizeof(*stdio->children));
+	r = children_init(&stdio->children, max > 0 ? max : CONCURRENCY_DEFAULT);
 	environment = make_environment();
-	if (!stdio->children || !environment)
+	if (r < 0 || !environment)
 		return -ENOMEM;
 	r = block_signals(stdio);
 	return r < 0 ? r : spawner_new(stdio->command, environment, &stdio->spawner);

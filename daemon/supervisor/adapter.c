@@ -11,6 +11,7 @@
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/routing.h"
+#include "daemon/supervisor/signal-name.h"
 #include "proto/address.h"
 #include "proto/counters.h"
 #include "proto/descriptor.h"
@@ -22,6 +23,11 @@
 bool adapter_has_mailbox(const struct spec *spec)
 {
 	return strcmp(spec->adapter, ACTIVATION) != 0;
+}
+
+bool adapter_takes_messages(const struct spec *spec)
+{
+	return adapter_has_mailbox(spec) && strcmp(spec->adapter, STDIO) != 0;
 }
 
 /* What can be said of a program that is given its listeners, and of no other. */
@@ -36,15 +42,6 @@ static bool is_variable(const char *name)
 	return *name;
 }
 
-static size_t count(char *const *strings)
-{
-	size_t n = 0;
-
-	while (strings && strings[n])
-		n++;
-	return n;
-}
-
 static const char *find_complaint(const struct spec *spec, const char **ret_parameter)
 {
 	bool is_activation = !adapter_has_mailbox(spec);
@@ -54,7 +51,7 @@ static const char *find_complaint(const struct spec *spec, const char **ret_para
 		return "a program with another adapter than activation has none of its own; they "
 		       "are opened by 'inkoctl listen', or stand beside the actors of a "
 		       "configuration";
-	if (count(spec->listeners) > ADAPTER_LISTENERS_MAX)
+	if (json_strings_count(spec->listeners) > ADAPTER_LISTENERS_MAX)
 		return "that are too many; an actor has up to 64";
 	*ret_parameter = "fdEnv";
 	if (spec->fd_env && !is_activation)
@@ -63,6 +60,9 @@ static const char *find_complaint(const struct spec *spec, const char **ret_para
 		return "it is no name of an environment variable";
 	if (spec->fd_env && environment_find_own(spec->fd_env))
 		return "that variable is what inkod itself says to an actor; take another one";
+	*ret_parameter = "nonBlocking";
+	if (spec->non_blocking && !is_activation)
+		return "it goes with the adapter activation";
 	*ret_parameter = "maxPerSource";
 	if (spec->max_per_source > 0 && strcmp(spec->adapter, STDIO) != 0)
 		return "it goes with the adapter stdio";
@@ -172,32 +172,47 @@ bool adapter_takes_listeners(const struct spec *spec)
 	return strcmp(spec->adapter, STDIO) != 0;
 }
 
-/* inko-stdio MAX_PER_SOURCE before the program's own words. */
+/* inko-stdio MAX_PER_SOURCE STOP_SIGNAL before the program's own words. */
+#define STDIO_HEAD 3
+
+static int make_number(int64_t number, char **ret_text)
+{
+	char *text;
+
+	if (asprintf(&text, "%" PRIi64, number) < 0)
+		return -ENOMEM;
+	*ret_text = text;
+	return 0;
+}
+
 static int make_head(const struct spec *spec, char **command)
 {
-	if (adapter_takes_listeners(spec))
-		return 0;
-	if (asprintf(&command[1], "%" PRIi64, spec->max_per_source) < 0) {
-		command[1] = NULL;
-		return -ENOMEM;
-	}
-	return process_find_own(STDIO_PROGRAM, &command[0]);
+	int r = make_number(signal_name_find(spec->stop_signal), &command[2]);
+
+	if (r == 0)
+		r = make_number(spec->max_per_source, &command[1]);
+	if (r == 0)
+		r = process_find_own(STDIO_PROGRAM, &command[0]);
+	return r;
 }
 
 int adapter_make_command(const struct spec *spec, char ***ret_command)
 {
-	size_t n_head = adapter_takes_listeners(spec) ? 0 : 2, n = count(spec->command);
+	size_t n_head = adapter_takes_listeners(spec) ? 0 : STDIO_HEAD,
+	       n = json_strings_count(spec->command);
 	char **command = calloc(n_head + n + 1, sizeof(*command));
-	int r = command ? make_head(spec, command) : -ENOMEM;
+	int r = command ? 0 : -ENOMEM;
 
+	if (r == 0 && n_head > 0)
+		r = make_head(spec, command);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		command[n_head + i] = strdup(spec->command[i]);
 		r = command[n_head + i] ? 0 : -ENOMEM;
 	}
 	if (r < 0) {
-		if (command && !command[0] && n_head > 0)
-			free(command[1]);
-		json_strings_free(command);
+		for (size_t i = 0; command && i < n_head + n; i++)
+			free(command[i]);
+		free(command);
 		return r;
 	}
 	*ret_command = command;
@@ -219,10 +234,28 @@ static struct listener *find_own(const struct actor *actor, const char *text)
 	return listener && listener->is_owned ? listener : NULL;
 }
 
-static int give_listener(struct routing_start *start, const struct listener *listener)
+/* Does another instance run, which was given the same? */
+static bool has_siblings(const struct instance *instance)
 {
+	const struct instance *sibling;
+
+	TAILQ_FOREACH(sibling, &instance->actor->instances, entries)
+		if (sibling != instance && sibling->process.pid > 0)
+			return true;
+	return false;
+}
+
+static int give_listener(
+	struct instance *instance, struct routing_start *start, struct listener *listener)
+{
+	int r;
+
 	if (start->n_fds == ADAPTER_LISTENERS_MAX)
 		return -ENOBUFS;
+	r = listener_set_blocking(
+		listener, !instance->actor->spec.non_blocking, has_siblings(instance));
+	if (r < 0)
+		return r;
 	routing_add_other(start, listener->fd, listener->name);
 	return 0;
 }
@@ -232,7 +265,7 @@ static int give_listener(struct routing_start *start, const struct listener *lis
 static int prepare_listeners(struct instance *instance, struct routing_start *start)
 {
 	const struct actor *actor = instance->actor;
-	const struct listener *listener;
+	struct listener *listener;
 	int r = 0;
 
 	start->n_fds = 0;
@@ -240,12 +273,12 @@ static int prepare_listeners(struct instance *instance, struct routing_start *st
 	for (char **text = actor->spec.listeners; r == 0 && text && *text; text++) {
 		listener = find_own(actor, *text);
 		if (listener)
-			r = give_listener(start, listener);
+			r = give_listener(instance, start, listener);
 	}
 	TAILQ_FOREACH(listener, &actor->supervisor->listeners, entries)
 		if (r == 0 && listener->give && !listener->is_owned &&
 			strcmp(listener->give, actor->spec.name) == 0)
-			r = give_listener(start, listener);
+			r = give_listener(instance, start, listener);
 	return r;
 }
 

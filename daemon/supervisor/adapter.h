@@ -21,6 +21,8 @@ struct supervisor;
 #define ADAPTER_LISTENERS_MAX 64
 
 bool adapter_has_mailbox(const struct spec *spec);
+/* Does it read messages there? Else there are connections in it alone. */
+bool adapter_takes_messages(const struct spec *spec);
 
 /* Does what spec says go with its adapter? Else -EINVAL, the member, and a sentence. */
 int adapter_check(const struct spec *spec, const char **ret_parameter, char ret_reason[static 512]);

@@ -71,19 +71,19 @@ static struct actor *find_actor(struct supervisor *supervisor, const struct chan
 static int change_actor(struct supervisor *supervisor, struct change *change)
 {
 	struct actor *actor = find_actor(supervisor, change);
-	bool had_mailbox, has_mailbox = adapter_has_mailbox(change->spec);
+	bool took_messages, takes_messages = adapter_takes_messages(change->spec);
 	int r;
 
 	if (!actor)
 		return -ENOENT;
 	actor->is_configured = true;
-	had_mailbox = adapter_has_mailbox(&actor->spec);
-	if (had_mailbox && !has_mailbox) {
+	took_messages = adapter_takes_messages(&actor->spec);
+	if (took_messages && !takes_messages) {
 		builtin_close_endpoint(actor);
 		actor->has_endpoint = false;
 	}
 	r = actor_change(actor, change->spec, change->effect == PLAN_ROLL);
-	if (has_mailbox && !had_mailbox)
+	if (takes_messages && !took_messages)
 		builtin_open_endpoint(actor);
 	if (r == 0 && change->effect == PLAN_START)
 		r = actor_start(actor);

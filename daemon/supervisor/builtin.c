@@ -237,7 +237,7 @@ void builtin_open_endpoint(struct actor *actor)
 {
 	struct instance *gateway = find_gateway(actor);
 
-	if (gateway && !actor->is_builtin && adapter_has_mailbox(&actor->spec))
+	if (gateway && !actor->is_builtin && adapter_takes_messages(&actor->spec))
 		tell_open(gateway, actor);
 }
 
@@ -245,13 +245,13 @@ void builtin_close_endpoint(struct actor *actor)
 {
 	struct instance *gateway = find_gateway(actor);
 
-	if (gateway && !actor->is_builtin && adapter_has_mailbox(&actor->spec))
+	if (gateway && !actor->is_builtin && adapter_takes_messages(&actor->spec))
 		(void)tell(gateway, actor, true);
 }
 
 bool builtin_is_opening(const struct actor *actor)
 {
-	return !actor->has_endpoint && adapter_has_mailbox(&actor->spec) && find_gateway(actor);
+	return !actor->has_endpoint && adapter_takes_messages(&actor->spec) && find_gateway(actor);
 }
 
 static bool is_gateway(const struct instance *instance)
@@ -269,7 +269,7 @@ void builtin_tell_endpoints(struct instance *gateway)
 		return;
 	TAILQ_FOREACH(actor, &gateway->actor->supervisor->actors, entries)
 		if (!actor->is_builtin && !actor->is_removing && !actor->is_endpoint_told &&
-			adapter_has_mailbox(&actor->spec))
+			adapter_takes_messages(&actor->spec))
 			tell_open(gateway, actor);
 }
 

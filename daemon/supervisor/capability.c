@@ -57,7 +57,7 @@ static const char *const names[CAP_LAST_CAP + 1] = {
 	[CAP_CHECKPOINT_RESTORE] = "checkpoint_restore",
 };
 
-int capability_find(const char *name)
+static int find(const char *name)
 {
 	if (strncasecmp(name, PREFIX, strlen(PREFIX)) == 0)
 		name += strlen(PREFIX);
@@ -85,7 +85,7 @@ capability_set capability_get_own(void)
 
 bool capability_is_own(const char *name)
 {
-	return capability_get_own() & BIT(capability_find(name));
+	return capability_get_own() & BIT(find(name));
 }
 
 int capability_parse_set(char *const *wanted, capability_set *ret_set, const char **ret_unknown)
@@ -93,7 +93,7 @@ int capability_parse_set(char *const *wanted, capability_set *ret_set, const cha
 	capability_set set = 0;
 
 	for (; wanted && *wanted; wanted++) {
-		int n = capability_find(*wanted);
+		int n = find(*wanted);
 
 		if (strcmp(*wanted, SPEC_ALL_CAPABILITIES) == 0) {
 			set |= capability_get_own();
@@ -108,8 +108,16 @@ int capability_parse_set(char *const *wanted, capability_set *ret_set, const cha
 	return 0;
 }
 
-/* Who may not change its bounding set gains nothing by it either: without CAP_SETPCAP it is left as
- * it is. */
+bool capability_is_bounded(capability_set keep)
+{
+	for (int n = 0; prctl(PR_CAPBSET_READ, n, 0, 0, 0) >= 0; n++)
+		if ((n >= 64 || !(keep & BIT(n))) && prctl(PR_CAPBSET_READ, n, 0, 0, 0) > 0)
+			return false;
+	return true;
+}
+
+/* Without CAP_SETPCAP it is left as it is: root has it by executing anything, so that spec-check.c
+ * wants that to gain nothing. */
 int capability_bound(capability_set keep)
 {
 	if (!(capability_get_own() & BIT(CAP_SETPCAP)))

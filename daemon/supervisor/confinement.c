@@ -133,8 +133,8 @@ static const struct {
 	int (*enter)(const struct confinement *confinement);
 	const char *failure;
 } steps[CONFINEMENT_STEPS] = {
-	[CONFINEMENT_LIMITS] = {set_limits, "could not be given its resource limits"},
 	[CONFINEMENT_NICE] = {set_nice, "could not be given its priority"},
+	[CONFINEMENT_LIMITS] = {set_limits, "could not be given its resource limits"},
 	[CONFINEMENT_NETWORK] = {leave_network, "could not leave the network"},
 	[CONFINEMENT_BOUND] = {bound, "could not give up capabilities"},
 	[CONFINEMENT_USER] = {become, "could not become user"},

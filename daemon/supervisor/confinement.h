@@ -33,8 +33,8 @@ void confinement_done(struct confinement *confinement);
 
 /* The steps of confinement_enter, in their order. */
 enum confinement_step {
+	CONFINEMENT_NICE, /* before the limit on it is another */
 	CONFINEMENT_LIMITS,
-	CONFINEMENT_NICE,
 	CONFINEMENT_NETWORK,
 	CONFINEMENT_BOUND,
 	CONFINEMENT_USER,

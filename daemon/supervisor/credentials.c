@@ -97,19 +97,10 @@ static int list_groups(struct credentials *credentials, size_t room)
 	return 0;
 }
 
-static size_t count(char *const *strings)
-{
-	size_t n = 0;
-
-	while (strings && strings[n])
-		n++;
-	return n;
-}
-
 static int add_groups(const struct spec *spec, struct credentials *credentials,
 	const char **ret_member, const char **ret_name)
 {
-	size_t n = count(spec->supplementary_groups);
+	size_t n = json_strings_count(spec->supplementary_groups);
 	int r = list_groups(credentials, n);
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
@@ -144,7 +135,7 @@ int credentials_find(const struct spec *spec, struct credentials *ret_credential
 	}
 	ret_credentials->is_other = ret_credentials->uid != geteuid() ||
 				    ret_credentials->gid != getegid() ||
-				    count(spec->supplementary_groups) > 0;
+				    json_strings_count(spec->supplementary_groups) > 0;
 	if (r < 0 || !ret_credentials->is_other)
 		return r;
 	return add_groups(spec, ret_credentials, ret_member, ret_name);

@@ -115,7 +115,7 @@ cJSON *describe_actor(const struct actor *actor)
 	(void)cJSON_AddBoolToObject(object, "rolling", roll_is_under_way(actor));
 	if (actor->roll.failure)
 		(void)cJSON_AddStringToObject(object, "rollFailure", actor->roll.failure);
-	if (!actor->is_builtin && adapter_has_mailbox(&actor->spec) &&
+	if (!actor->is_builtin && adapter_takes_messages(&actor->spec) &&
 		actor_find(actor->supervisor, BUILTIN_GATEWAY)) {
 		endpoint = builtin_endpoint(actor->supervisor, actor);
 		(void)cJSON_AddStringToObject(object, "endpoint", endpoint);

@@ -429,6 +429,22 @@ static void remove_actor(struct supervisor *supervisor, struct call *call, void 
 	answer_later(supervisor, call, REQUEST_REMOVED, named->name);
 }
 
+static bool check_takes_messages(struct call *call, const struct actor *actor)
+{
+	if (adapter_takes_messages(&actor->spec))
+		return true;
+	if (!adapter_has_mailbox(&actor->spec))
+		describe_failure(call, "Failed", NULL,
+			"%s has no mailbox, by its adapter; it takes no messages",
+			actor->spec.name);
+	else
+		describe_failure(call, "Failed", NULL,
+			"%s takes no messages, by its adapter, but connections alone; 'inkoctl "
+			"listen ADDRESS --to %s' hands it some",
+			actor->spec.name, actor->spec.name);
+	return false;
+}
+
 /* Listeners. */
 
 static void init_listen(void *parameters)
@@ -589,13 +605,7 @@ static void send_message(struct supervisor *supervisor, struct call *call, void 
 	size_t size = wanted->text ? strlen(wanted->text) : 0;
 	int r = 0;
 
-	if (actor && !adapter_has_mailbox(&actor->spec)) {
-		describe_failure(call, "Failed", NULL,
-			"%s has no mailbox, by its adapter; it takes no messages",
-			actor->spec.name);
-		return;
-	}
-	if (!actor)
+	if (!actor || !check_takes_messages(call, actor))
 		return;
 	if (!wanted->text == !wanted->base64 ||
 		(wanted->base64 && mail_decode_base64(wanted->base64, &decoded, &size) < 0)) {

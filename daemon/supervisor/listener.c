@@ -36,6 +36,7 @@ static const struct json_field fields[] = {
 	JSON_FIELD(listener, "closing", JSON_BOOLEAN, is_closing, true),
 	JSON_FIELD(listener, "published", JSON_BOOLEAN, is_published, true),
 	JSON_FIELD(listener, "owned", JSON_BOOLEAN, is_owned, false),
+	JSON_FIELD(listener, "blocking", JSON_BOOLEAN, is_blocking, false),
 	JSON_FIELD(listener, "paused", JSON_BOOLEAN, is_paused, false),
 	JSON_FIELD_INTEGER(listener, "turn", turn, false, 0, JSON_INTEGER_MAX),
 	JSON_FIELD(listener, "configured", JSON_BOOLEAN, is_configured, false),
@@ -319,6 +320,7 @@ static int change_socket(struct listener *listener, const struct listener_reques
 		return r;
 	descriptor_close(&listener->fd);
 	listener->fd = descriptor_take(take_fd);
+	listener->is_blocking = false;
 	return 0;
 }
 
@@ -332,6 +334,9 @@ int listener_change(struct listener *listener, const struct listener_request *re
 	/* First: an acceptor that is started again meanwhile is told of it as it is held. */
 	if (request->give)
 		listener_news_close(listener);
+	/* What the actor before has made of it is not what this one expects. */
+	if (!listener->give || !request->give || strcmp(listener->give, request->give) != 0)
+		listener->is_blocking = false;
 	r = set_route(listener, request);
 	if (r < 0)
 		return r;
@@ -390,6 +395,7 @@ static int move(struct listener *listener, int *take_fd)
 	listener->listens_on = listens_on;
 	descriptor_close(&listener->fd);
 	listener->fd = descriptor_take(take_fd);
+	listener->is_blocking = false;
 	listener_put(listener);
 	return 0;
 }
@@ -437,6 +443,22 @@ void listener_follow_systemd(struct supervisor *supervisor)
 
 	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
 		follow(listener);
+}
+
+/* The flag is the open file description's, which all who have it share: a program that has set it
+ * for its event loop would be stuck in accept(2) if it were cleared for a sibling's start. */
+int listener_set_blocking(struct listener *listener, bool blocks, bool is_shared)
+{
+	int r;
+
+	if (is_shared && listener->is_blocking == blocks)
+		return 0;
+	r = listening_socket_set_blocking(listener->fd, blocks);
+	if (r == 0 && listener->is_blocking != blocks) {
+		listener->is_blocking = blocks;
+		update(listener);
+	}
+	return r;
 }
 
 void listener_close(struct listener *listener)
@@ -599,7 +621,7 @@ void listener_on_actor_failed(struct actor *actor, bool has_failed)
 cJSON *listener_describe(const struct listener *listener)
 {
 	static const char *const own[] = {
-		"refusing", "closing", "published", "paused", "turn", "configured"};
+		"refusing", "closing", "published", "blocking", "paused", "turn", "configured"};
 	cJSON *object = json_encode(fields, listener);
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)

@@ -31,6 +31,7 @@ struct listener {
 	bool is_refusing;
 	bool is_published;  /* who is to have it has been told */
 	bool is_closing;    /* the acceptor has been told, and has not confirmed yet */
+	bool is_blocking;   /* as it was given to a program last: accept(2) waits */
 	bool is_paused;	    /* nobody accepts from it, its backlog waits */
 	bool is_configured; /* the configuration that was applied last has it */
 	int64_t turn;	    /* how often it was paused: which time the acceptor confirms */
@@ -76,6 +77,9 @@ void listener_resume_all(struct supervisor *supervisor);
 /* Has each listener of systemd's listen on the socket that systemd gave last, and its acceptor go
  * on there; who waits at the one before is accepted all the same. */
 void listener_follow_systemd(struct supervisor *supervisor);
+/* A process is about to be given it, to accept from it as systemd's services do: has accept(2) wait
+ * or not. What others who have it (is_shared) have made of that since is left to them. -errno. */
+int listener_set_blocking(struct listener *listener, bool blocks, bool is_shared);
 /* Takes it back from who has it, and forgets it: at once, or when the acceptor has closed it. */
 void listener_close(struct listener *listener);
 /* Does so with all that lead to actor. */

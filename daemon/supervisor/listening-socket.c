@@ -71,15 +71,26 @@ static int get_option(int fd, int option)
 	return getsockopt(fd, SOL_SOCKET, option, &value, &length) < 0 ? -errno : value;
 }
 
+int listening_socket_set_blocking(int fd, bool blocks)
+{
+	int flags = fcntl(fd, F_GETFL);
+	int wanted = blocks ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+
+	if (flags < 0 || (flags != wanted && fcntl(fd, F_SETFL, wanted) < 0))
+		return -errno;
+	return 0;
+}
+
 int listening_socket_adopt(int fd, struct address *ret_address)
 {
 	struct address address = {.length = sizeof(address.un)};
-	int flags = fcntl(fd, F_GETFL);
+	int r;
 
 	if (get_option(fd, SO_ACCEPTCONN) != 1 || get_option(fd, SO_TYPE) != SOCK_STREAM)
 		return -EPROTOTYPE;
-	if (flags < 0 || (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0))
-		return -errno;
+	r = listening_socket_set_blocking(fd, false);
+	if (r < 0)
+		return r;
 	if (getsockname(fd, &address.any, &address.length) < 0)
 		return -errno;
 	*ret_address = address;

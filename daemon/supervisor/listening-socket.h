@@ -5,6 +5,7 @@
  * kernel for it.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct address;
@@ -17,6 +18,9 @@ int listening_socket_open(struct address *address, int *ret_fd);
 /* Is fd a stream socket that listens (else -EPROTOTYPE)? Then it does not block any more, for all
  * who hold it, and *ret_address is where it listens. */
 int listening_socket_adopt(int fd, struct address *ret_address);
+
+/* Does an accept(2) on it wait, for all who hold it? -errno of fcntl. */
+int listening_socket_set_blocking(int fd, bool blocks);
 
 /* Which socket it is: the number is the same in every process, and no other's while it is open.
  * -errno of fstat. */

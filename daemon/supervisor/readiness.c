@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <inttypes.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -49,8 +50,27 @@ static void arm(struct instance *instance, uint64_t usec, sd_event_time_handler_
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata);
 
+/* TCP connects a socket with itself when the port that it is given is the one that it asks for.
+ * Ended by a reset: the port is the program's at once, and not when TIME_WAIT is over. */
+static int refuse_itself(int fd)
+{
+	const struct linger reset = {.l_onoff = 1};
+	struct sockaddr_storage own = {0}, peer = {0};
+	socklen_t own_size = sizeof(own), peer_size = sizeof(peer);
+
+	if (getsockname(fd, (struct sockaddr *)&own, &own_size) < 0 ||
+		getpeername(fd, (struct sockaddr *)&peer, &peer_size) < 0)
+		return -errno;
+	if (own.ss_family == AF_UNIX || own_size != peer_size || memcmp(&own, &peer, own_size) != 0)
+		return 0;
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	return -ECONNREFUSED;
+}
+
 static void conclude(struct instance *instance, int error)
 {
+	if (error == 0)
+		error = refuse_itself(instance->readiness.fd);
 	if (error == 0) {
 		say_ready(instance);
 		return;
@@ -122,29 +142,103 @@ void readiness_begin(struct instance *instance)
 		arm(instance, 0, on_retry);
 }
 
-static const char *find_complaint(const struct spec *spec, const char **ret_parameter)
+/* What can be said of it. */
+
+/* Where a TCP address leads to, IPv4 as IPv6 has it. */
+struct place {
+	struct in6_addr ip;
+	uint32_t scope;
+	in_port_t port;
+};
+
+static struct place find_place(const struct address *address)
+{
+	struct place place = {.ip = address->v6.sin6_addr,
+		.scope = address->v6.sin6_scope_id,
+		.port = address->v6.sin6_port};
+
+	if (address->any.sa_family == AF_INET6)
+		return place;
+	place = (struct place){.port = address->v4.sin_port};
+	place.ip.s6_addr[10] = place.ip.s6_addr[11] = 0xff;
+	memcpy(&place.ip.s6_addr[12], &address->v4.sin_addr, sizeof(address->v4.sin_addr));
+	return place;
+}
+
+static bool is_every(const struct in6_addr *ip)
+{
+	static const struct in6_addr v4 = {.s6_addr[10] = 0xff, .s6_addr[11] = 0xff};
+
+	return IN6_IS_ADDR_UNSPECIFIED(ip) || IN6_ARE_ADDR_EQUAL(ip, &v4);
+}
+
+/* Who connects to every address of a host comes to its loopback. */
+static void go_to_loopback(struct in6_addr *ip)
+{
+	static const struct in6_addr v4 = {
+		.s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
+
+	if (is_every(ip))
+		*ip = IN6_IS_ADDR_V4MAPPED(ip) ? v4 : in6addr_loopback;
+}
+
+/* Would who listens on one be connected to the other? */
+static bool answers(const struct address *listener, const struct address *check)
+{
+	struct place from, to;
+
+	if (listener->any.sa_family == AF_UNIX || check->any.sa_family == AF_UNIX)
+		return listener->any.sa_family == check->any.sa_family &&
+		       strcmp(listener->un.sun_path, check->un.sun_path) == 0;
+	from = find_place(listener);
+	to = find_place(check);
+	go_to_loopback(&to.ip);
+	if (from.port != to.port || IN6_IS_ADDR_V4MAPPED(&from.ip) != IN6_IS_ADDR_V4MAPPED(&to.ip))
+		return false;
+	return is_every(&from.ip) ||
+	       (IN6_ARE_ADDR_EQUAL(&from.ip, &to.ip) && from.scope == to.scope);
+}
+
+/* Of those in spec.listeners, by ADDRESS or NAME=ADDRESS. Where one of systemd's is, is not known.
+ */
+static bool is_own_listener(const char *text, const struct address *check)
+{
+	const char *equals = strchr(text, '='), *scheme = strchr(text, ':');
+	struct address listener;
+	const char *complaint;
+
+	if (equals && (!scheme || equals < scheme))
+		text = equals + 1;
+	return address_parse(text, &listener, &complaint) == 0 && answers(&listener, check);
+}
+
+static const char *find_check_complaint(const struct spec *spec)
 {
 	const char *complaint;
-	struct address address;
+	struct address check;
 
+	if (spec->ready_after_usec > 0)
+		return "there is readyAfterUSec already; leave one of the two out";
+	if (address_parse(spec->ready_check, &check, &complaint) < 0)
+		return complaint;
+	if (check.any.sa_family != AF_UNIX && strcmp(spec->network, "none") == 0)
+		return "inkod cannot connect to a program without a network; name a unix:// "
+		       "address, or use readyAfterUSec";
+	/* inkod listens there itself: who connects waits, whether or not anybody is ready. */
+	for (char **listener = spec->listeners; listener && *listener; listener++)
+		if (is_own_listener(*listener, &check))
+			return "inkod listens there for it, so that it says nothing; name an "
+			       "address that the program listens on itself";
+	return NULL;
+}
+
+static const char *find_complaint(const struct spec *spec, const char **ret_parameter)
+{
 	*ret_parameter = "readyAfterUSec";
 	if (spec->ready_after_usec > 0 && spec->ready_after_usec >= spec->start_usec)
 		return "it would not be ready within startUSec";
 	*ret_parameter = "readyCheck";
-	if (spec->ready_check && spec->ready_after_usec > 0)
-		return "there is readyAfterUSec already; leave one of the two out";
-	if (spec->ready_check && address_parse(spec->ready_check, &address, &complaint) < 0)
-		return complaint;
-	/* inkod listens there itself: who connects waits, whether or not anybody is ready. */
-	for (char **listener = spec->listeners; spec->ready_check && listener && *listener;
-		listener++) {
-		const char *scheme = strstr(*listener, spec->ready_check);
-
-		if (scheme && strcmp(scheme, spec->ready_check) == 0)
-			return "inkod listens there for it, so that it says nothing; name an "
-			       "address that the program listens on itself";
-	}
-	return NULL;
+	return spec->ready_check ? find_check_complaint(spec) : NULL;
 }
 
 int readiness_check(

@@ -32,7 +32,8 @@ static bool opens(const struct actor *sender, const struct actor *target)
 	if (sender->is_builtin && strcmp(sender->spec.name, BUILTIN_ACCEPTOR) == 0)
 		return has_route(sender->supervisor, target->spec.name, "roundRobin");
 	if (sender->is_builtin)
-		return strcmp(sender->spec.name, BUILTIN_GATEWAY) == 0;
+		return strcmp(sender->spec.name, BUILTIN_GATEWAY) == 0 &&
+		       adapter_takes_messages(&target->spec);
 	for (char **name = sender->spec.opens; name && *name; name++)
 		if (strcmp(*name, target->spec.name) == 0)
 			return true;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@
 #define OTHER_STATE_BYTES 8192
 #define DESCRIPTION_BYTES 200
 #define WATCHDOG_MIN_USEC 1000
+/* RLIMIT_NICE is how far below this nice may be. */
+#define NICE_OF_NO_LIMIT 20
 
 static int is_program(const char *path)
 {
@@ -171,24 +174,24 @@ static int check_choices(
 	return 0;
 }
 
+static int check_signal(
+	const char *parameter, const char *name, const char *other, char reason[static 512])
+{
+	if (signal_name_find(name) >= 0)
+		return 0;
+	(void)snprintf(reason, 512, "%s: there is no signal '%.100s'; write %s, %s or the like",
+		parameter, name, spec_about(spec_find(parameter))->initial_text, other);
+	return -EINVAL;
+}
+
 static int check_stop_signal(const struct spec *spec, char reason[static 512])
 {
-	if (signal_name_find(spec->stop_signal) >= 0)
-		return 0;
-	(void)snprintf(reason, 512,
-		"stopSignal: there is no signal '%.100s'; write SIGTERM, SIGQUIT or the like",
-		spec->stop_signal);
-	return -EINVAL;
+	return check_signal("stopSignal", spec->stop_signal, "SIGQUIT", reason);
 }
 
 static int check_reload_signal(const struct spec *spec, char reason[static 512])
 {
-	if (signal_name_find(spec->reload_signal) >= 0)
-		return 0;
-	(void)snprintf(reason, 512,
-		"reloadSignal: there is no signal '%.100s'; write SIGHUP, SIGUSR2 or the like",
-		spec->reload_signal);
-	return -EINVAL;
+	return check_signal("reloadSignal", spec->reload_signal, "SIGUSR2", reason);
 }
 
 static int check_watchdog(const struct spec *spec, char reason[static 512])
@@ -285,6 +288,24 @@ static int check_kept(capability_set keep, uid_t asker, char *const *names,
 	return 0;
 }
 
+/* As setpriority(2) has it. What RLIMIT_NICE grants inkod is not for everybody who asks. */
+static bool raises_priority(int nice, uid_t asker)
+{
+	struct rlimit limit;
+
+	if (nice == 0 || nice >= getpriority(PRIO_PROCESS, 0))
+		return false;
+	return !is_privileged(asker) || getrlimit(RLIMIT_NICE, &limit) < 0 ||
+	       (rlim_t)(NICE_OF_NO_LIMIT - nice) > limit.rlim_cur;
+}
+
+/* Root has all capabilities of the bounding set once it executes its program. */
+static bool gains_capabilities(const struct confinement *confinement)
+{
+	return confinement->credentials.uid == 0 && !confinement->no_new_privileges &&
+	       !capability_is_bounded(confinement->keep);
+}
+
 static int check_privileges(const struct spec *spec, uid_t asker,
 	const struct confinement *confinement, const char **ret_parameter, char reason[static 512])
 {
@@ -293,9 +314,10 @@ static int check_privileges(const struct spec *spec, uid_t asker,
 		bool is_wanted;
 		bool takes_rights; /* those of the asker too */
 	} privileged[] = {
-		{"nice", confinement->nice < 0, true},
+		{"nice", raises_priority(confinement->nice, asker), true},
 		{"limits", rlimits_find_raised(&confinement->limits), true},
 		{"network", !confinement->has_network, false},
+		{"noNewPrivileges", gains_capabilities(confinement), false},
 	};
 	int r = check_who(spec, asker, &confinement->credentials, ret_parameter, reason);
 

@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <inko/control.h>
 
+#include "clock.h"
 #include "errors.h"
 #include "printable.h"
 #include "session.h"
@@ -81,14 +81,6 @@ static int call(struct session *session, const char *method, const char *text, b
 	free(error);
 	free(answer);
 	return status;
-}
-
-static int64_t now_usec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 /* Asks for what changes nothing: -ETIMEDOUT when nobody is there to answer, since the socket alone
@@ -171,10 +163,10 @@ static bool is_absent(const struct session *session, int r)
 /* Connects, after some tries where nobody listens. As session_connect. */
 static int connect_patiently(struct session *session)
 {
-	int64_t end_usec = now_usec() + START_USEC;
+	int64_t end_usec = clock_usec() + START_USEC;
 	int r = session_connect(session);
 
-	while (is_absent(session, r) && now_usec() < end_usec) {
+	while (is_absent(session, r) && clock_usec() < end_usec) {
 		(void)usleep(PAUSE_USEC);
 		r = session_connect(session);
 	}
@@ -183,7 +175,7 @@ static int connect_patiently(struct session *session)
 
 int session_open(struct session *session)
 {
-	int64_t end_usec = now_usec() + (int64_t)SESSION_PATIENCE_USEC;
+	int64_t end_usec = clock_usec() + (int64_t)SESSION_PATIENCE_USEC;
 
 	for (;;) {
 		int r = connect_patiently(session);
@@ -195,7 +187,7 @@ int session_open(struct session *session)
 			r = inko_control_set_timeout(session->control, 0);
 		if (r == 0)
 			return STATUS_DONE;
-		if (r != -ECONNRESET || now_usec() >= end_usec)
+		if (r != -ECONNRESET || clock_usec() >= end_usec)
 			return session_complain_call(session, r);
 		(void)session_close(session);
 		(void)usleep(PAUSE_USEC);

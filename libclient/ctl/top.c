@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "errors.h"
 #include "printable.h"
 #include "reply.h"
@@ -64,14 +65,6 @@ static const struct column listener_columns[] = {
 	{"HANDED TO", 10, 0, 1},
 	{},
 };
-
-static int64_t now_usec(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 static void round_done(struct round *round)
 {
@@ -311,7 +304,7 @@ static int ask(struct top *top)
 		round_done(&round);
 		return r;
 	}
-	round.at_usec = now_usec();
+	round.at_usec = clock_usec();
 	round_done(&top->before);
 	top->before = top->now;
 	top->now = round;
@@ -337,9 +330,9 @@ static int print_batch(struct top *top)
 			return status;
 		if (terminal_is_gone((int)(top->delay_usec / 1000)))
 			return STATUS_REFUSED;
-		end_usec = now_usec() + (int64_t)SESSION_PATIENCE_USEC;
+		end_usec = clock_usec() + (int64_t)SESSION_PATIENCE_USEC;
 		r = ask(top);
-		while (r < 0 && now_usec() < end_usec && !terminal_is_gone(PAUSE_MSEC))
+		while (r < 0 && clock_usec() < end_usec && !terminal_is_gone(PAUSE_MSEC))
 			r = ask(top);
 		if (r < 0)
 			return session_complain_call(top->session, r);
@@ -369,10 +362,10 @@ static int draw(const struct screen *screen, struct top *top)
 /* Until the next round is due. False when that will not be seen. */
 static bool wait_for_round(struct screen *screen, struct top *top)
 {
-	int64_t due_usec = now_usec() + top->delay_usec;
+	int64_t due_usec = clock_usec() + top->delay_usec;
 
 	for (;;) {
-		int64_t left_usec = due_usec - now_usec();
+		int64_t left_usec = due_usec - clock_usec();
 
 		if (left_usec <= 0)
 			return true;

@@ -6,31 +6,23 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <inko/control.h>
 
+#include "clock.h"
 #include "errors.h"
 #include "reply.h"
 #include "verbs.h"
 
 /* With the last question's five seconds it is less than half a minute. */
-#define WAIT_SECONDS 15
+#define WAIT_USEC 15000000
 #define PAUSE_USEC 20000
 
 /* Which two processes inkod is. */
 struct pair {
 	int64_t keeper, replaced, supervisor;
 };
-
-static time_t now_seconds(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
 
 static struct pair read_pair(const cJSON *status)
 {
@@ -102,7 +94,7 @@ static bool is_new_keeper(const struct pair *before, const struct pair *now)
 static int wait_for_both(struct session *session, const cJSON *status_before)
 {
 	const struct pair before = read_pair(status_before);
-	time_t end = now_seconds() + WAIT_SECONDS;
+	int64_t end_usec = clock_usec() + WAIT_USEC;
 	bool supervised = false;
 
 	do {
@@ -122,7 +114,7 @@ static int wait_for_both(struct session *session, const cJSON *status_before)
 		if (done)
 			return printed;
 		(void)usleep(PAUSE_USEC);
-	} while (now_seconds() < end);
+	} while (clock_usec() < end_usec);
 	if (supervised)
 		return complain(STATUS_REFUSED,
 			"the supervisor was replaced, and the keeper was not: inkod's own log (its "

@@ -1,16 +1,19 @@
 """Programs that know systemd and not inko, unmodified: what Debian has of them."""
 
+import ctypes
 import os
 import shutil
 import signal
 import socket
+import subprocess
 import textwrap
+from pathlib import Path
 
 import pytest
 
-from harness import ACTORS, BUILD, DEADLINE, PYTHON, VarlinkError, alive, assert_all_answered, \
-    free_port, http_get, list_descriptors, nginx_conf, private_inkod, process_state, \
-    wait_until
+from harness import ACTORS, BUILD, DEADLINE, PYTHON, SOURCE, VarlinkError, alive, \
+    assert_all_answered, free_port, http_get, list_descriptors, nginx_conf, private_inkod, \
+    process_state, wait_until
 from test_contract import Contract, replace_supervisor
 
 PROXY = "/lib/systemd/systemd-socket-proxyd"
@@ -21,7 +24,6 @@ import os, select, socket, sys
 assert os.environ["LISTEN_PID"] == str(os.getpid())
 names = os.environ["LISTEN_FDNAMES"]
 listener = socket.socket(fileno=3)
-assert not os.get_blocking(3)
 listener.setblocking(False)
 if "ready" in sys.argv:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
@@ -110,6 +112,69 @@ def test_several_instances_share_a_listener(inko):
     client.close()
 
 
+# Knows only how to wait in accept, and serves one client after the other.
+PLAIN = """
+import os, socket
+listener = socket.socket(fileno=3)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+    notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+while True:
+    client, _ = listener.accept()
+    client.recv(4096)
+    client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\nplain")
+    client.close()
+"""
+
+
+def blocks(pid, fd=3):
+    text = Path(f"/proc/{pid}/fdinfo/{fd}").read_text()
+    return not int(text.split("flags:")[1].split()[0], 8) & os.O_NONBLOCK
+
+
+def test_accept_waits_unless_its_spec_says_otherwise(inko):
+    """As under systemd: also on what it is given later, and in its next lives."""
+    port = activate(inko, "web", PYTHON, "-c", PLAIN, instances=2)
+    assert [http_get(port) for _ in range(5)] == ["plain"] * 5
+    inko.call("Listen", {"address": "tcp://127.0.0.1:0", "give": "web"})
+    pids = inko.pids("web")
+    replace_supervisor(inko)
+    inko.ctl("restart", "web", "--rolling")
+    assert [http_get(port) for _ in range(5)] == ["plain"] * 5
+    wait_until(lambda: not set(pids) & set(inko.pids("web")), what="those before have ended")
+    assert all(blocks(pid, fd) for pid in inko.pids("web") for fd in (3, 4))
+    inko.ctl("spawn", "other", "--adapter", "activation", "--listener", "tcp://127.0.0.1:0",
+             "--non-blocking", "yes", "--", str(ACTORS / "notifier"))
+    assert inko.actor("other")["nonBlocking"] and not blocks(inko.pids("other")[0])
+
+
+# Sets O_NONBLOCK if it is told to, and accepts nothing.
+IDLE = """
+import os, signal, socket, sys
+if os.path.exists(sys.argv[1]):
+    os.set_blocking(3, False)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+    notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+signal.pause()
+"""
+
+
+def test_what_instances_made_of_a_listener_is_left_to_them(inko):
+    """They share the flag: one that starts must not have its siblings wait in accept."""
+    sets = inko.directory / "sets"
+    sets.touch()
+    activate(inko, "web", PYTHON, "-c", IDLE, sets, instances=2, backoffUSec=1000)
+    first, second = inko.pids("web")
+    assert not blocks(first)
+    sets.unlink()
+    inko.kill(second)
+    wait_until(lambda: len(inko.pids("web")) == 2 and inko.ready("web"))
+    assert not blocks(first) and first in inko.pids("web")
+    # For the first of them it is as it was at first.
+    inko.ctl("stop", "web")
+    inko.ctl("start", "web")
+    assert all(blocks(pid) for pid in inko.pids("web"))
+
+
 def test_nothing_is_lost_when_they_are_killed_or_inkod_is(inko):
     port = serve(inko, instances=2, intensity=0, backoffUSec=1000)
     pids = inko.pids("web")
@@ -165,6 +230,7 @@ def test_a_program_that_does_not_start_leaves_no_listener(inko):
 @pytest.mark.parametrize("spec, parameter", [
     ({"adapter": "mailbox", "listeners": ["tcp://127.0.0.1:0"]}, "listeners"),
     ({"adapter": "mailbox", "fdEnv": "NGINX"}, "fdEnv"),
+    ({"adapter": "mailbox", "nonBlocking": True}, "nonBlocking"),
     ({"adapter": "activation", "fdEnv": "1"}, "fdEnv"),
     ({"adapter": "activation", "fdEnv": "A=B"}, "fdEnv"),
     ({"adapter": "activation", "opens": ["web"]}, "opens"),
@@ -172,14 +238,63 @@ def test_a_program_that_does_not_start_leaves_no_listener(inko):
     ({"readyCheck": "nowhere"}, "readyCheck"),
     ({"readyCheck": "tcp://127.0.0.1:1", "readyAfterUSec": 1}, "readyCheck"),
     ({"readyAfterUSec": 30000000}, "readyAfterUSec"),
-    ({"adapter": "activation", "listeners": ["a=tcp://127.0.0.1:9"],
-      "readyCheck": "tcp://127.0.0.1:9"}, "readyCheck"),
+    *[({"adapter": "activation", "listeners": [listener], "readyCheck": check}, "readyCheck")
+      for listener, check in (
+          ("a=tcp://127.0.0.1:9", "tcp://127.0.0.1:9"), ("tcp://0.0.0.0:9", "tcp://127.0.0.1:9"),
+          ("tcp://0.0.0.0:9", "tcp://localhost:9"), ("tcp://127.0.0.1:9", "tcp://0.0.0.0:9"),
+          ("a=tcp://[::]:9", "tcp://[::1]:9"), ("tcp://0.0.0.0:9", "tcp://[::ffff:127.0.0.1]:9"),
+          ("unix:///run/x", "unix:///run/x"))],
+    ({"network": "none", "readyCheck": "tcp://127.0.0.1:9"}, "readyCheck"),
 ])
 def test_what_does_not_go_together(inko, spec, parameter):
     with pytest.raises(VarlinkError) as refusal:
         inko.spawn("web", ACTORS / "notifier", **spec)
     assert refusal.value.parameters["parameter"] == parameter
     assert parameter in refusal.value.parameters["reason"]
+
+
+@pytest.mark.parametrize("listener, check", [
+    ("tcp://127.0.0.1:{}", "tcp://127.0.0.2:{}"), ("tcp://0.0.0.0:{}", "tcp://[::1]:{}"),
+    ("tcp://127.0.0.1:0", "tcp://127.0.0.1:{}"), ("tcp://127.0.0.1:{}", "unix:///run/{}")])
+def test_a_check_beside_its_listener(inko, listener, check):
+    """It is another address."""
+    port = free_port()
+    assert inko.spawn("web", ACTORS / "notifier", adapter="activation", readyCheck=check.format(port),
+                      listeners=[listener.format(port)])["state"] == "ready"
+
+
+# In a network of its own, where a socket that connects is given one of two ports.
+SELF_CONNECT = """
+import fcntl, socket, struct, sys
+sys.path.insert(0, {tests!r})
+from harness import PYTHON, VarlinkError, private_inkod
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
+with socket.socket() as any:
+    fcntl.ioctl(any, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
+with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as ports:
+    ports.write("40000 40001")
+check = {{"readyCheck": "tcp://127.0.0.1:40000", "adapter": "activation"}}
+with private_inkod() as inko:
+    try:
+        inko.spawn("silent", PYTHON, "-c", "import time; time.sleep(600)", startUSec=3000000, **check)
+        sys.exit("it was ready, and nobody listens")
+    except VarlinkError as refusal:
+        assert refusal.error.endswith("StartFailed"), refusal
+    inko.spawn("web", PYTHON, "-c", "import socket, time\\ns = socket.create_server("
+               "('127.0.0.1', 40000))\\ntime.sleep(600)", **check)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_check_that_connects_to_itself():
+    def leave_network():
+        CLONE_NEWNET = 0x40000000
+        assert ctypes.CDLL(None).unshare(CLONE_NEWNET) == 0
+
+    code = SELF_CONNECT.format(tests=str(SOURCE / "tests" / "system"))
+    result = subprocess.run([PYTHON, "-B", "-c", code], capture_output=True, text=True,
+                            timeout=120, preexec_fn=leave_network)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_it_has_no_mailbox(inko):

@@ -3,10 +3,12 @@
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -242,6 +244,27 @@ def test_a_listener_is_given_away_and_taken_back(inko):
     apply(inko, back)
     assert port_of(inko) == port and inko.listener("front")["to"] == "web"
     assert_all_answered(inko.load(port, connections=50).report(), at_least=50)
+
+
+def test_a_listener_is_given_to_one_that_waits_in_accept(inko):
+    """The acceptor, which hears of it late, must not wait there too: all others would wait for it."""
+    plain = {"name": "plain", "adapter": "activation", "command": [str(ACTORS / "notifier")], **QUICK}
+    apply(inko, configuration(web(), plain, listeners=[front(), front(name="beside")]))
+    assert http_get(port_of(inko)) and http_get(port_of(inko, "beside"))
+    acceptor, = inko.pids("acceptor")
+    os.kill(acceptor, signal.SIGSTOP)
+    try:
+        apply(inko, configuration(web(), plain, listeners=[
+            front(to=None, give="plain"), front(name="beside")]))
+        inko.ctl("restart", "plain")
+        flags = Path(f"/proc/{inko.pids('plain')[0]}/fdinfo/3").read_text().split("flags:")[1]
+        assert not int(flags.split()[0], 8) & os.O_NONBLOCK
+    finally:
+        os.kill(acceptor, signal.SIGCONT)
+    assert http_get(port_of(inko, "beside"))
+    inko.settle()
+    flags = Path(f"/proc/{inko.pids('plain')[0]}/fdinfo/3").read_text().split("flags:")[1]
+    assert not int(flags.split()[0], 8) & os.O_NONBLOCK
 
 
 # What is not in it.

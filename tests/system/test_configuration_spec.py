@@ -49,7 +49,8 @@ MAILBOX = {
     "drainUSec": 3_000_000,
     "stopUSec": 4_000_000,
 }
-ACTIVATION = {"adapter": "activation", "listeners": ["http=tcp://127.0.0.1:{port}"], "fdEnv": "FDS"}
+ACTIVATION = {"adapter": "activation", "listeners": ["http=tcp://127.0.0.1:{port}"], "fdEnv": "FDS",
+              "nonBlocking": True}
 STDIO = {"adapter": "stdio", "maxPerSource": 3}
 NEED_ROOT = ("user", "group", "supplementaryGroups", "capabilities", "network")
 # Together they are refused, or nobody would answer there.

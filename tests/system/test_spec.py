@@ -1,11 +1,13 @@
 """What a spec says of a process, as the process and the kernel see it."""
 
 import contextlib
+import ctypes
 import grp
 import json
 import os
 import pwd
 import re
+import resource
 import signal
 import subprocess
 from pathlib import Path
@@ -258,12 +260,12 @@ UNPRIVILEGED = [
     ({"user": "root"}, "user", "CAP_SETGID"),
     ({"group": "games"}, "group", "CAP_SETGID"),
     ({"supplementaryGroups": ["games"]}, "supplementaryGroups", "CAP_SETGID"),
-    ({"nice": -1}, "nice", "CAP_SYS_NICE"),
+    ({"nice": -20}, "nice", "CAP_SYS_NICE"),
     ({"limits": ["nofile=infinity"]}, "limits", "CAP_SYS_RESOURCE"),
     ({"network": "none"}, "network", "CAP_SYS_ADMIN"),
     ({"capabilities": ["net_raw"]}, "capabilities", "net_raw"),
 ]
-AS_USER = """
+REFUSALS = """
 import json, sys
 sys.path.insert(0, {tests!r})
 from harness import private_inkod, VarlinkError, BUILD
@@ -275,24 +277,64 @@ with private_inkod() as inko:
             found.append(["", "was spawned"])
         except VarlinkError as refusal:
             found.append([refusal.parameters.get("parameter"), refusal.parameters["reason"]])
-    actor = inko.spawn("b", BUILD / "http-hello", user={user!r}, limits=["core=0"], nice=1)
-    assert actor["state"] == "ready"
+    for n, spec in enumerate({accepted!r}):
+        assert inko.spawn("b%d" % n, BUILD / "http-hello", **spec)["state"] == "ready"
 print(json.dumps(found))
 """
+
+
+def check_refusals(cases, accepted, **restrictions):
+    """Of an inkod in a process of its own, which is restricted so."""
+    code = REFUSALS.format(tests=str(SOURCE / "tests" / "system"), cases=cases, accepted=accepted)
+    result = subprocess.run([PYTHON, "-B", "-c", code], capture_output=True, text=True, timeout=120,
+                            env={"PATH": os.environ["PATH"], "INKO_BUILD": str(BUILD)},
+                            **restrictions)
+    assert result.returncode == 0, result.stdout + result.stderr
+    for (spec, parameter, needs), (named, reason) in zip(
+            cases, json.loads(result.stdout.splitlines()[-1])):
+        assert named == parameter and needs in reason and "root" in reason, (spec, named, reason)
 
 
 @only_root
 def test_without_privileges(tmp_path):
     need_build_for_all()
-    code = AS_USER.format(tests=str(SOURCE / "tests" / "system"), cases=UNPRIVILEGED,
-                          user=NOBODY.pw_name)
-    result = subprocess.run([PYTHON, "-B", "-c", code], user=NOBODY.pw_uid, group=NOBODY.pw_gid,
-                            extra_groups=[], capture_output=True, text=True, timeout=120,
-                            env={"PATH": os.environ["PATH"], "INKO_BUILD": str(BUILD)})
-    assert result.returncode == 0, result.stdout + result.stderr
-    for (spec, parameter, needs), (named, reason) in zip(
-            UNPRIVILEGED, json.loads(result.stdout.splitlines()[-1])):
-        assert named == parameter and needs in reason and "root" in reason, (spec, named, reason)
+    check_refusals(UNPRIVILEGED, [{"user": NOBODY.pw_name, "limits": ["core=0"], "nice": 19}],
+                   user=NOBODY.pw_uid, group=NOBODY.pw_gid, extra_groups=[])
+
+
+@only_root
+def test_without_privileges_at_a_nice_of_its_own():
+    """What is less than that is refused before it fails, unless a limit allows it."""
+    CAP_SYS_RESOURCE = 24
+    can_raise = int(read_status(os.getpid())["CapEff"], 16) >> CAP_SYS_RESOURCE & 1
+
+    def restrict():
+        os.nice(10)
+        if can_raise:
+            resource.setrlimit(resource.RLIMIT_NICE, (20 - 8, 20 - 8))
+        os.setgroups([])
+        os.setresgid(*[NOBODY.pw_gid] * 3)
+        os.setresuid(*[NOBODY.pw_uid] * 3)
+
+    need_build_for_all()
+    check_refusals([({"nice": nice}, "nice", "CAP_SYS_NICE") for nice in (-1, 5, 7)],
+                   [{"nice": 0}, {"nice": 19}] +
+                   [{"nice": 8}, {"nice": 8, "limits": ["nice=0"]}] * can_raise,
+                   preexec_fn=restrict)
+
+
+def drop_setpcap():
+    PR_CAPBSET_DROP, CAP_SETPCAP = 24, 8
+    assert ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SETPCAP, 0, 0, 0) == 0
+
+
+@only_root
+def test_root_without_setpcap():
+    """It could take no capabilities away from root, which would have all of them."""
+    check_refusals([({"noNewPrivileges": False}, "noNewPrivileges", "CAP_SETPCAP")],
+                   [{}, {"noNewPrivileges": False, "capabilities": ["all"]},
+                    {"noNewPrivileges": False, "user": NOBODY.pw_name}],
+                   preexec_fn=drop_setpcap)
 
 
 @only_root

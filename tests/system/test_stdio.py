@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import DEADLINE, VarlinkError, alive, private_inkod, wait_until
+from harness import ACTORS, DEADLINE, PYTHON, VarlinkError, alive, private_inkod, wait_until
 
 
 @pytest.fixture
@@ -147,6 +147,17 @@ def test_so_many_a_source(inko):
     clients[1].close()
     log = inko.ctl("logs", "echo").stdout
     assert "127.0.0.1 has 2 connections already" in log and log.count("refused") == 3
+    told = "5 connections refused, of addresses that had 2 already"
+    wait_until(lambda: told in inko.ctl("status").stdout, what=lambda: inko.instances("echo"))
+
+
+def test_each_instance_counts_for_itself(inko):
+    port = serve(inko, "/bin/cat", maxPerSource=1, instances=2)
+    with connect(port) as first, connect(port) as second:
+        for client in first, second:
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+        assert len(children(inko)) == 2 and ask(port) == b""
 
 
 def test_children_are_reaped_and_their_deaths_said(inko):
@@ -207,6 +218,34 @@ def test_a_stop_does_not_wait_for_ever(inko):
     assert inko.instances("echo")[0]["lastExit"] == "exited with status 0"
 
 
+NOTES_SIGNALS = """
+import os, signal, sys
+def note(number, frame):
+    with open(sys.argv[1], "a") as said:
+        said.write(signal.Signals(number).name + "\\n")
+    os._exit(0)
+for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR2):
+    signal.signal(number, note)
+os.write(1, b"a")
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGQUIT", "SIGUSR2"])
+def test_its_stop_signal_is_passed_on(inko, name):
+    said = inko.directory / "said"
+    port = serve(inko, PYTHON, "-c", NOTES_SIGNALS, said, stopSignal=name, drainUSec=300000,
+                 stopUSec=DEADLINE * 1000000)
+    with connect(port) as client:
+        assert client.recv(1) == b"a"
+        # Not for those that a signal would end.
+        assert inko.ctl("reload", "echo", check=False).returncode == 1
+        inko.ctl("stop", "echo")
+    assert said.exists() and said.read_text() == f"{name}\n"
+    assert inko.instances("echo")[0]["lastExit"] == "exited with status 0"
+
+
 def test_children_do_not_outlive_their_instance(inko):
     port = serve(inko, "/bin/cat", backoffUSec=1000)
     with connect(port) as client:
@@ -241,6 +280,19 @@ def test_what_does_not_go_together(inko, spec, parameter):
     with pytest.raises(VarlinkError) as refusal:
         inko.spawn("echo", "/bin/cat", **spec)
     assert refusal.value.parameters["parameter"] == parameter
+
+
+def test_it_takes_no_messages(inko):
+    """Nobody would read them: they are refused, and nng has nowhere to send them."""
+    inko.spawn("other", ACTORS / "recorder", inko.directory / "said")
+    serve(inko, "/bin/cat")
+    result = inko.ctl("send", "echo", "hello", check=False)
+    assert result.returncode == 1 and "echo takes no messages, by its adapter" in result.stderr
+    assert "endpoint" in inko.actor("other") and "endpoint" not in inko.actor("echo")
+    assert not (inko.runtime / "nng" / "echo").exists()
+    # Another actor that opens it can send it some all the same.
+    inko.spawn("asker", ACTORS / "ask", "echo", "1", opens=["echo"])
+    wait_until(lambda: "a message is thrown away" in inko.ctl("logs", "echo").stdout)
 
 
 def test_a_listener_is_not_given_to_it(inko):

@@ -188,6 +188,32 @@ static void a_former_spec_keeps_its_privileges(void **state)
 		NULL);
 }
 
+/* As GetStatus tells them. */
+static void empty_arrays_are_none(void **state)
+{
+	struct spec spec;
+	const char *parameter;
+	char reason[512] = "";
+
+	(void)state;
+	assert_int_equal(check("{\"name\":\"a\",\"command\":[\"/bin/true\"],\"adapter\":\"stdio\","
+			       "\"listeners\":[],\"opens\":[],\"environment\":[],\"limits\":[],"
+			       "\"capabilities\":[],\"supplementaryGroups\":[]}",
+				 &spec, &parameter, reason),
+		0);
+	for (const struct json_field *field = spec_fields; field->name; field++)
+		if (field->type == JSON_STRINGS && !field->required)
+			assert_null(*(char ***)((char *)&spec + field->offset));
+	spec_done(&spec);
+	/* Who asks gains no groups by them, and needs no right. */
+	assert_int_equal(check_for(12345,
+				 "{\"name\":\"a\",\"command\":[\"/bin/true\"],"
+				 "\"supplementaryGroups\":[]}",
+				 &spec, &parameter, reason),
+		geteuid() == 0 ? 0 : -EINVAL);
+	spec_done(&spec);
+}
+
 static void survives_the_keeper(void **state)
 {
 	static const char json[] =
@@ -218,6 +244,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		leaks_test(takes_a_program_of_the_path),
 		leaks_test(refuses_what_cannot_be),
+		leaks_test(empty_arrays_are_none),
 		leaks_test(who_asks_is_who_it_runs_as),
 		leaks_test(a_former_spec_keeps_its_privileges),
 		leaks_test(survives_the_keeper),
