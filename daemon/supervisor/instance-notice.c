@@ -1,9 +1,12 @@
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/builtin.h"
@@ -26,6 +29,7 @@ enum refusal {
 	REFUSAL_FULL,
 	REFUSAL_NAME,
 	REFUSAL_LOST,
+	REFUSAL_OTHER,
 };
 
 static const char *const refusals[] = {
@@ -33,19 +37,25 @@ static const char *const refusals[] = {
 	[REFUSAL_FULL] = "FDSTORE=1 is refused: there is no room for more descriptors",
 	[REFUSAL_NAME] = "FDNAME= is refused: a name has 1 to 255 printable characters and no ':'",
 	[REFUSAL_LOST] = "FDSTORE=1 is refused: its descriptors could not be received",
+	[REFUSAL_OTHER] = "what it said for %s is refused: an instance speaks for itself alone",
 };
 
-static void refuse(struct instance *instance, enum refusal refusal)
+/* Once for each of them in the life of its process. */
+static void refuse(struct instance *instance, enum refusal refusal, ...)
 {
 	unsigned int bit = 1u << refusal;
+	va_list arguments;
 
 	if (instance->refusals & bit)
 		return;
 	instance->refusals |= bit;
 	free(instance->refused);
-	instance->refused = strdup(refusals[refusal]);
+	va_start(arguments, refusal);
+	if (vasprintf(&instance->refused, refusals[refusal], arguments) < 0)
+		instance->refused = NULL;
+	va_end(arguments);
 	instance_update(instance);
-	log_warning("%s: %s", instance->name, refusals[refusal]);
+	log_warning("%s: %s", instance->name, instance->refused ?: refusals[refusal]);
 }
 
 void instance_notice_forget(struct instance *instance)
@@ -213,10 +223,42 @@ static void hear_builtin(struct instance *instance, const struct notification *n
 	}
 }
 
+/* Who sent it. */
+
+/* An instance leads a session and a group of its own. */
+static bool owns(const struct instance *instance, pid_t group, pid_t session)
+{
+	int64_t pid = instance->process.pid;
+
+	return pid > 0 && (pid == group || pid == session);
+}
+
+/* Another instance that sent what came in on instance's socket. A process that left its session, as
+ * a child of instance may, or has ended, is not known to be another's. */
+static struct instance *find_other(const struct instance *instance, pid_t sender)
+{
+	pid_t group = sender > 0 ? getpgid(sender) : -1, session = sender > 0 ? getsid(sender) : -1;
+	struct actor *actor;
+	struct instance *other;
+
+	if (sender <= 0 || owns(instance, group, session))
+		return NULL;
+	TAILQ_FOREACH(actor, &instance->actor->supervisor->actors, entries)
+		TAILQ_FOREACH(other, &actor->instances, entries)
+			if (owns(other, group, session))
+				return other;
+	return NULL;
+}
+
 static void on_notification(void *context, struct notification *notification)
 {
 	struct instance *instance = context;
+	struct instance *other = find_other(instance, notification->sender);
 
+	if (other) {
+		refuse(other, REFUSAL_OTHER, instance->name);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(statements) / sizeof(*statements); i++) {
 		const char *wanted = statements[i].value;
 		const char *value = notification_find(notification, statements[i].variable);
@@ -240,9 +282,12 @@ static int on_notify(sd_event_source *source, int fd, uint32_t events, void *use
 
 int instance_notice_watch(struct instance *instance)
 {
-	int r = sd_event_add_io(instance->actor->supervisor->event, &instance->on_notify,
-		instance->notify_fd, EPOLLIN, on_notify, instance);
+	/* A former supervisor that opened it may not have asked. */
+	int r = notify_ask_for_senders(instance->notify_fd);
 
+	if (r == 0)
+		r = sd_event_add_io(instance->actor->supervisor->event, &instance->on_notify,
+			instance->notify_fd, EPOLLIN, on_notify, instance);
 	/* One that notifies without end is read a few hundred times a second, and the kernel
 	 * makes it wait. */
 	return r < 0 ? r : sd_event_source_set_ratelimit(instance->on_notify, 100000, 50);

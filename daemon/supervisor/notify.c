@@ -43,6 +43,13 @@ int notify_open(const char *path, int *ret_fd)
 	return 0;
 }
 
+int notify_ask_for_senders(int fd)
+{
+	int yes = 1;
+
+	return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) < 0 ? -errno : 0;
+}
+
 int notify_give(const char *path, uid_t uid)
 {
 	struct stat st;
@@ -59,14 +66,19 @@ int notify_give(const char *path, uid_t uid)
 static int peek(int fd, struct notification *ret_notification)
 {
 	struct iovec iov = {ret_notification->text, NOTIFICATION_BYTES};
-	ssize_t n;
+	bool has_fds;
+	ssize_t n = passing_peek(fd, &iov, 1, &ret_notification->sender, &has_fds);
 
-	/* Without room for them they are lost, and the rest of it is heard all the same. */
-	(void)passing_make_sure_of_room(LIMIT_SOCKETS);
-	n = passing_receive(fd, &iov, 1, MSG_PEEK, &ret_notification->passed);
-	if (n < 0 && n != -EBADMSG)
+	if (n < 0)
 		return (int)n;
-	ret_notification->n_bytes = n > 0 ? (size_t)n : 0;
+	ret_notification->passed.n_fds = 0;
+	ret_notification->passed.truncated = false;
+	/* Without room for them they are lost, and the rest of it is heard all the same. */
+	if (has_fds) {
+		(void)passing_make_sure_of_room(LIMIT_SOCKETS);
+		(void)passing_receive(fd, &iov, 1, MSG_PEEK, &ret_notification->passed);
+	}
+	ret_notification->n_bytes = (size_t)n;
 	ret_notification->text[ret_notification->n_bytes] = 0;
 	for (size_t i = 0; i < ret_notification->n_bytes; i++)
 		if (ret_notification->text[i] == '\n')

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The notify socket of an instance (sd_notify(3)): one for each, so that who notified is the
- * socket it came in on. It outlives inkod, bound and held by the keeper.
+ * The notify socket of an instance (sd_notify(3)): one for each, so that whom it is about is the
+ * socket it came in on, whoever sent it. It outlives inkod, bound and held by the keeper.
  */
 
 #include <limits.h>
@@ -17,6 +17,7 @@
 struct notification {
 	char text[NOTIFICATION_BYTES + 1]; /* each line ends with a zero byte, */
 	size_t n_bytes;			   /* which count */
+	pid_t sender;			   /* 0: nobody knows */
 	struct passed passed;		   /* truncated: some came and are lost */
 };
 
@@ -25,6 +26,9 @@ int notify_path(const char *runtime, const char *instance, char ret_path[static 
 /* Binds the socket there, in place of a file that a former inkod left; *ret_fd does not block.
  * -ENAMETOOLONG, and errors of socket and bind. */
 int notify_open(const char *path, int *ret_fd);
+/* Has the kernel say who sends: also what waits on the socket already, as far as it knows. -errno.
+ */
+int notify_ask_for_senders(int fd);
 /* Lets that user send to the socket at path, and nobody else but root. -errno. */
 int notify_give(const char *path, uid_t uid);
 /* Calls on_notification with what waits first, then takes it off the socket: a supervisor that dies

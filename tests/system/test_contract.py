@@ -4,6 +4,7 @@ with libsystemd's own calls."""
 import contextlib
 import os
 import re
+import signal
 import socket
 import time
 
@@ -99,6 +100,43 @@ def test_a_child_of_the_actor_notifies(inko):
     contract = Contract(inko)
     assert contract.order("child systemd-notify --status=from-a-child") == "0"
     assert contract.instance()["status"] == "from-a-child"
+
+
+def test_nobody_notifies_for_another(inko):
+    victim = Contract(inko, "victim", ready="STATUS=starts", instances=0, startUSec=60000000)
+    call = inko.begin_call("Scale", {"actor": "victim", "instances": 1})
+    wait_until(victim.listens, what="it runs")
+    evil = Contract(inko, "evil")
+    lie = f"NOTIFY_SOCKET={inko.runtime}/notify/victim.0 systemd-notify --ready --status=lie"
+    # Its main process, and children.
+    assert evil.order(f"for {inko.runtime}/notify/victim.0 READY=1|STATUS=lie") == "1"
+    for _ in range(2):
+        assert evil.order(f"child {lie}") == "0"
+    assert victim.order("barrier") == "1"
+    assert victim.instance()["state"] == "starting"
+    assert victim.instance()["status"] == "starts"
+    assert "refused" not in victim.instance()
+    assert evil.instance()["refused"].startswith("what it said for victim/0 is refused")
+    assert "what it said for victim/0 is refused" in inko.ctl("status").stdout
+    assert inko.log.read_text().count("is refused") == 1
+    # A child with a session of its own, which has ended, is nobody else's.
+    assert victim.order("child setsid --wait systemd-notify --ready --status=mine") == "0"
+    victim.wait_for("state", "ready")
+    assert victim.instance()["status"] == "mine"
+    call.close()
+
+
+def test_who_notified_is_known_of_what_waited_for_a_supervisor(inko):
+    victim, evil = Contract(inko, "victim"), Contract(inko, "evil")
+    pid = inko.supervisor_pid()
+    os.kill(pid, signal.SIGSTOP)
+    assert evil.order(f"for {inko.runtime}/notify/victim.0 STATUS=lie") == "1"
+    assert victim.order("notify STATUS=mine") == "1"
+    inko.kill(pid)
+    wait_until(lambda: supervisor_pid(inko) not in (0, pid), what="another supervisor")
+    victim.wait_for("status", "mine")
+    evil.wait_for("refused", "what it said for victim/0 is refused: "
+                             "an instance speaks for itself alone")
 
 
 def test_main_pid_is_refused(inko):
