@@ -18,6 +18,7 @@
 #include "daemon/supervisor/stored.h"
 #include "proto/json.h"
 
+/* A descriptor that comes with one counts as one more. */
 #define NOTIFICATIONS_A_TURN 16
 /* A status is for a table, not for storage at our cost. */
 #define STATUS_CHARS 200
@@ -255,6 +256,7 @@ static void on_notification(void *context, struct notification *notification)
 	struct instance *instance = context;
 	struct instance *other = find_other(instance, notification->sender);
 
+	instance->notice_credit -= 1 + (int)notification->passed.n_fds;
 	if (other) {
 		refuse(other, REFUSAL_OTHER, instance->name);
 		return;
@@ -272,11 +274,16 @@ static void on_notification(void *context, struct notification *notification)
 
 static int on_notify(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
+	struct instance *instance = userdata;
+
 	(void)source;
 	(void)events;
-	for (int i = 0; i < NOTIFICATIONS_A_TURN; i++)
-		if (!notify_dispatch(fd, on_notification, userdata))
-			break;
+	/* What one turn took too much the next ones have less. */
+	instance->notice_credit += NOTIFICATIONS_A_TURN;
+	if (instance->notice_credit > NOTIFICATIONS_A_TURN)
+		instance->notice_credit = NOTIFICATIONS_A_TURN;
+	while (instance->notice_credit > 0 && notify_dispatch(fd, on_notification, instance))
+		;
 	return 0;
 }
 

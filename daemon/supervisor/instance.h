@@ -60,6 +60,8 @@ struct instance {
 	int notify_fd;
 	int counters_fd;	   /* the page that its processes count in */
 	struct stored_list stored; /* by their numbers */
+	void *stored_tree;	   /* tsearch(3) of them */
+	int notice_credit;	   /* see instance-notice.c */
 	sd_event_source *on_notify, *timer, *on_room;
 };
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import ACTORS, DEADLINE, alive, count_descriptors, private_inkod, wait_until
+from harness import ACTORS, DEADLINE, PYTHON, alive, count_descriptors, private_inkod, wait_until
 
 STORED_MAX = 128
 
@@ -380,6 +380,54 @@ def test_one_that_stores_without_end_is_bounded(inko):
     assert inko.ready("web")
     contract.end()
     assert len(contract.given()) == STORED_MAX
+
+
+# Stores as much as it may, and one of those again and again.
+FLOODER = """
+import array, contextlib, os, socket, sys
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ["NOTIFY_SOCKET"])
+def store(fds):
+    notify.sendmsg([b"FDSTORE=1\\nFDPOLL=0"],
+                   [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+fds = [os.{make} for _ in range({most})]
+while True:
+    # What is on its way has a bound too, of all that one user sends.
+    with contextlib.suppress(OSError):
+        store(fds)
+        break
+notify.send(b"READY=1")
+fds = [fds[int(sys.argv[1])]] * 253
+while True:
+    with contextlib.suppress(OSError):
+        store(fds)
+"""
+
+
+def count_answers(inko, seconds=2):
+    n, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        inko.call("GetStatus", {})
+        n += 1
+    return n
+
+
+@pytest.mark.parametrize("make", ["memfd_create('x')", "eventfd(0)"])
+def test_one_that_stores_the_same_without_end_is_bounded(inko, make):
+    """Those that do so have less than what others have done."""
+    if not hasattr(os, make.partition("(")[0]):
+        pytest.skip(f"this Python has no os.{make}")
+    inko.call("GetStatus", {})
+    alone = count_answers(inko)
+    code = FLOODER.format(make=make, most=STORED_MAX)
+    for number in range(6):
+        inko.spawn(f"flooder{number}", PYTHON, "-c", code, [0, -1][number % 2],
+                   drainUSec=1000)
+    beside = count_answers(inko)
+    stored = [inko.instances(f"flooder{n}")[0].get("stored") for n in range(6)]
+    # They use the processor too, each as much as inkod.
+    assert beside * 200 >= alone, f"{beside} of {alone} answers"
+    assert stored == [STORED_MAX] * 6
 
 
 def test_what_was_stored_goes_with_its_instance(inko):
