@@ -16,6 +16,7 @@
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/stored.h"
+#include "proto/descriptor.h"
 #include "proto/json.h"
 
 /* A descriptor that comes with one counts as one more. */
@@ -29,6 +30,7 @@ enum refusal {
 	REFUSAL_MAIN_PID,
 	REFUSAL_FULL,
 	REFUSAL_NAME,
+	REFUSAL_SERVED,
 	REFUSAL_LOST,
 	REFUSAL_OTHER,
 };
@@ -37,6 +39,9 @@ static const char *const refusals[] = {
 	[REFUSAL_MAIN_PID] = "MAINPID= is refused: the process that inkod started is the one",
 	[REFUSAL_FULL] = "FDSTORE=1 is refused: there is no room for more descriptors",
 	[REFUSAL_NAME] = "FDNAME= is refused: a name has 1 to 255 printable characters and no ':'",
+	[REFUSAL_SERVED] =
+		"FDSTORE=1 is refused: to close a file that a program (FUSE) or another host "
+		"serves may take for ever",
 	[REFUSAL_LOST] = "FDSTORE=1 is refused: its descriptors could not be received",
 	[REFUSAL_OTHER] = "what it said for %s is refused: an instance speaks for itself alone",
 };
@@ -105,7 +110,12 @@ static void on_store(
 
 		if (r == -EINVAL)
 			refuse(instance, REFUSAL_NAME);
-		else if (r < 0 && r != -EEXIST)
+		else if (r == -EREMOTE)
+			refuse(instance, REFUSAL_SERVED);
+		/* It was fit to be stored, and so is fit to be closed. */
+		else if (r == -EEXIST)
+			descriptor_close(&passed->fds[i]);
+		else if (r < 0)
 			refuse(instance, REFUSAL_FULL);
 		/* One full store says enough of those that follow. */
 		if (r < 0 && r != -EEXIST)
@@ -272,9 +282,35 @@ static void on_notification(void *context, struct notification *notification)
 		hear_builtin(instance, notification);
 }
 
+static int on_discarded(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct instance *instance = userdata;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	instance->on_discarded = sd_event_source_disable_unref(instance->on_discarded);
+	(void)sd_event_source_set_enabled(instance->on_notify, SD_EVENT_ON);
+	return 0;
+}
+
+/* Nothing else of it is heard before that: who sends what takes long to close waits for itself. */
+static void wait_until_discarded(struct instance *instance, int *take_done_fd)
+{
+	if (sd_event_add_io(instance->actor->supervisor->event, &instance->on_discarded,
+		    *take_done_fd, EPOLLHUP, on_discarded, instance) < 0) {
+		descriptor_close(take_done_fd);
+		return;
+	}
+	(void)sd_event_source_set_io_fd_own(instance->on_discarded, true);
+	*take_done_fd = -1;
+	(void)sd_event_source_set_enabled(instance->on_notify, SD_EVENT_OFF);
+}
+
 static int on_notify(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
 	struct instance *instance = userdata;
+	int done_fd = -1;
 
 	(void)source;
 	(void)events;
@@ -282,8 +318,11 @@ static int on_notify(sd_event_source *source, int fd, uint32_t events, void *use
 	instance->notice_credit += NOTIFICATIONS_A_TURN;
 	if (instance->notice_credit > NOTIFICATIONS_A_TURN)
 		instance->notice_credit = NOTIFICATIONS_A_TURN;
-	while (instance->notice_credit > 0 && notify_dispatch(fd, on_notification, instance))
+	while (instance->notice_credit > 0 && done_fd < 0 &&
+		notify_dispatch(fd, on_notification, instance, &done_fd))
 		;
+	if (done_fd >= 0)
+		wait_until_discarded(instance, &done_fd);
 	return 0;
 }
 

@@ -62,7 +62,7 @@ struct instance {
 	struct stored_list stored; /* by their numbers */
 	void *stored_tree;	   /* tsearch(3) of them */
 	int notice_credit;	   /* see instance-notice.c */
-	sd_event_source *on_notify, *timer, *on_room;
+	sd_event_source *on_notify, *on_discarded, *timer, *on_room;
 };
 
 /* A stopped instance, with its notify socket and its page to count in, held; *ret_instance belongs

@@ -18,7 +18,7 @@ struct notification {
 	char text[NOTIFICATION_BYTES + 1]; /* each line ends with a zero byte, */
 	size_t n_bytes;			   /* which count */
 	pid_t sender;			   /* 0: nobody knows */
-	struct passed passed;		   /* truncated: some came and are lost */
+	struct passed passed;		   /* with FDSTORE=1; truncated: some came and are lost */
 };
 
 /* The path of instance's ("web/0") socket. Errors of runtime_path. */
@@ -33,9 +33,12 @@ int notify_ask_for_senders(int fd);
 int notify_give(const char *path, uid_t uid);
 /* Calls on_notification with what waits first, then takes it off the socket: a supervisor that dies
  * in between leaves it for the next, which may see it twice. What on_notification does not take
- * of its descriptors is closed. 1 when there was a notification, 0 when not. */
+ * of its descriptors is closed. 1 when there was a notification, 0 when not. *ret_done_fd is -1, or
+ * the caller's: until that hangs up, what came with it is being closed, and it may be there still.
+ */
 int notify_dispatch(int fd,
-	void (*on_notification)(void *context, struct notification *notification), void *context);
+	void (*on_notification)(void *context, struct notification *notification), void *context,
+	int *ret_done_fd);
 
 /* The line behind line, or the first one behind NULL; or NULL. Empty ones are left out. */
 const char *notification_next_line(const struct notification *notification, const char *line);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/discard.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/routing.h"
 #include "daemon/supervisor/stored.h"
@@ -146,7 +147,9 @@ static int check(const struct instance *instance, int fd, const char *name)
 		return -EINVAL;
 	if (has(instance, fd))
 		return -EEXIST;
-	return is_full(instance) ? -ENOSPC : 0;
+	if (is_full(instance))
+		return -ENOSPC;
+	return discard_is_served(fd) ? -EREMOTE : 0;
 }
 
 static void add(struct instance *instance, struct stored *stored)

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from harness import ACTORS, DEADLINE, PYTHON, alive, count_descriptors, private_inkod, wait_until
+from harness import (ACTORS, DEADLINE, PYTHON, VarlinkError, alive, count_descriptors,
+                     private_inkod, wait_until)
 
 STORED_MAX = 128
 
@@ -428,6 +429,110 @@ def test_one_that_stores_the_same_without_end_is_bounded(inko, make):
     # They use the processor too, each as much as inkod.
     assert beside * 200 >= alone, f"{beside} of {alone} answers"
     assert stored == [STORED_MAX] * 6
+
+
+# A file system in a mount namespace of its own, whose program does not answer any more once a file
+# was opened (linux/fuse.h: lookup is 1, getattr 3, open 14, flush 25, init 26).
+SILENT = """
+import array, ctypes, os, socket, struct, sys, time
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ["NOTIFY_SOCKET"])
+libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, MS_PRIVATE = 0x20000, 0x44000
+fuse = os.open("/dev/fuse", os.O_RDWR)
+options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
+if (libc.unshare(CLONE_NEWNS) < 0 or libc.mount(b"none", b"/", None, MS_PRIVATE, None) < 0 or
+        libc.mount(b"silent", b"/mnt", b"fuse", 0, options) < 0):
+    sys.exit("no mount: " + os.strerror(ctypes.get_errno()))
+def reply(unique, data=b"", error=0):
+    os.write(fuse, struct.pack("<IiQ", 16 + len(data), -error, unique) + data)
+def attributes(node):
+    mode = 0o40777 if node == 1 else 0o100666
+    return struct.pack("<QQQQQQIIIIIIIIII", node, 0, 0, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+def serve():
+    silent = False
+    while True:
+        _, what, unique, node = struct.unpack_from("<IIQQ", os.read(fuse, 1 << 17))
+        if what == 26:
+            reply(unique, struct.pack("<IIIIHHIIHHI", 7, 31, 65536, 0, 12, 10, 65536, 1, 0, 0, 0)
+                  + bytes(28))
+        elif silent and what in (3, 25):
+            pass
+        elif what == 1:
+            reply(unique, struct.pack("<QQQQII", 2, 0, 0, 0, 0, 0) + attributes(2))
+        elif what == 3:
+            reply(unique, struct.pack("<QII", 0, 0, 0) + attributes(node))
+        elif what == 14:
+            reply(unique, struct.pack("<QII", 1, 0, 0))
+            silent = True
+        elif what in (18, 25):
+            reply(unique)
+        elif what not in (2, 42):
+            reply(unique, error=38)
+if os.fork() == 0:
+    serve()
+os.close(fuse)
+file = os.open("/mnt/x", os.O_RDWR)
+notify.send(b"READY=1")
+notify.sendmsg([sys.argv[1].encode().decode("unicode_escape").encode()],
+               [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [file] * 3))])
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/fuse"),
+                    reason="needs root and /dev/fuse")
+@pytest.mark.parametrize("words", ["STATUS=x", "BARRIER=1", r"FDSTORE=1\nFDPOLL=0"])
+def test_a_file_whose_server_is_silent_holds_up_nobody(inko, words):
+    try:
+        inko.spawn("silent", PYTHON, "-c", SILENT, words, capabilities=["all"], restart="never")
+    except VarlinkError as error:
+        if "no mount" in str(error):
+            pytest.skip(f"FUSE cannot be mounted here: {error}")
+        raise
+    pid = inko.pids("silent")[0]
+    try:
+        if "FDSTORE" in words:
+            wait_until(lambda: "serves may take" in inko.instances("silent")[0].get("refused", ""))
+        # One that is started meanwhile does not inherit it.
+        contract = Contract(inko)
+        assert contract.order("barrier") == "1"
+        assert "stored" not in inko.instances("silent")[0]
+    finally:
+        # With the program the file system goes, and whoever waits for it goes on.
+        os.killpg(pid, signal.SIGKILL)
+    wait_until(lambda: not inko.pids("silent"), what=lambda: f"it ends: {inko.instances('silent')}")
+
+
+# Sends more than its client has room for, and the connection away that it was told to linger on.
+LINGERER = """
+import array, contextlib, os, socket, struct, sys, time
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ["NOTIFY_SOCKET"])
+server = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(server.getsockname())
+served, _ = server.accept()
+served.setblocking(False)
+with contextlib.suppress(BlockingIOError):
+    while True:
+        served.send(bytes(1 << 16))
+served.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 1 << 15))
+os.kill(int(sys.argv[1]), 19)
+notify.send(b"READY=1")
+notify.sendmsg([b"STATUS=x"],
+               [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [served.fileno()]))])
+# The last copy is the one that is on its way.
+os.dup2(server.fileno(), served.fileno())
+os.kill(int(sys.argv[1]), 18)
+time.sleep(600)
+"""
+
+
+def test_a_socket_that_lingers_holds_up_nobody(inko):
+    inko.spawn("lingerer", PYTHON, "-c", LINGERER, str(inko.supervisor_pid()), drainUSec=1000)
+    wait_until(lambda: inko.instances("lingerer")[0].get("status") == "x")
+    contract = Contract(inko)
+    assert contract.order("barrier") == "1"
 
 
 def test_what_was_stored_goes_with_its_instance(inko):
