@@ -260,11 +260,14 @@ def test_watchdog_is_triggered(inko):
     assert contract.instance()["lastExit"] == "said WATCHDOG=trigger, and was killed"
 
 
-@pytest.mark.parametrize("said", [
-    "WATCHDOG_USEC=x", "WATCHDOG_USEC=-1", "WATCHDOG=", "WATCHDOG=2", "EXTEND_TIMEOUT_USEC=1s",
-    "EXTEND_TIMEOUT_USEC=99999999999999999999999", "MAINPID=", "MAINPID=x", "FDSTORE=1",
-    "FDSTOREREMOVE=1", "FDSTORE=2", "READY=0", "STOPPING=0", "RELOADING=2", "BARRIER=1", "X" * 900])
-def test_odd_words_do_no_harm(inko, said):
+@pytest.mark.parametrize("said, refused", [
+    *((said, None) for said in (
+        "WATCHDOG_USEC=x", "WATCHDOG_USEC=-1", "WATCHDOG=", "WATCHDOG=2", "EXTEND_TIMEOUT_USEC=1s",
+        "EXTEND_TIMEOUT_USEC=99999999999999999999999", "FDSTORE=1", "FDSTOREREMOVE=1", "FDSTORE=2",
+        "READY=0", "STOPPING=0", "RELOADING=2", "BARRIER=1", "X" * 900)),
+    *((said, "MAINPID= is refused: the process that inkod started is the one")
+      for said in ("MAINPID=", "MAINPID=x", "MAINPID=-1", "MAINPID=99999999999999999999"))])
+def test_odd_words_do_no_harm(inko, said, refused):
     contract = Contract(inko)
     pid = contract.instance()["pid"]
     assert contract.order(f"notify {said}") == "1"
@@ -272,6 +275,7 @@ def test_odd_words_do_no_harm(inko, said):
     assert contract.instance()["pid"] == pid
     assert contract.instance()["state"] == "ready"
     assert "stored" not in contract.instance()
+    assert contract.instance().get("refused") == refused
 
 
 # Stored descriptors.
@@ -547,21 +551,33 @@ def test_what_was_stored_goes_with_its_instance(inko):
     wait_until(lambda: inko.descriptors() == before, what=lambda: inko.list_descriptors())
 
 
+def store_with_a_fault(put, n):
+    """Stores n descriptors with a supervisor that dies at that put: whether it did so before
+    ("early"), meanwhile ("died") or not yet ("late")."""
+    with private_inkod(INKO_FAULT=f"put:{put}") as inko:
+        supervisor, contract = inko.supervisor_pid(), None
+        with contextlib.suppress(ConnectionError):
+            contract = Contract(inko)
+            inko.settle()
+        wait_until(lambda: supervisor_pid(inko), what="a supervisor answers")
+        inko.settle()
+        if not contract or inko.supervisor_pid() != supervisor:
+            return "early"
+        assert contract.order(f"store a {n} FDPOLL=0") == "1"
+        assert contract.order("barrier") == "1"
+        wait_until(lambda: supervisor_pid(inko), what="a supervisor answers")
+        assert contract.instance()["stored"] == n
+        return "late" if inko.supervisor_pid() == supervisor else "died"
+
+
 def test_supervisor_dies_at_each_put_of_a_store():
     """The next one hears of all of them again: each is stored, and stored once."""
-    died = 0
-    for n in range(8, 32, 3):
-        with private_inkod(INKO_FAULT=f"put:{n}") as inko:
-            supervisor, contract = inko.supervisor_pid(), None
-            with contextlib.suppress(ConnectionError):
-                contract = Contract(inko)
-            if not contract:
-                wait_until(lambda: supervisor_pid(inko), what="a supervisor answers")
-                inko.settle()
-                continue
-            assert contract.order("store a 8 FDPOLL=0") == "1"
-            assert contract.order("barrier") == "1"
-            wait_until(lambda: supervisor_pid(inko), what="a supervisor answers")
-            assert contract.instance()["stored"] == 8
-            died += inko.supervisor_pid() != supervisor
-    assert died > 0
+    n, put, ends = 6, 24, []
+    assert store_with_a_fault(8, n) == "early"
+    while store_with_a_fault(put, n) != "early":
+        put -= 4
+    while not ends or ends[-1] != "late":
+        ends.append(store_with_a_fault(put, n))
+        put += 1
+    # Each is a put of its own.
+    assert ends.count("died") == n, ends
