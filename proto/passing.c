@@ -164,6 +164,51 @@ ssize_t passing_receive(
 	return received > 0 ? received : end_or_empty(socket_fd);
 }
 
+static pid_t find_sender(struct msghdr *message)
+{
+	struct ucred sender;
+
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
+		header = CMSG_NXTHDR(message, header))
+		if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS &&
+			header->cmsg_len >= CMSG_LEN(sizeof(sender))) {
+			memcpy(&sender, CMSG_DATA(header), sizeof(sender));
+			return sender.pid;
+		}
+	return 0;
+}
+
+ssize_t passing_peek(
+	int socket_fd, const struct iovec *iov, size_t n_iov, pid_t *ret_sender, bool *ret_has_fds)
+{
+	/* The sender comes first, and fills it: for descriptors there is no room left, so that the
+	 * kernel only says that some came. */
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	struct msghdr message = {
+		.msg_iov = (struct iovec *)iov,
+		.msg_iovlen = n_iov,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	struct passed passed = {.n_fds = 0};
+	ssize_t received;
+
+	do
+		received = recvmsg(socket_fd, &message, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (received < 0 && errno == EINTR);
+	if (received < 0)
+		return -errno;
+	*ret_sender = find_sender(&message);
+	/* Without SO_PASSCRED there was room for some. */
+	take_control(&message, &passed);
+	*ret_has_fds = passed.n_fds > 0 || (message.msg_flags & MSG_CTRUNC);
+	passing_close(&passed);
+	return received;
+}
+
 void passing_close(struct passed *passed)
 {
 	for (size_t i = 0; i < passed->n_fds; i++)

@@ -30,6 +30,12 @@ int passing_send(
 ssize_t passing_receive(
 	int socket_fd, const struct iovec *iov, size_t n_iov, int flags, struct passed *ret_passed);
 
+/* Looks at the datagram that is first, and leaves it there with its descriptors, which nothing here
+ * has a copy of then; for sockets with SO_PASSCRED. *ret_sender is the process that sent it, 0 if
+ * unknown. The payload's length, 0 of an empty one too; or -EAGAIN and others. */
+ssize_t passing_peek(
+	int socket_fd, const struct iovec *iov, size_t n_iov, pid_t *ret_sender, bool *ret_has_fds);
+
 /* Closes what passed still holds. */
 void passing_close(struct passed *passed);
 

@@ -1,9 +1,12 @@
 #include <ctype.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/builtin.h"
@@ -13,8 +16,10 @@
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/stored.h"
+#include "proto/descriptor.h"
 #include "proto/json.h"
 
+/* A descriptor that comes with one counts as one more. */
 #define NOTIFICATIONS_A_TURN 16
 /* A status is for a table, not for storage at our cost. */
 #define STATUS_CHARS 200
@@ -25,27 +30,38 @@ enum refusal {
 	REFUSAL_MAIN_PID,
 	REFUSAL_FULL,
 	REFUSAL_NAME,
+	REFUSAL_SERVED,
 	REFUSAL_LOST,
+	REFUSAL_OTHER,
 };
 
 static const char *const refusals[] = {
 	[REFUSAL_MAIN_PID] = "MAINPID= is refused: the process that inkod started is the one",
 	[REFUSAL_FULL] = "FDSTORE=1 is refused: there is no room for more descriptors",
 	[REFUSAL_NAME] = "FDNAME= is refused: a name has 1 to 255 printable characters and no ':'",
+	[REFUSAL_SERVED] =
+		"FDSTORE=1 is refused: to close a file that a program (FUSE) or another host "
+		"serves may take for ever",
 	[REFUSAL_LOST] = "FDSTORE=1 is refused: its descriptors could not be received",
+	[REFUSAL_OTHER] = "what it said for %s is refused: an instance speaks for itself alone",
 };
 
-static void refuse(struct instance *instance, enum refusal refusal)
+/* Once for each of them in the life of its process. */
+static void refuse(struct instance *instance, enum refusal refusal, ...)
 {
 	unsigned int bit = 1u << refusal;
+	va_list arguments;
 
 	if (instance->refusals & bit)
 		return;
 	instance->refusals |= bit;
 	free(instance->refused);
-	instance->refused = strdup(refusals[refusal]);
+	va_start(arguments, refusal);
+	if (vasprintf(&instance->refused, refusals[refusal], arguments) < 0)
+		instance->refused = NULL;
+	va_end(arguments);
 	instance_update(instance);
-	log_warning("%s: %s", instance->name, refusals[refusal]);
+	log_warning("%s: %s", instance->name, instance->refused ?: refusals[refusal]);
 }
 
 void instance_notice_forget(struct instance *instance)
@@ -94,7 +110,12 @@ static void on_store(
 
 		if (r == -EINVAL)
 			refuse(instance, REFUSAL_NAME);
-		else if (r < 0 && r != -EEXIST)
+		else if (r == -EREMOTE)
+			refuse(instance, REFUSAL_SERVED);
+		/* It was fit to be stored, and so is fit to be closed. */
+		else if (r == -EEXIST)
+			descriptor_close(&passed->fds[i]);
+		else if (r < 0)
 			refuse(instance, REFUSAL_FULL);
 		/* One full store says enough of those that follow. */
 		if (r < 0 && r != -EEXIST)
@@ -213,10 +234,43 @@ static void hear_builtin(struct instance *instance, const struct notification *n
 	}
 }
 
+/* Who sent it. */
+
+/* An instance leads a session and a group of its own. */
+static bool owns(const struct instance *instance, pid_t group, pid_t session)
+{
+	int64_t pid = instance->process.pid;
+
+	return pid > 0 && (pid == group || pid == session);
+}
+
+/* Another instance that sent what came in on instance's socket. A process that left its session, as
+ * a child of instance may, or has ended, is not known to be another's. */
+static struct instance *find_other(const struct instance *instance, pid_t sender)
+{
+	pid_t group = sender > 0 ? getpgid(sender) : -1, session = sender > 0 ? getsid(sender) : -1;
+	struct actor *actor;
+	struct instance *other;
+
+	if (sender <= 0 || owns(instance, group, session))
+		return NULL;
+	TAILQ_FOREACH(actor, &instance->actor->supervisor->actors, entries)
+		TAILQ_FOREACH(other, &actor->instances, entries)
+			if (owns(other, group, session))
+				return other;
+	return NULL;
+}
+
 static void on_notification(void *context, struct notification *notification)
 {
 	struct instance *instance = context;
+	struct instance *other = find_other(instance, notification->sender);
 
+	instance->notice_credit -= 1 + (int)notification->passed.n_fds;
+	if (other) {
+		refuse(other, REFUSAL_OTHER, instance->name);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(statements) / sizeof(*statements); i++) {
 		const char *wanted = statements[i].value;
 		const char *value = notification_find(notification, statements[i].variable);
@@ -228,21 +282,58 @@ static void on_notification(void *context, struct notification *notification)
 		hear_builtin(instance, notification);
 }
 
+static int on_discarded(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	struct instance *instance = userdata;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	instance->on_discarded = sd_event_source_disable_unref(instance->on_discarded);
+	(void)sd_event_source_set_enabled(instance->on_notify, SD_EVENT_ON);
+	return 0;
+}
+
+/* Nothing else of it is heard before that: who sends what takes long to close waits for itself. */
+static void wait_until_discarded(struct instance *instance, int *take_done_fd)
+{
+	if (sd_event_add_io(instance->actor->supervisor->event, &instance->on_discarded,
+		    *take_done_fd, EPOLLHUP, on_discarded, instance) < 0) {
+		descriptor_close(take_done_fd);
+		return;
+	}
+	(void)sd_event_source_set_io_fd_own(instance->on_discarded, true);
+	*take_done_fd = -1;
+	(void)sd_event_source_set_enabled(instance->on_notify, SD_EVENT_OFF);
+}
+
 static int on_notify(sd_event_source *source, int fd, uint32_t events, void *userdata)
 {
+	struct instance *instance = userdata;
+	int done_fd = -1;
+
 	(void)source;
 	(void)events;
-	for (int i = 0; i < NOTIFICATIONS_A_TURN; i++)
-		if (!notify_dispatch(fd, on_notification, userdata))
-			break;
+	/* What one turn took too much the next ones have less. */
+	instance->notice_credit += NOTIFICATIONS_A_TURN;
+	if (instance->notice_credit > NOTIFICATIONS_A_TURN)
+		instance->notice_credit = NOTIFICATIONS_A_TURN;
+	while (instance->notice_credit > 0 && done_fd < 0 &&
+		notify_dispatch(fd, on_notification, instance, &done_fd))
+		;
+	if (done_fd >= 0)
+		wait_until_discarded(instance, &done_fd);
 	return 0;
 }
 
 int instance_notice_watch(struct instance *instance)
 {
-	int r = sd_event_add_io(instance->actor->supervisor->event, &instance->on_notify,
-		instance->notify_fd, EPOLLIN, on_notify, instance);
+	/* A former supervisor that opened it may not have asked. */
+	int r = notify_ask_for_senders(instance->notify_fd);
 
+	if (r == 0)
+		r = sd_event_add_io(instance->actor->supervisor->event, &instance->on_notify,
+			instance->notify_fd, EPOLLIN, on_notify, instance);
 	/* One that notifies without end is read a few hundred times a second, and the kernel
 	 * makes it wait. */
 	return r < 0 ? r : sd_event_source_set_ratelimit(instance->on_notify, 100000, 50);

@@ -116,6 +116,7 @@ static void release(struct instance *instance)
 	readiness_end(&instance->readiness);
 	reload_done(&instance->reload);
 	sd_event_source_disable_unref(instance->on_notify);
+	sd_event_source_disable_unref(instance->on_discarded);
 	sd_event_source_disable_unref(instance->timer);
 	sd_event_source_disable_unref(instance->on_room);
 	descriptor_close(&instance->notify_fd);

@@ -61,7 +61,9 @@ struct instance {
 	int notify_fd;
 	int counters_fd;	   /* the page that its processes count in */
 	struct stored_list stored; /* by their numbers */
-	sd_event_source *on_notify, *timer, *on_room;
+	void *stored_tree;	   /* tsearch(3) of them */
+	int notice_credit;	   /* see instance-notice.c */
+	sd_event_source *on_notify, *on_discarded, *timer, *on_room;
 };
 
 /* A stopped instance, with its notify socket and its page to count in, held; *ret_instance belongs

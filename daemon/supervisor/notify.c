@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -6,6 +7,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/supervisor/discard.h"
 #include "daemon/supervisor/notify.h"
 #include "proto/descriptor.h"
 #include "proto/runtime.h"
@@ -43,6 +45,13 @@ int notify_open(const char *path, int *ret_fd)
 	return 0;
 }
 
+int notify_ask_for_senders(int fd)
+{
+	int yes = 1;
+
+	return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) < 0 ? -errno : 0;
+}
+
 int notify_give(const char *path, uid_t uid)
 {
 	struct stat st;
@@ -55,38 +64,58 @@ int notify_give(const char *path, uid_t uid)
 	return 0;
 }
 
-/* Looks at what is first. As it is left where it is, descriptors in it are copies. */
-static int peek(int fd, struct notification *ret_notification)
+static void end_lines(struct notification *notification, size_t n_bytes)
+{
+	notification->n_bytes = n_bytes;
+	notification->text[n_bytes] = 0;
+	for (size_t i = 0; i < n_bytes; i++)
+		if (notification->text[i] == '\n')
+			notification->text[i] = 0;
+}
+
+static bool stores(const struct notification *notification)
+{
+	const char *value = notification_find(notification, "FDSTORE");
+
+	return value && strcmp(value, "1") == 0;
+}
+
+/* Looks at what is first. As it is left where it is, descriptors in it are copies, which have to be
+ * closed: there are none but where they are wanted. */
+static int peek(int fd, struct notification *ret_notification, bool *ret_has_fds)
 {
 	struct iovec iov = {ret_notification->text, NOTIFICATION_BYTES};
-	ssize_t n;
+	ssize_t n = passing_peek(fd, &iov, 1, &ret_notification->sender, ret_has_fds);
 
+	if (n < 0)
+		return (int)n;
+	end_lines(ret_notification, (size_t)n);
+	ret_notification->passed.n_fds = 0;
+	ret_notification->passed.truncated = false;
+	if (!*ret_has_fds || !stores(ret_notification))
+		return 0;
 	/* Without room for them they are lost, and the rest of it is heard all the same. */
 	(void)passing_make_sure_of_room(LIMIT_SOCKETS);
-	n = passing_receive(fd, &iov, 1, MSG_PEEK, &ret_notification->passed);
-	if (n < 0 && n != -EBADMSG)
-		return (int)n;
-	ret_notification->n_bytes = n > 0 ? (size_t)n : 0;
-	ret_notification->text[ret_notification->n_bytes] = 0;
-	for (size_t i = 0; i < ret_notification->n_bytes; i++)
-		if (ret_notification->text[i] == '\n')
-			ret_notification->text[i] = 0;
+	(void)passing_receive(fd, &iov, 1, MSG_PEEK, &ret_notification->passed);
+	end_lines(ret_notification, (size_t)n);
 	return 0;
 }
 
 int notify_dispatch(int fd,
-	void (*on_notification)(void *context, struct notification *notification), void *context)
+	void (*on_notification)(void *context, struct notification *notification), void *context,
+	int *ret_done_fd)
 {
 	struct notification notification;
-	char byte;
+	bool has_fds;
 
-	if (peek(fd, &notification) < 0)
+	if (peek(fd, &notification, &has_fds) < 0)
 		return 0;
 	on_notification(context, &notification);
-	passing_close(&notification.passed);
-	/* Without a control buffer, so that descriptors in it are closed: that is what a sender
-	 * waits for who sent one with BARRIER=1 (sd_notify_barrier(3)). */
-	(void)recv(fd, &byte, 1, MSG_DONTWAIT);
+	*ret_done_fd = -1;
+	if (has_fds)
+		(void)discard_first(fd, &notification.passed, ret_done_fd);
+	else
+		(void)recv(fd, &(char){0}, 1, MSG_DONTWAIT);
 	return 1;
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The notify socket of an instance (sd_notify(3)): one for each, so that who notified is the
- * socket it came in on. It outlives inkod, bound and held by the keeper.
+ * The notify socket of an instance (sd_notify(3)): one for each, so that whom it is about is the
+ * socket it came in on, whoever sent it. It outlives inkod, bound and held by the keeper.
  */
 
 #include <limits.h>
@@ -17,7 +17,8 @@
 struct notification {
 	char text[NOTIFICATION_BYTES + 1]; /* each line ends with a zero byte, */
 	size_t n_bytes;			   /* which count */
-	struct passed passed;		   /* truncated: some came and are lost */
+	pid_t sender;			   /* 0: nobody knows */
+	struct passed passed;		   /* with FDSTORE=1; truncated: some came and are lost */
 };
 
 /* The path of instance's ("web/0") socket. Errors of runtime_path. */
@@ -25,13 +26,19 @@ int notify_path(const char *runtime, const char *instance, char ret_path[static 
 /* Binds the socket there, in place of a file that a former inkod left; *ret_fd does not block.
  * -ENAMETOOLONG, and errors of socket and bind. */
 int notify_open(const char *path, int *ret_fd);
+/* Has the kernel say who sends: also what waits on the socket already, as far as it knows. -errno.
+ */
+int notify_ask_for_senders(int fd);
 /* Lets that user send to the socket at path, and nobody else but root. -errno. */
 int notify_give(const char *path, uid_t uid);
 /* Calls on_notification with what waits first, then takes it off the socket: a supervisor that dies
  * in between leaves it for the next, which may see it twice. What on_notification does not take
- * of its descriptors is closed. 1 when there was a notification, 0 when not. */
+ * of its descriptors is closed. 1 when there was a notification, 0 when not. *ret_done_fd is -1, or
+ * the caller's: until that hangs up, what came with it is being closed, and it may be there still.
+ */
 int notify_dispatch(int fd,
-	void (*on_notification)(void *context, struct notification *notification), void *context);
+	void (*on_notification)(void *context, struct notification *notification), void *context,
+	int *ret_done_fd);
 
 /* The line behind line, or the first one behind NULL; or NULL. Empty ones are left out. */
 const char *notification_next_line(const struct notification *notification, const char *line);

@@ -2,17 +2,18 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/kcmp.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/discard.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/routing.h"
 #include "daemon/supervisor/stored.h"
@@ -56,6 +57,18 @@ static void release(struct stored *stored)
 	free(stored);
 }
 
+/* The kernel has an order of all that is open (kcmp(2)), so that a few of them are compared and not
+ * all. Where it does not tell, two descriptors are two. */
+static int compare(const void *a, const void *b)
+{
+	int first = ((const struct stored *)a)->fd, second = ((const struct stored *)b)->fd;
+	long order = syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, first, second);
+
+	if (order < 0 || order > 2)
+		return (first > second) - (first < second);
+	return order == 1 ? -1 : order == 2;
+}
+
 static void forget(struct stored *stored)
 {
 	char key[LIMIT_KEY_CHARS];
@@ -63,6 +76,7 @@ static void forget(struct stored *stored)
 	holding_drop(supervisor_of(stored)->holding, key_of(stored, key));
 	supervisor_of(stored)->n_stored--;
 	TAILQ_REMOVE(&stored->instance->stored, stored, entries);
+	(void)tdelete(stored, &stored->instance->stored_tree, compare);
 	release(stored);
 }
 
@@ -101,25 +115,11 @@ static void forbid_lingering(int fd)
 
 /* Adding. */
 
-static bool is_same(int a, int b)
-{
-	struct stat of_a, of_b;
-
-	/* Cheap, and tells most of them apart. */
-	if (fstat(a, &of_a) < 0 || fstat(b, &of_b) < 0 || of_a.st_dev != of_b.st_dev ||
-		of_a.st_ino != of_b.st_ino)
-		return false;
-	return syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, a, b) == 0;
-}
-
 static bool has(const struct instance *instance, int fd)
 {
-	const struct stored *stored;
+	const struct stored wanted = {.fd = fd};
 
-	TAILQ_FOREACH(stored, &instance->stored, entries)
-		if (is_same(stored->fd, fd))
-			return true;
-	return false;
+	return tfind(&wanted, &instance->stored_tree, compare);
 }
 
 /* In LISTEN_FDNAMES a name ends with ':'. */
@@ -147,12 +147,16 @@ static int check(const struct instance *instance, int fd, const char *name)
 		return -EINVAL;
 	if (has(instance, fd))
 		return -EEXIST;
-	return is_full(instance) ? -ENOSPC : 0;
+	if (is_full(instance))
+		return -ENOSPC;
+	return discard_is_served(fd) ? -EREMOTE : 0;
 }
 
 static void add(struct instance *instance, struct stored *stored)
 {
 	stored->instance = instance;
+	/* Without memory it may be stored twice. */
+	(void)tsearch(stored, &instance->stored_tree, compare);
 	TAILQ_INSERT_TAIL(&instance->stored, stored, entries);
 	supervisor_of(stored)->n_stored++;
 	watch(stored);

@@ -38,8 +38,9 @@ struct stored {
 TAILQ_HEAD(stored_list, stored);
 
 /* Stores *take_fd under name. -EEXIST: that one is stored already. -ENOSPC: the instance has
- * STORED_MAX, or all instances together have a quarter of what inkod may open. -EINVAL: not a name
- * (sd_pid_notify_with_fds(3)). -ENOMEM. */
+ * STORED_MAX, or all instances together have a quarter of what inkod may open. -EREMOTE: to close
+ * it may take for ever (discard.h), which supervisor and keeper must do at some time. -EINVAL: not
+ * a name (sd_pid_notify_with_fds(3)). -ENOMEM. */
 int stored_add(struct instance *instance, int *take_fd, const char *name, bool is_kept);
 /* Forgets those of that name. */
 void stored_remove(struct instance *instance, const char *name);

@@ -4,12 +4,14 @@ with libsystemd's own calls."""
 import contextlib
 import os
 import re
+import signal
 import socket
 import time
 
 import pytest
 
-from harness import ACTORS, DEADLINE, alive, count_descriptors, private_inkod, wait_until
+from harness import (ACTORS, DEADLINE, PYTHON, VarlinkError, alive, count_descriptors,
+                     private_inkod, wait_until)
 
 STORED_MAX = 128
 
@@ -99,6 +101,43 @@ def test_a_child_of_the_actor_notifies(inko):
     contract = Contract(inko)
     assert contract.order("child systemd-notify --status=from-a-child") == "0"
     assert contract.instance()["status"] == "from-a-child"
+
+
+def test_nobody_notifies_for_another(inko):
+    victim = Contract(inko, "victim", ready="STATUS=starts", instances=0, startUSec=60000000)
+    call = inko.begin_call("Scale", {"actor": "victim", "instances": 1})
+    wait_until(victim.listens, what="it runs")
+    evil = Contract(inko, "evil")
+    lie = f"NOTIFY_SOCKET={inko.runtime}/notify/victim.0 systemd-notify --ready --status=lie"
+    # Its main process, and children.
+    assert evil.order(f"for {inko.runtime}/notify/victim.0 READY=1|STATUS=lie") == "1"
+    for _ in range(2):
+        assert evil.order(f"child {lie}") == "0"
+    assert victim.order("barrier") == "1"
+    assert victim.instance()["state"] == "starting"
+    assert victim.instance()["status"] == "starts"
+    assert "refused" not in victim.instance()
+    assert evil.instance()["refused"].startswith("what it said for victim/0 is refused")
+    assert "what it said for victim/0 is refused" in inko.ctl("status").stdout
+    assert inko.log.read_text().count("is refused") == 1
+    # A child with a session of its own, which has ended, is nobody else's.
+    assert victim.order("child setsid --wait systemd-notify --ready --status=mine") == "0"
+    victim.wait_for("state", "ready")
+    assert victim.instance()["status"] == "mine"
+    call.close()
+
+
+def test_who_notified_is_known_of_what_waited_for_a_supervisor(inko):
+    victim, evil = Contract(inko, "victim"), Contract(inko, "evil")
+    pid = inko.supervisor_pid()
+    os.kill(pid, signal.SIGSTOP)
+    assert evil.order(f"for {inko.runtime}/notify/victim.0 STATUS=lie") == "1"
+    assert victim.order("notify STATUS=mine") == "1"
+    inko.kill(pid)
+    wait_until(lambda: supervisor_pid(inko) not in (0, pid), what="another supervisor")
+    victim.wait_for("status", "mine")
+    evil.wait_for("refused", "what it said for victim/0 is refused: "
+                             "an instance speaks for itself alone")
 
 
 def test_main_pid_is_refused(inko):
@@ -221,11 +260,14 @@ def test_watchdog_is_triggered(inko):
     assert contract.instance()["lastExit"] == "said WATCHDOG=trigger, and was killed"
 
 
-@pytest.mark.parametrize("said", [
-    "WATCHDOG_USEC=x", "WATCHDOG_USEC=-1", "WATCHDOG=", "WATCHDOG=2", "EXTEND_TIMEOUT_USEC=1s",
-    "EXTEND_TIMEOUT_USEC=99999999999999999999999", "MAINPID=", "MAINPID=x", "FDSTORE=1",
-    "FDSTOREREMOVE=1", "FDSTORE=2", "READY=0", "STOPPING=0", "RELOADING=2", "BARRIER=1", "X" * 900])
-def test_odd_words_do_no_harm(inko, said):
+@pytest.mark.parametrize("said, refused", [
+    *((said, None) for said in (
+        "WATCHDOG_USEC=x", "WATCHDOG_USEC=-1", "WATCHDOG=", "WATCHDOG=2", "EXTEND_TIMEOUT_USEC=1s",
+        "EXTEND_TIMEOUT_USEC=99999999999999999999999", "FDSTORE=1", "FDSTOREREMOVE=1", "FDSTORE=2",
+        "READY=0", "STOPPING=0", "RELOADING=2", "BARRIER=1", "X" * 900)),
+    *((said, "MAINPID= is refused: the process that inkod started is the one")
+      for said in ("MAINPID=", "MAINPID=x", "MAINPID=-1", "MAINPID=99999999999999999999"))])
+def test_odd_words_do_no_harm(inko, said, refused):
     contract = Contract(inko)
     pid = contract.instance()["pid"]
     assert contract.order(f"notify {said}") == "1"
@@ -233,6 +275,7 @@ def test_odd_words_do_no_harm(inko, said):
     assert contract.instance()["pid"] == pid
     assert contract.instance()["state"] == "ready"
     assert "stored" not in contract.instance()
+    assert contract.instance().get("refused") == refused
 
 
 # Stored descriptors.
@@ -344,6 +387,158 @@ def test_one_that_stores_without_end_is_bounded(inko):
     assert len(contract.given()) == STORED_MAX
 
 
+# Stores as much as it may, and one of those again and again.
+FLOODER = """
+import array, contextlib, os, socket, sys
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ["NOTIFY_SOCKET"])
+def store(fds):
+    notify.sendmsg([b"FDSTORE=1\\nFDPOLL=0"],
+                   [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+fds = [os.{make} for _ in range({most})]
+while True:
+    # What is on its way has a bound too, of all that one user sends.
+    with contextlib.suppress(OSError):
+        store(fds)
+        break
+notify.send(b"READY=1")
+fds = [fds[int(sys.argv[1])]] * 253
+while True:
+    with contextlib.suppress(OSError):
+        store(fds)
+"""
+
+
+def count_answers(inko, seconds=2):
+    n, end = 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        inko.call("GetStatus", {})
+        n += 1
+    return n
+
+
+@pytest.mark.parametrize("make", ["memfd_create('x')", "eventfd(0)"])
+def test_one_that_stores_the_same_without_end_is_bounded(inko, make):
+    """Those that do so have less than what others have done."""
+    if not hasattr(os, make.partition("(")[0]):
+        pytest.skip(f"this Python has no os.{make}")
+    inko.call("GetStatus", {})
+    alone = count_answers(inko)
+    code = FLOODER.format(make=make, most=STORED_MAX)
+    for number in range(6):
+        inko.spawn(f"flooder{number}", PYTHON, "-c", code, [0, -1][number % 2],
+                   drainUSec=1000)
+    beside = count_answers(inko)
+    stored = [inko.instances(f"flooder{n}")[0].get("stored") for n in range(6)]
+    # They use the processor too, each as much as inkod.
+    assert beside * 200 >= alone, f"{beside} of {alone} answers"
+    assert stored == [STORED_MAX] * 6
+
+
+# A file system in a mount namespace of its own, whose program does not answer any more once a file
+# was opened (linux/fuse.h: lookup is 1, getattr 3, open 14, flush 25, init 26).
+SILENT = """
+import array, ctypes, os, socket, struct, sys, time
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ["NOTIFY_SOCKET"])
+libc = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNS, MS_PRIVATE = 0x20000, 0x44000
+fuse = os.open("/dev/fuse", os.O_RDWR)
+options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
+if (libc.unshare(CLONE_NEWNS) < 0 or libc.mount(b"none", b"/", None, MS_PRIVATE, None) < 0 or
+        libc.mount(b"silent", b"/mnt", b"fuse", 0, options) < 0):
+    sys.exit("no mount: " + os.strerror(ctypes.get_errno()))
+def reply(unique, data=b"", error=0):
+    os.write(fuse, struct.pack("<IiQ", 16 + len(data), -error, unique) + data)
+def attributes(node):
+    mode = 0o40777 if node == 1 else 0o100666
+    return struct.pack("<QQQQQQIIIIIIIIII", node, 0, 0, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
+def serve():
+    silent = False
+    while True:
+        _, what, unique, node = struct.unpack_from("<IIQQ", os.read(fuse, 1 << 17))
+        if what == 26:
+            reply(unique, struct.pack("<IIIIHHIIHHI", 7, 31, 65536, 0, 12, 10, 65536, 1, 0, 0, 0)
+                  + bytes(28))
+        elif silent and what in (3, 25):
+            pass
+        elif what == 1:
+            reply(unique, struct.pack("<QQQQII", 2, 0, 0, 0, 0, 0) + attributes(2))
+        elif what == 3:
+            reply(unique, struct.pack("<QII", 0, 0, 0) + attributes(node))
+        elif what == 14:
+            reply(unique, struct.pack("<QII", 1, 0, 0))
+            silent = True
+        elif what in (18, 25):
+            reply(unique)
+        elif what not in (2, 42):
+            reply(unique, error=38)
+if os.fork() == 0:
+    serve()
+os.close(fuse)
+file = os.open("/mnt/x", os.O_RDWR)
+notify.send(b"READY=1")
+notify.sendmsg([sys.argv[1].encode().decode("unicode_escape").encode()],
+               [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [file] * 3))])
+time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not os.path.exists("/dev/fuse"),
+                    reason="needs root and /dev/fuse")
+@pytest.mark.parametrize("words", ["STATUS=x", "BARRIER=1", r"FDSTORE=1\nFDPOLL=0"])
+def test_a_file_whose_server_is_silent_holds_up_nobody(inko, words):
+    try:
+        inko.spawn("silent", PYTHON, "-c", SILENT, words, capabilities=["all"], restart="never")
+    except VarlinkError as error:
+        if "no mount" in str(error):
+            pytest.skip(f"FUSE cannot be mounted here: {error}")
+        raise
+    pid = inko.pids("silent")[0]
+    try:
+        if "FDSTORE" in words:
+            wait_until(lambda: "serves may take" in inko.instances("silent")[0].get("refused", ""))
+        # One that is started meanwhile does not inherit it.
+        contract = Contract(inko)
+        assert contract.order("barrier") == "1"
+        assert "stored" not in inko.instances("silent")[0]
+    finally:
+        # With the program the file system goes, and whoever waits for it goes on.
+        os.killpg(pid, signal.SIGKILL)
+    wait_until(lambda: not inko.pids("silent"), what=lambda: f"it ends: {inko.instances('silent')}")
+
+
+# Sends more than its client has room for, and the connection away that it was told to linger on.
+LINGERER = """
+import array, contextlib, os, socket, struct, sys, time
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ["NOTIFY_SOCKET"])
+server = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(server.getsockname())
+served, _ = server.accept()
+served.setblocking(False)
+with contextlib.suppress(BlockingIOError):
+    while True:
+        served.send(bytes(1 << 16))
+served.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 1 << 15))
+os.kill(int(sys.argv[1]), 19)
+notify.send(b"READY=1")
+notify.sendmsg([b"STATUS=x"],
+               [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [served.fileno()]))])
+# The last copy is the one that is on its way.
+os.dup2(server.fileno(), served.fileno())
+os.kill(int(sys.argv[1]), 18)
+time.sleep(600)
+"""
+
+
+def test_a_socket_that_lingers_holds_up_nobody(inko):
+    inko.spawn("lingerer", PYTHON, "-c", LINGERER, str(inko.supervisor_pid()), drainUSec=1000)
+    wait_until(lambda: inko.instances("lingerer")[0].get("status") == "x")
+    contract = Contract(inko)
+    assert contract.order("barrier") == "1"
+
+
 def test_what_was_stored_goes_with_its_instance(inko):
     contract = Contract(inko, instances=2)
     inko.settle()
@@ -356,21 +551,33 @@ def test_what_was_stored_goes_with_its_instance(inko):
     wait_until(lambda: inko.descriptors() == before, what=lambda: inko.list_descriptors())
 
 
+def store_with_a_fault(put, n):
+    """Stores n descriptors with a supervisor that dies at that put: whether it did so before
+    ("early"), meanwhile ("died") or not yet ("late")."""
+    with private_inkod(INKO_FAULT=f"put:{put}") as inko:
+        supervisor, contract = inko.supervisor_pid(), None
+        with contextlib.suppress(ConnectionError):
+            contract = Contract(inko)
+            inko.settle()
+        wait_until(lambda: supervisor_pid(inko), what="a supervisor answers")
+        inko.settle()
+        if not contract or inko.supervisor_pid() != supervisor:
+            return "early"
+        assert contract.order(f"store a {n} FDPOLL=0") == "1"
+        assert contract.order("barrier") == "1"
+        wait_until(lambda: supervisor_pid(inko), what="a supervisor answers")
+        assert contract.instance()["stored"] == n
+        return "late" if inko.supervisor_pid() == supervisor else "died"
+
+
 def test_supervisor_dies_at_each_put_of_a_store():
     """The next one hears of all of them again: each is stored, and stored once."""
-    died = 0
-    for n in range(8, 32, 3):
-        with private_inkod(INKO_FAULT=f"put:{n}") as inko:
-            supervisor, contract = inko.supervisor_pid(), None
-            with contextlib.suppress(ConnectionError):
-                contract = Contract(inko)
-            if not contract:
-                wait_until(lambda: supervisor_pid(inko), what="a supervisor answers")
-                inko.settle()
-                continue
-            assert contract.order("store a 8 FDPOLL=0") == "1"
-            assert contract.order("barrier") == "1"
-            wait_until(lambda: supervisor_pid(inko), what="a supervisor answers")
-            assert contract.instance()["stored"] == 8
-            died += inko.supervisor_pid() != supervisor
-    assert died > 0
+    n, put, ends = 6, 24, []
+    assert store_with_a_fault(8, n) == "early"
+    while store_with_a_fault(put, n) != "early":
+        put -= 4
+    while not ends or ends[-1] != "late":
+        ends.append(store_with_a_fault(put, n))
+        put += 1
+    # Each is a put of its own.
+    assert ends.count("died") == n, ends

@@ -3,12 +3,13 @@
 import os
 import pty
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness import BUILD, wait_until
+from harness import BUILD, PYTHON, wait_until
 
 KEPT_BYTES = 4 << 20
 JOURNALD = Path("/lib/systemd/systemd-journald")
@@ -22,6 +23,15 @@ for number in range(400_000):
     print(f"line {number:07} " + "." * 50)
 print("the end", flush=True)
 socket.socket(fileno=3).recv(1 << 16)
+"""
+
+FLOOD = """
+import os, socket
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ["NOTIFY_SOCKET"])
+notify.send(b"READY=1")
+while True:
+    os.write(2, b"x" * 65536)
 """
 
 # In namespaces of its own: a journal in an empty /run, and an inkod that finds it there.
@@ -76,6 +86,39 @@ def test_file_is_bounded(inko):
     assert lines[-1] == "the end"
     assert lines[0].startswith("line "), lines[0]
     assert len(lines) > 50_000
+
+
+def on_disk(file):
+    return file.stat().st_blocks * 512
+
+
+def test_files_are_bounded_under_a_flood(inko):
+    """Each of several that print without end, while they do, and after."""
+    names = [f"flood{number}" for number in range(8)]
+    for name in names:
+        inko.spawn(name, PYTHON, "-c", FLOOD, drainUSec=1000, stopUSec=1000)
+    files = [inko.runtime / "log" / f"{name}.0.log" for name in names]
+    # None is left out while all of them print.
+    for file in files:
+        wait_until(lambda: file.stat().st_size > 4 * max(on_disk(file), 10 * KEPT_BYTES),
+                   what=lambda: f"it is cut: {file.stat()}")
+    for name in names:
+        os.kill(inko.pids(name)[0], signal.SIGSTOP)
+    wait_until(lambda: max(on_disk(file) for file in files) <= KEPT_BYTES * 5 // 4,
+               what=lambda: f"at most so many bytes on disk: {[on_disk(f) for f in files]}")
+
+
+def test_file_is_bounded_that_grew_without_a_supervisor(inko):
+    """Nothing tells the next one of it."""
+    inko.spawn("flood", PYTHON, "-c", FLOOD, drainUSec=1000, stopUSec=1000)
+    file, flooder, pid = inko.runtime / "log" / "flood.0.log", inko.pids("flood")[0], \
+        inko.supervisor_pid()
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: on_disk(file) > 4 * KEPT_BYTES)
+    os.kill(flooder, signal.SIGSTOP)
+    inko.kill(pid)
+    wait_until(lambda: on_disk(file) <= KEPT_BYTES * 5 // 4,
+               what=lambda: f"at most so many bytes on disk: {on_disk(file)}")
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not JOURNALD.exists() or not shutil.which("unshare"),

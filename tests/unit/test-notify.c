@@ -53,6 +53,7 @@ static void tells_lines(void **state)
 	char directory[] = "/tmp/inko-notify-XXXXXX", path[PATH_MAX];
 	_cleanup_close_ int fd = -1, sender = -1;
 	struct heard heard = {0};
+	int done_fd = -1;
 
 	(void)state;
 	assert_non_null(mkdtemp(directory));
@@ -60,31 +61,29 @@ static void tells_lines(void **state)
 	assert_int_equal(notify_open(path, &fd), 0);
 	sender = connect_to(path);
 	heard.fd = fd;
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 0);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 0);
 	assert_int_equal(send(sender, "READY=1\n\nSTATUS=a b\n", 20, 0), 20);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 1);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 1);
 	assert_int_equal(heard.n, 2);
 	assert_string_equal(heard.lines[0], "READY=1");
 	assert_string_equal(heard.lines[1], "STATUS=a b");
 	/* A supervisor that died in between would have left it for the next. */
 	assert_true(heard.was_there);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 0);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 0);
 	(void)unlink(path);
 	(void)rmdir(directory);
 }
 
-/* The other end of what was passed is closed when the notification has been dealt with, not before
- * and not much later: who sent BARRIER=1 waits for it. */
-static void closes_what_nobody_takes(void **state)
+/* The other end of what was passed is closed when the notification has been dealt with, and not
+ * before: who sent BARRIER=1 waits for it. Copies are made of what may be stored. */
+static void closes_what_came_with(const char *text, size_t n_fds)
 {
 	char directory[] = "/tmp/inko-notify-XXXXXX", path[PATH_MAX];
 	_cleanup_close_ int fd = -1, sender = -1, ours = -1, theirs = -1;
-	char text[] = "BARRIER=1";
-	struct iovec iov = {text, strlen(text)};
+	struct iovec iov = {(void *)text, strlen(text)};
 	struct heard heard = {0};
-	int pair[2];
+	int pair[2], done_fd = -1;
 
-	(void)state;
 	assert_non_null(mkdtemp(directory));
 	(void)snprintf(path, sizeof(path), "%s/socket", directory);
 	assert_int_equal(notify_open(path, &fd), 0);
@@ -96,11 +95,22 @@ static void closes_what_nobody_takes(void **state)
 	descriptor_close(&theirs);
 	heard.fd = fd;
 	assert_int_equal(poll(&(struct pollfd){.fd = ours}, 1, 0), 0);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 1);
-	assert_int_equal(heard.n_fds, 1);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 1);
+	assert_int_equal(heard.n_fds, n_fds);
+	assert_true(done_fd >= 0);
+	assert_int_equal(poll(&(struct pollfd){.fd = done_fd}, 1, -1), 1);
+	descriptor_close(&done_fd);
 	assert_int_equal(poll(&(struct pollfd){.fd = ours}, 1, 0), 1);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 0);
 	(void)unlink(path);
 	(void)rmdir(directory);
+}
+
+static void closes_what_nobody_takes(void **state)
+{
+	(void)state;
+	closes_what_came_with("BARRIER=1", 0);
+	closes_what_came_with("FDSTORE=1", 1);
 }
 
 /* Nor does an empty one, or one of zero bytes, stop those behind it. */
@@ -109,6 +119,7 @@ static void bears_odd_ones(void **state)
 	char directory[] = "/tmp/inko-notify-XXXXXX", path[PATH_MAX];
 	_cleanup_close_ int fd = -1, sender = -1;
 	struct heard heard = {0};
+	int done_fd = -1;
 
 	(void)state;
 	assert_non_null(mkdtemp(directory));
@@ -119,12 +130,12 @@ static void bears_odd_ones(void **state)
 	assert_int_equal(send(sender, "", 0, 0), 0);
 	assert_int_equal(send(sender, "\0\0\n", 3, 0), 3);
 	assert_int_equal(send(sender, "READY=1", 7, 0), 7);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 1);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 1);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 1);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 1);
 	assert_int_equal(heard.n, 0);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 1);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 1);
 	assert_int_equal(heard.n, 1);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard), 0);
+	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 0);
 	(void)unlink(path);
 	(void)rmdir(directory);
 }

@@ -351,6 +351,39 @@ static void peeks_with_copies(void **state)
 }
 
 /* Without SIGPIPE, which would end this program. */
+/* Descriptors in it are not installed, so that none has to be closed. */
+static void peeks_without_copies(void **state)
+{
+	int pair[2], ends[2], yes = 1;
+	char text[16];
+	struct iovec iov = {text, sizeof(text)};
+	struct passed passed;
+	uintptr_t before;
+	bool has_fds = false;
+	pid_t sender = 0;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)), 0);
+	assert_int_equal(passing_peek(pair[1], &iov, 1, &sender, &has_fds), -EAGAIN);
+	assert_int_equal(send_text(pair[0], "two", ends, 2), 0);
+	assert_int_equal(send_text(pair[0], "none", NULL, 0), 0);
+	before = leaks_count_fds();
+	assert_int_equal(passing_peek(pair[1], &iov, 1, &sender, &has_fds), 3);
+	assert_int_equal(leaks_count_fds(), before);
+	assert_true(has_fds);
+	assert_int_equal(sender, getpid());
+	/* They are still there. */
+	assert_int_equal(receive_text(pair[1], text, sizeof(text), 0, &passed), 3);
+	assert_int_equal(passed.n_fds, 2);
+	passing_close(&passed);
+	assert_int_equal(passing_peek(pair[1], &iov, 1, &sender, &has_fds), 4);
+	assert_false(has_fds);
+	close_pair(ends);
+	close_pair(pair);
+}
+
 static void says_epipe_to_a_sender_without_receiver(void **state)
 {
 	int pair[2];
@@ -401,6 +434,7 @@ int main(void)
 		leaks_test(finds_room_in_gaps),
 		leaks_test(survives_credentials_that_a_holder_switched_on),
 		leaks_test(peeks_with_copies),
+		leaks_test(peeks_without_copies),
 		leaks_test(says_epipe_to_a_sender_without_receiver),
 		leaks_test(receives_what_a_sender_left_that_had_not_read_all),
 	};

@@ -37,6 +37,18 @@ static void order_notify(struct contract *contract, char *rest, FILE *answer)
 	fprintf(answer, "%d\n", sd_notify(0, rest));
 }
 
+/* SOCKET LINES: to that socket. */
+static void order_for(struct contract *contract, char *rest, FILE *answer)
+{
+	const char *path = strsep(&rest, " ");
+	char *own = strdup(getenv("NOTIFY_SOCKET"));
+
+	(void)setenv("NOTIFY_SOCKET", path, 1);
+	order_notify(contract, rest, answer);
+	(void)setenv("NOTIFY_SOCKET", own, 1);
+	free(own);
+}
+
 /* RELOADING=1 as sd_notify(3) wants it. */
 static void order_reloading(struct contract *contract, char *rest, FILE *answer)
 {
@@ -141,6 +153,7 @@ static const struct {
 	order_fn *carry_out;
 } orders[] = {
 	{"notify", order_notify},
+	{"for", order_for},
 	{"reloading", order_reloading},
 	{"store", order_store},
 	{"again", order_again},
