@@ -7,6 +7,7 @@
 
 #include "daemon/supervisor/former-socket.h"
 #include "daemon/supervisor/holding.h"
+#include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/supervisor.h"
@@ -106,6 +107,16 @@ void former_socket_on_drained(struct supervisor *supervisor, const char *listene
 	let_go(supervisor, former);
 }
 
+/* It is the one that its listener has: who moved the listener was killed in the middle. */
+static bool is_current(struct supervisor *supervisor, const char *name, uint64_t inode)
+{
+	const struct listener *listener = listener_find(supervisor, name);
+	uint64_t current;
+
+	return listener && listening_socket_identify(listener->fd, &current) == 0 &&
+	       current == inode;
+}
+
 int former_socket_adopt(struct supervisor *supervisor, struct keep_message *message)
 {
 	char *name = message->key + strlen(FORMER_SOCKET_KEY), *slash = strrchr(name, '/');
@@ -121,6 +132,11 @@ int former_socket_adopt(struct supervisor *supervisor, struct keep_message *mess
 	*slash = '\0';
 	if (!name_is_valid(name))
 		return -EBADMSG;
+	if (is_current(supervisor, name, inode)) {
+		*slash = '/';
+		holding_drop(supervisor->holding, message->key);
+		return 0;
+	}
 	r = add(supervisor, name, inode, &message->passed.fds[0], &former);
 	if (r == 0)
 		message->passed.n_fds = 0;
