@@ -107,14 +107,16 @@ void former_socket_on_drained(struct supervisor *supervisor, const char *listene
 	let_go(supervisor, former);
 }
 
-/* It is the one that its listener has: who moved the listener was killed in the middle. */
-static bool is_current(struct supervisor *supervisor, const char *name, uint64_t inode)
+/* It is the one that its listener has, or that was given away: who moved the listener was killed in
+ * the middle. */
+static bool is_left_over(struct supervisor *supervisor, const char *name, uint64_t inode)
 {
 	const struct listener *listener = listener_find(supervisor, name);
 	uint64_t current;
 
-	return listener && listening_socket_identify(listener->fd, &current) == 0 &&
-	       current == inode;
+	if (!listener || listener->give)
+		return listener;
+	return listening_socket_identify(listener->fd, &current) == 0 && current == inode;
 }
 
 int former_socket_adopt(struct supervisor *supervisor, struct keep_message *message)
@@ -132,7 +134,7 @@ int former_socket_adopt(struct supervisor *supervisor, struct keep_message *mess
 	*slash = '\0';
 	if (!name_is_valid(name))
 		return -EBADMSG;
-	if (is_current(supervisor, name, inode)) {
+	if (is_left_over(supervisor, name, inode)) {
 		*slash = '/';
 		holding_drop(supervisor->holding, message->key);
 		return 0;

@@ -3,11 +3,15 @@
 import contextlib
 import os
 import socket
+import signal
 import subprocess
 
-from harness import DEADLINE, Inkod, free_port, http_get, wait_until
+import pytest
+
+from harness import (
+    BUILD, DEADLINE, Inkod, VarlinkError, free_port, http_get, private_inkod, wait_until)
 from test_configuration import (
-    apply, apply_until_done, configuration, front, patiently, web)
+    QUICK, apply, apply_until_done, changes, configuration, front, patiently, port_of, web)
 from test_keeper import has_keeper
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: inko\r\nConnection: close\r\n\r\n"
@@ -55,6 +59,70 @@ def dying_inkod(n):
         wait_until(lambda: not inko.processes(), what=lambda: f"all ended: {inko.processes()}")
     finally:
         inko.abandon()
+
+
+@pytest.fixture
+def inko():
+    with private_inkod() as daemon:
+        yield daemon
+
+
+def pool(**fields):
+    return {"name": "pool", "command": [str(BUILD / "http-shared")], **QUICK, **fields}
+
+
+def given(place):
+    return front(address=at(place), to=None, give="pool")
+
+
+def test_an_actor_that_goes_meanwhile_gets_no_listener(inko):
+    """Where nothing can be changed nothing is said to be, and the next apply changes it."""
+    port = free_port()
+    actors = [web(), web("other")]
+    apply(inko, configuration(*actors, listeners=[front(address=at(port))]))
+    many = [web(f"idle-{n}", instances=0) for n in range(500)]
+    content = configuration(*actors, *many, listeners=[front(address=at(port), to="other")])
+    call = inko.begin_call("Apply", {"configuration": content})
+    wait_until(lambda: any(a["name"] == "idle-0" for a in inko.status()["actors"]))
+    inko.call("Remove", {"actor": "other"})
+    assert call.receive()["error"].endswith(".ApplyFailed")
+    assert inko.listener("front")["to"] == "web"
+    assert http_get(port)
+    plan = changes(inko, content)
+    assert plan["actor other"][0] == "add" and plan["listener front"] == ("change", "atOnce")
+    apply(inko, content)
+    inko.ctl("stop", "web")
+    assert inko.listener("front")["to"] == "other" and http_get(port)
+
+
+def test_a_listener_that_is_given_leaves_nothing_behind(inko):
+    """Who waits where it was before is accepted, and then nobody listens there."""
+    first, second = free_port(), free_port()
+    apply(inko, configuration(web(), pool(), listeners=[front(address=at(first))]))
+    inko.ctl("pause", "front")
+    with waiting_client(first) as client:
+        apply(inko, configuration(web(), pool(), listeners=[front(address=at(second))]))
+        apply(inko, configuration(web(), pool(), listeners=[given(second)]))
+        assert_served(client)
+    wait_until(lambda: is_refused(first), what="the former address is free")
+    assert http_get(second)
+
+
+def test_a_paused_listener_is_given_away(inko):
+    """It is not paused any more, and whoever waits for that is told."""
+    port = free_port()
+    apply(inko, configuration(web(), pool(), listeners=[front(address=at(port))]))
+    acceptor = inko.pids("acceptor")[0]
+    os.kill(acceptor, signal.SIGSTOP)
+    pause = inko.begin_call("Pause", {"listener": "front"})
+    wait_until(lambda: inko.listener("front")["state"] == "paused")
+    apply(inko, configuration(web(), pool(), listeners=[given(port)]))
+    assert "resumed meanwhile" in pause.receive()["parameters"]["reason"]
+    os.kill(acceptor, signal.SIGCONT)
+    assert inko.listener("front")["state"] == "open"
+    assert http_get(port)
+    with pytest.raises(VarlinkError, match="ListenerGiven"):
+        inko.call("Resume", {"listener": "front"})
 
 
 # The supervisor dies.
