@@ -11,6 +11,8 @@
 #include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/supervisor.h"
+#include "daemon/supervisor/systemd-socket.h"
+#include "proto/address.h"
 #include "proto/descriptor.h"
 #include "proto/name.h"
 
@@ -84,6 +86,60 @@ int former_socket_keep(struct supervisor *supervisor, const char *listener, int 
 	if (r == 0)
 		put(supervisor, former);
 	return r;
+}
+
+/* It listens for systemd too, whatever becomes of the listener. */
+static bool is_systemds(struct supervisor *supervisor, uint64_t inode)
+{
+	const struct systemd_socket *socket;
+	uint64_t other;
+
+	TAILQ_FOREACH(socket, &supervisor->systemd_sockets, entries)
+		if (listening_socket_identify(socket->fd, &other) == 0 && other == inode)
+			return true;
+	return false;
+}
+
+static bool is_at(const struct former_socket *former, const struct address *address)
+{
+	char text[ADDRESS_TEXT_BYTES], other_text[ADDRESS_TEXT_BYTES];
+	struct address other;
+
+	if (listening_socket_adopt(former->fd, &other) < 0)
+		return false;
+	address_format(address, text);
+	address_format(&other, other_text);
+	return strcmp(text, other_text) == 0;
+}
+
+int former_socket_open(struct supervisor *supervisor, const char *listener,
+	const struct address *address, int *ret_fd)
+{
+	struct former_socket *former;
+	int fd;
+
+	TAILQ_FOREACH(former, &supervisor->former_sockets, entries) {
+		if (strcmp(former->listener, listener) != 0 || !is_at(former, address) ||
+			is_systemds(supervisor, former->inode))
+			continue;
+		fd = fcntl(former->fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			return -errno;
+		*ret_fd = fd;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+void former_socket_take_back(struct supervisor *supervisor, const char *listener, int fd)
+{
+	struct former_socket *former = NULL;
+	uint64_t inode;
+
+	if (listening_socket_identify(fd, &inode) == 0)
+		former = find(supervisor, listener, inode);
+	if (former)
+		let_go(supervisor, former);
 }
 
 void former_socket_forget(struct supervisor *supervisor, const char *listener)

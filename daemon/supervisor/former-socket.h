@@ -11,6 +11,7 @@
 
 #include "proto/keep.h"
 
+struct address;
 struct supervisor;
 
 /* What it is held under, with the listener's name and the inode behind. */
@@ -30,6 +31,13 @@ struct former_socket {
  * -ENOMEM.
  */
 int former_socket_keep(struct supervisor *supervisor, const char *listener, int fd);
+/* Another descriptor of the one that the listener of that name left at address, which it may have
+ * again; *ret_fd does not block. -ENOENT where there is none, or systemd has it: that goes on with
+ * it. -errno of fcntl. */
+int former_socket_open(struct supervisor *supervisor, const char *listener,
+	const struct address *address, int *ret_fd);
+/* Lets go of fd, where the listener of that name has it again, and is put with it. */
+void former_socket_take_back(struct supervisor *supervisor, const char *listener, int fd);
 /* Lets go of all of the listener of that name. */
 void former_socket_forget(struct supervisor *supervisor, const char *listener);
 /* The acceptor says (X_INKO_DRAINED=NAME INODE) that nobody waits there any more. */

@@ -403,8 +403,10 @@ static void finish_change(struct listener *listener, struct listener *former)
 	/* Until who has it now is told. */
 	listener->is_published = false;
 	listener_put(listener);
-	if (former->fd >= 0)
+	if (former->fd >= 0) {
+		former_socket_take_back(listener->supervisor, listener->name, listener->fd);
 		leave_socket(former, listener->give);
+	}
 	if (listener->give)
 		give_away(listener);
 	hand_out(listener, find_receiver(listener));

@@ -75,6 +75,35 @@ def given(place):
     return front(address=at(place), to=None, give="pool")
 
 
+def test_a_listener_comes_back_where_clients_wait(inko):
+    """To the address that it left: they are accepted, with those who came to the other one."""
+    first, second, third = free_port(), free_port(), free_port()
+    content = configuration(web(), listeners=[front(address=at(first))])
+    apply(inko, content)
+    inko.ctl("pause", "front")
+    with waiting_client(first) as early:
+        content["listeners"] = [front(address=at(second))]
+        apply(inko, content)
+        with waiting_client(second) as late:
+            content["listeners"] = [front(address=at(first))]
+            assert changes(inko, content) == {"listener front": ("change", "atOnce")}
+            # It is the listener's own, and nobody else's.
+            with pytest.raises(VarlinkError, match="AddressInUse"):
+                inko.listen("web", at(second), name="other")
+            apply(inko, content)
+            with waiting_client(first) as last:
+                inko.ctl("resume", "front")
+                for client in early, late, last:
+                    assert_served(client)
+    wait_until(lambda: is_refused(second), what="the address in between is free")
+    assert http_get(first)
+    # There it is as any other.
+    content["listeners"] = [front(address=at(third))]
+    apply(inko, content)
+    wait_until(lambda: is_refused(first), what="the former address is free")
+    assert http_get(third)
+
+
 def test_an_actor_that_goes_meanwhile_gets_no_listener(inko):
     """Where nothing can be changed nothing is said to be, and the next apply changes it."""
     port = free_port()
@@ -173,6 +202,37 @@ def test_supervisor_dies_while_a_listener_of_a_file_moves():
     """Its file is there as long as it is said to listen there."""
     assert "within" in find_ends(
         dies_as_it_moves, lambda inko: (inko.directory / "a", inko.directory / "b"), n=30)
+
+
+def dies_as_it_gives_it_away(n, places):
+    """The acceptor does not compete for it: whom it accepted would wait for web."""
+    with dying_inkod(n) as inko:
+        first, second = places(inko)
+        inko.start()
+        content = configuration(web(), pool(), listeners=[front(address=at(first))])
+        apply_until_done(inko, content)
+        patiently(inko.settle)
+        if was_killed(inko):
+            return "before"
+        inko.ctl("pause", "front", check=False)
+        for place in second, first:
+            content["listeners"] = [front(address=at(place))]
+            apply(inko, content, check=False)
+        content["listeners"] = [given(first)]
+        apply(inko, content, check=False)
+        patiently(inko.settle)
+        end = "within" if was_killed(inko) else "lived"
+        apply_until_done(inko, content)
+        inko.ctl("stop", "web", check=False)
+        for _ in range(20):
+            assert patiently(lambda: get(first, timeout=DEADLINE))
+        wait_until(lambda: is_refused(second), what=f"{n}: the former address is free")
+        return end
+
+
+def test_supervisor_dies_while_a_listener_is_given_away():
+    assert "within" in find_ends(
+        dies_as_it_gives_it_away, lambda inko: (free_port(), free_port()), n=42)
 
 
 def begin_with_socket(inko, listening):
