@@ -205,6 +205,12 @@ struct listener *listener_free(struct listener *listener)
 {
 	char key[LIMIT_KEY_CHARS];
 
+	/* Held until it is ended, or its address was in use by nobody that is known; who dies
+	 * before that has it ended by the next supervisor. */
+	if (!listener->is_closing) {
+		listener->is_closing = true;
+		update(listener);
+	}
 	if (listener->is_published)
 		say(listener, "closed");
 	unlink_address(listener);
@@ -435,6 +441,15 @@ int listener_change(struct listener *listener, const struct listener_request *re
 	return r;
 }
 
+/* The former supervisor ended before it had made the actor, or while it let go of the listener;
+ * what the acceptor has it closes first. */
+static bool is_over(const struct listener *listener)
+{
+	if (listener->is_closing)
+		return listener->give || !actor_find(listener->supervisor, BUILTIN_ACCEPTOR);
+	return listener->is_owned && !actor_find(listener->supervisor, listener->give);
+}
+
 void listener_resume_all(struct supervisor *supervisor)
 {
 	struct listener *listener;
@@ -444,8 +459,7 @@ void listener_resume_all(struct supervisor *supervisor)
 	listener_follow_systemd(supervisor);
 	for (listener = TAILQ_FIRST(&supervisor->listeners); listener; listener = next) {
 		next = TAILQ_NEXT(listener, entries);
-		/* The former supervisor ended before it had made the actor. */
-		if (listener->is_owned && !actor_find(supervisor, listener->give))
+		if (is_over(listener))
 			listener_free(listener);
 		else if (!listener->is_published && !listener->is_closing)
 			(void)listener_publish(listener);

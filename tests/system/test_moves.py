@@ -26,10 +26,11 @@ def get(place, **options):
     return http_get(place, **options)
 
 
-def is_refused(port):
-    with socket.socket() as client:
+def is_refused(place):
+    is_file = isinstance(place, os.PathLike)
+    with socket.socket(socket.AF_UNIX if is_file else socket.AF_INET) as client:
         client.settimeout(DEADLINE)
-        return client.connect_ex(("127.0.0.1", port)) != 0
+        return client.connect_ex(str(place) if is_file else ("127.0.0.1", place)) != 0
 
 
 @contextlib.contextmanager
@@ -233,6 +234,31 @@ def dies_as_it_gives_it_away(n, places):
 def test_supervisor_dies_while_a_listener_is_given_away():
     assert "within" in find_ends(
         dies_as_it_gives_it_away, lambda inko: (free_port(), free_port()), n=42)
+
+
+def dies_as_it_closes_it(n, places):
+    """Either is there and listens, or is gone."""
+    with dying_inkod(n) as inko:
+        first, second = places(inko)
+        inko.start()
+        content = configuration(pool(), listeners=[given(first), {**given(second), "name": "b"}])
+        apply_until_done(inko, content)
+        patiently(inko.settle)
+        if was_killed(inko):
+            return "before"
+        inko.ctl("close", "front", check=False)
+        assert [x["name"] for x in patiently(inko.status)["listeners"]] == ["b"], n
+        apply(inko, configuration(pool()), "--prune", check=False)
+        listening = [listener["address"] for listener in patiently(inko.status)["listeners"]]
+        for place in first, second:
+            assert is_refused(place) == (at(place) not in listening), (n, place, listening)
+        assert at(second) in listening or not second.exists()
+        return "within" if was_killed(inko) else "lived"
+
+
+def test_supervisor_dies_while_listeners_are_closed():
+    assert "within" in find_ends(
+        dies_as_it_closes_it, lambda inko: (free_port(), inko.directory / "s"), n=20)
 
 
 def begin_with_socket(inko, listening):
