@@ -192,9 +192,13 @@ static int add_listener(struct feeder *feeder, const char *name, int fd,
 			return r;
 		feeder_add(feeder, &listener->feed);
 	}
-	if (is_former)
+	if (is_former) {
 		feeder_end(feeder, &listener->feed);
-	else if (current && current != listener)
+		return 0;
+	}
+	/* A listener may come back to the socket that it had before. */
+	feeder_keep(&listener->feed);
+	if (current && current != listener)
 		feeder_end(feeder, &current->feed);
 	return 0;
 }

@@ -256,6 +256,12 @@ void feeder_end(struct feeder *feeder, struct feed *feed)
 		set_state(feeder, feed, FEED_FULL);
 }
 
+void feeder_keep(struct feed *feed)
+{
+	feed->is_ending = false;
+	feed->is_over = false;
+}
+
 /* Between two turns of the loop, as events and lists lead to them. */
 static void let_go_of_over(struct feeder *feeder)
 {

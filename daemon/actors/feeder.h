@@ -104,6 +104,8 @@ void feeder_pause(struct feeder *feeder, struct feed *feed, bool paused);
 /* Has feed, which nobody feeds any more, bring all that has come, however long that has to wait for
  * room or for the end of a pause; on_over follows. */
 void feeder_end(struct feeder *feeder, struct feed *feed);
+/* Takes that back before on_over has followed. */
+void feeder_keep(struct feed *feed);
 /* Brings what has come already, unless it is paused, as far as there is room and for a bounded
  * time, and feeds from it no more. What it holds is the caller's then. */
 void feeder_remove(struct feeder *feeder, struct feed *feed);

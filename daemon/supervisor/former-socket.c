@@ -7,9 +7,12 @@
 
 #include "daemon/supervisor/former-socket.h"
 #include "daemon/supervisor/holding.h"
+#include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/supervisor.h"
+#include "daemon/supervisor/systemd-socket.h"
+#include "proto/address.h"
 #include "proto/descriptor.h"
 #include "proto/name.h"
 
@@ -85,6 +88,60 @@ int former_socket_keep(struct supervisor *supervisor, const char *listener, int 
 	return r;
 }
 
+/* It listens for systemd too, whatever becomes of the listener. */
+static bool is_systemds(struct supervisor *supervisor, uint64_t inode)
+{
+	const struct systemd_socket *socket;
+	uint64_t other;
+
+	TAILQ_FOREACH(socket, &supervisor->systemd_sockets, entries)
+		if (listening_socket_identify(socket->fd, &other) == 0 && other == inode)
+			return true;
+	return false;
+}
+
+static bool is_at(const struct former_socket *former, const struct address *address)
+{
+	char text[ADDRESS_TEXT_BYTES], other_text[ADDRESS_TEXT_BYTES];
+	struct address other;
+
+	if (listening_socket_adopt(former->fd, &other) < 0)
+		return false;
+	address_format(address, text);
+	address_format(&other, other_text);
+	return strcmp(text, other_text) == 0;
+}
+
+int former_socket_open(struct supervisor *supervisor, const char *listener,
+	const struct address *address, int *ret_fd)
+{
+	struct former_socket *former;
+	int fd;
+
+	TAILQ_FOREACH(former, &supervisor->former_sockets, entries) {
+		if (strcmp(former->listener, listener) != 0 || !is_at(former, address) ||
+			is_systemds(supervisor, former->inode))
+			continue;
+		fd = fcntl(former->fd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			return -errno;
+		*ret_fd = fd;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+void former_socket_take_back(struct supervisor *supervisor, const char *listener, int fd)
+{
+	struct former_socket *former = NULL;
+	uint64_t inode;
+
+	if (listening_socket_identify(fd, &inode) == 0)
+		former = find(supervisor, listener, inode);
+	if (former)
+		let_go(supervisor, former);
+}
+
 void former_socket_forget(struct supervisor *supervisor, const char *listener)
 {
 	struct former_socket *former, *next;
@@ -106,6 +163,18 @@ void former_socket_on_drained(struct supervisor *supervisor, const char *listene
 	let_go(supervisor, former);
 }
 
+/* It is the one that its listener has, or that was given away: who moved the listener was killed in
+ * the middle. */
+static bool is_left_over(struct supervisor *supervisor, const char *name, uint64_t inode)
+{
+	const struct listener *listener = listener_find(supervisor, name);
+	uint64_t current;
+
+	if (!listener || listener->give)
+		return listener;
+	return listening_socket_identify(listener->fd, &current) == 0 && current == inode;
+}
+
 int former_socket_adopt(struct supervisor *supervisor, struct keep_message *message)
 {
 	char *name = message->key + strlen(FORMER_SOCKET_KEY), *slash = strrchr(name, '/');
@@ -121,6 +190,11 @@ int former_socket_adopt(struct supervisor *supervisor, struct keep_message *mess
 	*slash = '\0';
 	if (!name_is_valid(name))
 		return -EBADMSG;
+	if (is_left_over(supervisor, name, inode)) {
+		*slash = '/';
+		holding_drop(supervisor->holding, message->key);
+		return 0;
+	}
 	r = add(supervisor, name, inode, &message->passed.fds[0], &former);
 	if (r == 0)
 		message->passed.n_fds = 0;

@@ -76,9 +76,10 @@ void listener_news_tell_all(struct instance *instance)
 	struct listener *listener;
 
 	TAILQ_FOREACH(listener, &supervisor->listeners, entries) {
-		if (listener->is_closing && is_acceptor) {
+		/* It may have had one that was given away since. */
+		if (is_acceptor && (listener->is_closing || listener->give)) {
 			tell(instance, listener, CLOSE, -1);
-		} else if (listener->to && is_acceptor) {
+		} else if (is_acceptor) {
 			tell_sockets(instance, listener);
 		} else if (listener->give && strcmp(listener->give, name) == 0) {
 			tell(instance, listener, NULL, listener->fd);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/supervisor/former-socket.h"
 #include "daemon/supervisor/listener-request.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/listening-socket.h"
@@ -209,6 +210,10 @@ int listener_request_bind(struct supervisor *supervisor, const struct listener_r
 		return listener_request_refuse(r, ret_refusal, "InvalidValue", "address",
 			"'%.200s': %s", request->address, complaint);
 	r = listening_socket_open(ret_address, ret_fd);
+	/* The listener itself may have left it, with clients that wait there. */
+	if (r == -EADDRINUSE && request->name &&
+		former_socket_open(supervisor, request->name, ret_address, ret_fd) == 0)
+		r = 0;
 	return r < 0 ? refuse_address(r, request->address, ret_refusal) : 0;
 }
 

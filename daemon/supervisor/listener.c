@@ -205,6 +205,12 @@ struct listener *listener_free(struct listener *listener)
 {
 	char key[LIMIT_KEY_CHARS];
 
+	/* Held until it is ended, or its address was in use by nobody that is known; who dies
+	 * before that has it ended by the next supervisor. */
+	if (!listener->is_closing) {
+		listener->is_closing = true;
+		update(listener);
+	}
 	if (listener->is_published)
 		say(listener, "closed");
 	unlink_address(listener);
@@ -266,85 +272,182 @@ struct listener *listener_find_to(struct supervisor *supervisor, const char *act
 	return NULL;
 }
 
-/* What can fail comes first: the acceptor is told of nothing that has to be taken back. */
-static int hand_to(struct listener *listener, struct actor *actor)
+/* All that can fail; nobody is told of anything that has to be taken back. */
+static int open_way(struct listener *listener, struct actor *actor)
 {
 	struct actor *acceptor;
-	int r = builtin_ensure_acceptor(listener->supervisor, &acceptor);
+	int r;
 
-	if (r == 0)
-		r = routing_open(actor);
-	if (r < 0)
-		return r;
-	listener_news_open(listener);
-	if (strcmp(actor_state(actor), "failed") == 0)
-		listener_on_actor_failed(actor, true);
-	return 0;
+	if (!listener->to)
+		return 0;
+	if (!actor)
+		return -ENOENT;
+	r = builtin_ensure_acceptor(listener->supervisor, &acceptor);
+	return r < 0 ? r : routing_open(actor);
+}
+
+/* actor is who gets it, or NULL, after open_way. */
+static void hand_out(struct listener *listener, struct actor *actor)
+{
+	if (listener->to) {
+		listener_news_open(listener);
+		if (strcmp(actor_state(actor), "failed") == 0)
+			listener_on_actor_failed(actor, true);
+	} else if (actor) {
+		listener_news_give(listener, actor);
+	}
+	listener->is_published = true;
+	update(listener);
+	say_state(listener);
+}
+
+static struct actor *find_receiver(const struct listener *listener)
+{
+	return actor_find(listener->supervisor, listener->to ? listener->to : listener->give);
 }
 
 int listener_publish(struct listener *listener)
 {
-	const char *name = listener->to ? listener->to : listener->give;
-	struct actor *actor = actor_find(listener->supervisor, name);
-	int r = 0;
+	struct actor *actor = find_receiver(listener);
+	int r = open_way(listener, actor);
 
-	if (!actor && listener->to)
-		return -ENOENT;
-	if (listener->to)
-		r = hand_to(listener, actor);
-	else if (actor)
-		listener_news_give(listener, actor);
-	if (r == 0) {
-		listener->is_published = true;
-		update(listener);
-		say_state(listener);
-	}
+	if (r == 0)
+		hand_out(listener, actor);
 	return r;
 }
 
 /* Changing. */
 
-static int change_socket(struct listener *listener, const struct listener_request *request,
-	const struct address *address, int *take_fd)
+static void exchange_texts(char **text, char **other)
 {
-	int r = request->to ? former_socket_keep(listener->supervisor, listener->name, listener->fd)
-			    : 0;
+	char *kept = *text;
 
-	if (r < 0)
+	*text = *other;
+	*other = kept;
+}
+
+/* All that a request says of it. */
+static void exchange(struct listener *listener, struct listener *other)
+{
+	int64_t hold_usec = listener->hold_usec;
+
+	exchange_texts(&listener->address, &other->address);
+	exchange_texts(&listener->listens_on, &other->listens_on);
+	exchange_texts(&listener->to, &other->to);
+	exchange_texts(&listener->give, &other->give);
+	exchange_texts(&listener->balance, &other->balance);
+	listener->hold_usec = other->hold_usec;
+	other->hold_usec = hold_usec;
+}
+
+/* What it becomes; address is NULL where that stays. */
+static int make_next(const struct listener *listener, const struct listener_request *request,
+	const struct address *address, struct listener **ret_next)
+{
+	struct listener *next = allocate(listener->supervisor);
+	int r = next ? set_route(next, request) : -ENOMEM;
+
+	if (r == 0 && address)
+		r = set_address(next, request, address);
+	if (r == 0 && !address)
+		r = replace_text(&next->address, listener->address);
+	if (r == 0 && !address)
+		r = replace_text(&next->listens_on, listener->listens_on);
+	if (r < 0) {
+		release(next);
 		return r;
-	unlink_address(listener);
-	if (!request->to && !listener->listens_on)
-		(void)shutdown(listener->fd, SHUT_RDWR);
-	r = set_address(listener, request, address);
-	if (r < 0)
-		return r;
-	descriptor_close(&listener->fd);
-	listener->fd = descriptor_take(take_fd);
-	listener->is_blocking = false;
+	}
+	*ret_next = next;
 	return 0;
+}
+
+/* All that can fail, listener having next's terms, since they say what the lanes are for; on
+ * failure it has its own again. */
+static int begin_change(struct listener *listener, struct listener *next, bool moves)
+{
+	struct actor *actor;
+	int r;
+
+	exchange(listener, next);
+	actor = find_receiver(listener);
+	/* Nobody is connected to one that goes away. */
+	r = open_way(listener, actor && !actor->is_removing ? actor : NULL);
+	if (r == 0 && moves && listener->to)
+		r = former_socket_keep(listener->supervisor, listener->name, listener->fd);
+	if (r < 0)
+		exchange(listener, next);
+	return r;
+}
+
+/* Of the socket that it had until now. */
+static void leave_socket(struct listener *former, bool is_given)
+{
+	unlink_address(former);
+	/* What systemd opened is not ours to end. */
+	if (is_given && !former->listens_on)
+		(void)shutdown(former->fd, SHUT_RDWR);
+}
+
+/* The acceptor accepts whoever waits still, wherever that is, and nobody else does there. */
+static void give_away(struct listener *listener)
+{
+	listener_news_close(listener);
+	former_socket_forget(listener->supervisor, listener->name);
+}
+
+/* It is put before anything is seen of it: where it is said to listen it does, whoever dies. */
+static void finish_change(struct listener *listener, struct listener *former)
+{
+	/* That was about the actor before, or is found out again. */
+	listener->hold = sd_event_source_disable_unref(listener->hold);
+	listener->is_refusing = false;
+	/* What the actor before has made of it is not what this one expects. */
+	listener->is_blocking = false;
+	/* Nobody pauses instances that accept for themselves. */
+	if (listener->give)
+		listener->is_paused = false;
+	/* Until who has it now is told. */
+	listener->is_published = false;
+	listener_put(listener);
+	if (former->fd >= 0) {
+		former_socket_take_back(listener->supervisor, listener->name, listener->fd);
+		leave_socket(former, listener->give);
+	}
+	if (listener->give)
+		give_away(listener);
+	hand_out(listener, find_receiver(listener));
 }
 
 int listener_change(struct listener *listener, const struct listener_request *request,
 	const struct address *address, int *take_fd)
 {
-	int r = *take_fd >= 0 ? change_socket(listener, request, address, take_fd) : 0;
+	struct supervisor *supervisor = listener->supervisor;
+	bool moves = *take_fd >= 0;
+	struct listener *other;
+	int r = make_next(listener, request, moves ? address : NULL, &other);
 
 	if (r < 0)
 		return r;
-	/* First: an acceptor that is started again meanwhile is told of it as it is held. */
-	if (request->give)
-		listener_news_close(listener);
-	/* What the actor before has made of it is not what this one expects. */
-	if (!listener->give || !request->give || strcmp(listener->give, request->give) != 0)
-		listener->is_blocking = false;
-	r = set_route(listener, request);
-	if (r < 0)
-		return r;
-	/* That was about the actor before, or is found out again. */
-	listener->hold = sd_event_source_disable_unref(listener->hold);
-	listener->is_refusing = false;
-	listener_put(listener);
-	return listener_publish(listener);
+	r = begin_change(listener, other, moves);
+	if (r == 0 && moves) {
+		other->fd = listener->fd;
+		listener->fd = descriptor_take(take_fd);
+	}
+	if (r == 0)
+		finish_change(listener, other);
+	release(other);
+	/* Somebody may wait for a pause that will not be. This may close the listener. */
+	requests_check(supervisor);
+	return r;
+}
+
+/* The former supervisor ended before it had made the actor, or while it let go of the listener;
+ * what the acceptor has it closes first. */
+static bool is_over(const struct listener *listener)
+{
+	if (listener->is_closing)
+		return listener->give || !actor_find(listener->supervisor, BUILTIN_ACCEPTOR);
+	return listener->is_owned && !actor_find(listener->supervisor, listener->give);
 }
 
 void listener_resume_all(struct supervisor *supervisor)
@@ -356,8 +459,7 @@ void listener_resume_all(struct supervisor *supervisor)
 	listener_follow_systemd(supervisor);
 	for (listener = TAILQ_FIRST(&supervisor->listeners); listener; listener = next) {
 		next = TAILQ_NEXT(listener, entries);
-		/* The former supervisor ended before it had made the actor. */
-		if (listener->is_owned && !actor_find(supervisor, listener->give))
+		if (is_over(listener))
 			listener_free(listener);
 		else if (!listener->is_published && !listener->is_closing)
 			(void)listener_publish(listener);
@@ -380,19 +482,20 @@ static int move(struct listener *listener, int *take_fd)
 {
 	char text[ADDRESS_TEXT_BYTES];
 	struct address address;
-	char *listens_on;
+	_cleanup_free_ char *listens_on = NULL;
 	int r = listening_socket_adopt(*take_fd, &address);
 
-	if (r == 0 && listener->to)
-		r = former_socket_keep(listener->supervisor, listener->name, listener->fd);
 	if (r < 0)
 		return r;
 	address_format(&address, text);
 	listens_on = strdup(text);
 	if (!listens_on)
 		return -ENOMEM;
-	free(listener->listens_on);
-	listener->listens_on = listens_on;
+	if (listener->to)
+		r = former_socket_keep(listener->supervisor, listener->name, listener->fd);
+	if (r < 0)
+		return r;
+	exchange_texts(&listener->listens_on, &listens_on);
 	descriptor_close(&listener->fd);
 	listener->fd = descriptor_take(take_fd);
 	listener->is_blocking = false;

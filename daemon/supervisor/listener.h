@@ -53,8 +53,9 @@ int listener_new_bound(struct supervisor *supervisor, const struct listener_requ
 	const struct address *address, int *take_fd, struct listener **ret_listener);
 /* Makes of one that is handed to an actor (to) what request says, under the same name. Where
  * *take_fd is not -1 it listens there from now on, at address, and who waits at the former socket
- * is accepted first, unless the listener is given away by it. Errors of listener_publish, -ENOMEM.
- */
+ * is accepted first, unless the listener is given away by it. One that is given away is not paused
+ * any more. On failure it is as it was, and *take_fd the caller's: errors of listener_publish (also
+ * for an actor that is being removed), of former_socket_keep, -ENOMEM. */
 int listener_change(struct listener *listener, const struct listener_request *request,
 	const struct address *address, int *take_fd);
 /* Forgets it. When nobody else holds it clients are refused. Returns NULL. */
