@@ -12,30 +12,30 @@
 #include "verbs.h"
 
 static const struct column work_columns[] = {
-	{"NAME", 12, 0, 8},
-	{"RECEIVED", 0, 1, 6},
-	{"CONNECTIONS", 0, 1, 7},
-	{"LATE", 0, 1, 2},
-	{"MOVED", 0, 1, 1},
-	{"RESTARTS", 0, 1, 3},
-	{"P50", 0, 1, 4},
-	{"P99", 0, 1, 5},
+	{"NAME", 0, COLUMN_PLAIN, 8},
+	{"RECEIVED", 0, COLUMN_RIGHT, 6},
+	{"CONNECTIONS", 0, COLUMN_RIGHT, 7},
+	{"LATE", 0, COLUMN_RIGHT, 2},
+	{"MOVED", 0, COLUMN_RIGHT, 1},
+	{"RESTARTS", 0, COLUMN_RIGHT, 3},
+	{"P50", 0, COLUMN_RIGHT, 4},
+	{"P99", 0, COLUMN_RIGHT, 5},
 	{},
 };
 
 static const struct column listener_columns[] = {
-	{"LISTENER", 12, 0, 4},
-	{"ACCEPTED", 0, 1, 3},
-	{"HANDED OVER", 0, 1, 1},
-	{"REFUSED", 0, 1, 2},
+	{"LISTENER", 0, COLUMN_PLAIN, 4},
+	{"ACCEPTED", 0, COLUMN_RIGHT, 3},
+	{"HANDED OVER", 0, COLUMN_RIGHT, 1},
+	{"REFUSED", 0, COLUMN_RIGHT, 2},
 	{},
 };
 
 static const struct column endpoint_columns[] = {
-	{"ENDPOINT", 12, 0, 4},
-	{"ACCEPTED", 0, 1, 3},
-	{"HANDED OVER", 0, 1, 1},
-	{"REFUSED", 0, 1, 2},
+	{"ENDPOINT", 0, COLUMN_PLAIN, 4},
+	{"ACCEPTED", 0, COLUMN_RIGHT, 3},
+	{"HANDED OVER", 0, COLUMN_RIGHT, 1},
+	{"REFUSED", 0, COLUMN_RIGHT, 2},
 	{},
 };
 

@@ -18,44 +18,46 @@
 #define DETAIL_BYTES 1024
 
 static const struct column status_columns[] = {
-	{"NAME", 12, 0, 7},
-	{"STATE", 0, 0, 6},
-	{"ORIGIN", 0, 0, 1},
-	{"PID", 0, 1, 2},
-	{"RESTARTS", 0, 1, 4},
-	{"MESSAGES", 0, 1, 5},
-	{"DETAIL", 12, 0, 3},
+	{"NAME", 0, COLUMN_PLAIN, 7},
+	{"STATE", 0, COLUMN_PLAIN, 6},
+	{"ORIGIN", 0, COLUMN_PLAIN, 1},
+	{"PID", 0, COLUMN_RIGHT, 2},
+	{"RESTARTS", 0, COLUMN_RIGHT, 4},
+	{"MESSAGES", 0, COLUMN_RIGHT, 5},
+	{"DETAIL", 12, COLUMN_PLAIN, 3},
 	{},
 };
 
 static const struct column actor_columns[] = {
-	{"NAME", 12, 0, 7},
-	{"STATE", 0, 0, 6},
-	{"ORIGIN", 0, 0, 1},
-	{"READY", 0, 1, 5},
-	{"RESTARTS", 0, 1, 3},
-	{"MESSAGES", 0, 1, 4},
-	{"COMMAND", 12, 0, 2},
+	{"NAME", 0, COLUMN_PLAIN, 7},
+	{"STATE", 0, COLUMN_PLAIN, 6},
+	{"ORIGIN", 0, COLUMN_PLAIN, 1},
+	{"READY", 0, COLUMN_RIGHT, 5},
+	{"RESTARTS", 0, COLUMN_RIGHT, 3},
+	{"MESSAGES", 0, COLUMN_RIGHT, 4},
+	{"COMMAND", 12, COLUMN_PLAIN, 2},
 	{},
 };
 
+/* What any address of IPv4 has room in. */
+#define ADDRESS_WIDTH (sizeof("tcp://255.255.255.255:65535") - 1)
+
 static const struct column listener_columns[] = {
-	{"LISTENER", 12, 0, 8},
-	{"ADDRESS", 12, 0, 5},
-	{"STATE", 0, 0, 7},
-	{"ORIGIN", 0, 0, 3},
-	{"HANDED TO", 10, 0, 6},
-	{"GIVEN TO", 10, 0, 4},
-	{"BALANCE", 0, 0, 1},
-	{"HOLD", 0, 1, 2},
+	{"LISTENER", 0, COLUMN_PLAIN, 7},
+	{"ADDRESS", ADDRESS_WIDTH, COLUMN_CUT_WITHIN, 4},
+	{"STATE", 0, COLUMN_PLAIN, 6},
+	{"ORIGIN", 0, COLUMN_PLAIN, 3},
+	{"LEADS TO", 0, COLUMN_PLAIN, 5},
+	{"BALANCE", 0, COLUMN_SPARE, 1},
+	{"HOLD", 0, COLUMN_SPARE | COLUMN_RIGHT, 2},
 	{},
 };
 
 static const struct column route_columns[] = {
-	{"LISTENER", 12, 0, 4},
-	{"ADDRESS", 12, 0, 2},
-	{"ACTOR", 10, 0, 3},
-	{"HOW", 0, 0, 1},
+	{"LISTENER", 0, COLUMN_PLAIN, 4},
+	{"ADDRESS", ADDRESS_WIDTH, COLUMN_CUT_WITHIN, 2},
+	{"ACTOR", 0, COLUMN_PLAIN, 3},
+	{"HOW", 0, COLUMN_PLAIN, 1},
 	{},
 };
 
@@ -231,7 +233,7 @@ static void add_actor(struct table *table, const cJSON *actor)
 
 static void add_listener(struct table *table, const cJSON *listener)
 {
-	bool given = reply_text(listener, "give");
+	const char *given = reply_text(listener, "give");
 	char hold[DURATION_TEXT_BYTES], address[REPLY_ADDRESS_BYTES];
 
 	duration_format(reply_number(listener, "holdUSec"), hold);
@@ -240,8 +242,8 @@ static void add_listener(struct table *table, const cJSON *listener)
 	table_add(table, TONE_PLAIN, "%s", address);
 	table_add_state(table, reply_shown(listener, "state"));
 	add_origin(table, listener);
-	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "to"));
-	table_add(table, TONE_PLAIN, "%s", reply_shown(listener, "give"));
+	table_add(table, TONE_PLAIN, "%s%s", given ? given : reply_shown(listener, "to"),
+		given ? " (given)" : "");
 	/* Who holds the listener itself accepts as it likes. */
 	table_add(
 		table, TONE_PLAIN, "%s", given ? "-" : shown_way(reply_shown(listener, "balance")));

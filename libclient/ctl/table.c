@@ -1,6 +1,6 @@
 /*
- * Aligned tables that fit the terminal: columns that may be cut are cut, those that matter least
- * first, then whole columns are left out, so that a row is always one line.
+ * Aligned tables that fit the terminal: spare columns are left out, then those that may be cut are
+ * cut, those that matter least first, then others are left out, so that a row is always one line.
  */
 
 #include <inttypes.h>
@@ -165,13 +165,15 @@ static ssize_t find_cuttable(const struct table *table, const struct layout *lay
 	return found;
 }
 
-/* The next of the columns that may be left out, 0 if none may. */
-static size_t find_dispensable(const struct table *table, const struct layout *layout)
+/* The next of the columns that may be left out, of the spare ones only or of all; 0 if none may. */
+static size_t find_dispensable(
+	const struct table *table, const struct layout *layout, bool only_spare)
 {
 	size_t found = 0;
 
 	for (size_t i = 1; i < table->n_columns; i++) {
-		if (layout->widths[i] == 0)
+		if (layout->widths[i] == 0 ||
+			(only_spare && !(table->columns[i].ways & COLUMN_SPARE)))
 			continue;
 		if (found == 0 || goes_before(table, layout, i, found))
 			found = i;
@@ -203,13 +205,27 @@ static bool cut(const struct table *table, struct layout *layout, size_t limit)
 	return true;
 }
 
-static void fit(const struct table *table, struct layout *layout, size_t limit)
+static void leave_out_spare(const struct table *table, struct layout *layout, size_t limit)
 {
-	struct layout whole = *layout;
 	size_t left_out;
 
+	while (measure_row(table, layout) > limit) {
+		left_out = find_dispensable(table, layout, true);
+		if (left_out == 0)
+			return;
+		layout->widths[left_out] = 0;
+	}
+}
+
+static void fit(const struct table *table, struct layout *layout, size_t limit)
+{
+	struct layout whole;
+	size_t left_out;
+
+	leave_out_spare(table, layout, limit);
+	whole = *layout;
 	while (!cut(table, layout, limit)) {
-		left_out = find_dispensable(table, &whole);
+		left_out = find_dispensable(table, &whole, false);
 		if (left_out == 0) {
 			layout->widths[0] = limit;
 			return;
@@ -220,25 +236,29 @@ static void fit(const struct table *table, struct layout *layout, size_t limit)
 	}
 }
 
-static void print_text(const struct layout *layout, const char *text, size_t width)
+static void print_text(const struct layout *layout, const char *text, size_t width, bool cut_within)
 {
-	if (printable_width(text) <= width)
+	size_t length = printable_width(text), behind = cut_within ? width / 2 : 0;
+
+	if (length <= width)
 		fputs(text, layout->output);
 	else
-		fprintf(layout->output, "%.*s…", (int)printable_prefix(text, width - 1), text);
+		fprintf(layout->output, "%.*s…%s", (int)printable_prefix(text, width - 1 - behind),
+			text, text + printable_prefix(text, length - behind));
 }
 
 /* Prints gap blanks and text in width columns. Returns the blanks that fill up the column: they
  * are printed with the next cell, so that no line ends with blanks. */
-static int print_cell(
-	const struct layout *layout, const struct cell *cell, int gap, size_t width, bool right)
+static int print_cell(const struct layout *layout, const struct cell *cell, int gap, size_t width,
+	const struct column *column)
 {
 	const char *code = layout->look->colour ? tone_codes[cell->tone] : NULL;
 	size_t length = printable_width(cell->text);
+	bool right = column->ways & COLUMN_RIGHT;
 	int padding = length < width ? (int)(width - length) : 0;
 
 	fprintf(layout->output, "%*s%s", gap + (right ? padding : 0), "", code ? code : "");
-	print_text(layout, cell->text, width);
+	print_text(layout, cell->text, width, column->ways & COLUMN_CUT_WITHIN);
 	fputs(code ? TONE_END : "", layout->output);
 	return right ? 0 : padding;
 }
@@ -253,8 +273,7 @@ static void print_row(
 
 		if (layout->widths[i] > 0)
 			padding = print_cell(layout, cells ? &cells[i] : &title,
-				padding + (i ? GAP : 0), layout->widths[i],
-				table->columns[i].right);
+				padding + (i ? GAP : 0), layout->widths[i], &table->columns[i]);
 	}
 	fputc('\n', layout->output);
 }

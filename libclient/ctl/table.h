@@ -14,10 +14,17 @@ struct table;
 
 enum tone { TONE_PLAIN, TONE_GOOD, TONE_BUSY, TONE_BAD, TONE_TITLE };
 
+enum column_way {
+	COLUMN_PLAIN = 0,
+	COLUMN_RIGHT = 1 << 0,	    /* numbers stand at the right */
+	COLUMN_SPARE = 1 << 1,	    /* it is left out before any is cut */
+	COLUMN_CUT_WITHIN = 1 << 2, /* in its middle, as both its ends are wanted */
+};
+
 struct column {
 	const char *title; /* NULL ends an array of columns */
 	size_t minimum;	   /* the column may be cut down to so many characters; 0: never */
-	int right;	   /* numbers stand at the right */
+	unsigned int ways;
 	/* The smallest is cut first, and left out first when cutting is not enough; the first
 	 * column stays. */
 	unsigned int priority;

@@ -46,23 +46,23 @@ struct top {
 };
 
 static const struct column actor_columns[] = {
-	{"NAME", 12, 0, 8},
-	{"STATE", 0, 0, 6},
-	{"MESSAGES", 0, 1, 5},
-	{"CONN/S", 0, 1, 7},
-	{"MSG/S", 0, 1, 3},
-	{"P50", 0, 1, 2},
-	{"P99", 0, 1, 4},
-	{"RESTARTS", 0, 1, 1},
+	{"NAME", 0, COLUMN_PLAIN, 8},
+	{"STATE", 0, COLUMN_PLAIN, 6},
+	{"MESSAGES", 0, COLUMN_RIGHT, 5},
+	{"CONN/S", 0, COLUMN_RIGHT, 7},
+	{"MSG/S", 0, COLUMN_RIGHT, 3},
+	{"P50", 0, COLUMN_RIGHT, 2},
+	{"P99", 0, COLUMN_RIGHT, 4},
+	{"RESTARTS", 0, COLUMN_RIGHT, 1},
 	{},
 };
 
 static const struct column listener_columns[] = {
-	{"LISTENER", 12, 0, 5},
-	{"STATE", 0, 0, 4},
-	{"ACCEPTED/S", 0, 1, 3},
-	{"REFUSED/S", 0, 1, 2},
-	{"HANDED TO", 10, 0, 1},
+	{"LISTENER", 0, COLUMN_PLAIN, 5},
+	{"STATE", 0, COLUMN_PLAIN, 4},
+	{"ACCEPTED/S", 0, COLUMN_RIGHT, 3},
+	{"REFUSED/S", 0, COLUMN_RIGHT, 2},
+	{"LEADS TO", 0, COLUMN_PLAIN, 1},
 	{},
 };
 

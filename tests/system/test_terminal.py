@@ -79,8 +79,10 @@ def test_tables_fit(inko, columns):
         lines = [plain(line) for line in shown(inko, "list", what, columns=columns)]
         assert max(map(len, lines)) <= columns, lines
         assert len(lines) == len(inko.ctl("list", what).stdout.splitlines())
-        if columns < 63:
-            assert any("…" in line for line in lines), lines
+        # A name is cut where it is wider than the terminal, and nowhere else.
+        if what == "actors":
+            assert any(line.startswith(LONG) for line in lines) == (columns >= len(LONG)), lines
+            assert (columns >= len(LONG)) or any("…" in line for line in lines), lines
     tables = shown(inko, "status", columns=columns)[2:]
     assert max(len(plain(line)) for line in tables) <= columns, tables
 
@@ -94,8 +96,37 @@ def test_what_matters_least_goes_first(inko):
     assert any(line.startswith("a-name-of-twenty-two-c  ready") and line.endswith("…")
                for line in lines), lines
     lines = [plain(line) for line in shown(inko, "list", columns=32)]
-    assert lines[0].split() == ["NAME", "STATE", "READY"]
-    assert any(line.startswith("a-name-of-twenty") for line in lines)
+    assert lines[0].split() == ["NAME", "STATE"]
+    assert any(line.startswith("a-name-of-twenty-two-c ") for line in lines)
+
+
+@pytest.mark.parametrize("columns", [100, 80])
+def test_listeners_are_shown_whole(inko, columns):
+    """What `close` wants, and where it listens: how it hands over is left out before."""
+    inko.spawn("web", HELLO)
+    inko.spawn("warehouse", BUILD / "http-shared")
+    port = inko.listen("web")
+    inko.call("Listen", {"address": "tcp://[::1]:0", "give": "warehouse"})
+    given, taken = sorted(inko.status()["listeners"], key=lambda listener: "to" in listener)
+    lines = [plain(line).split() for line in shown(inko, "list", "listeners", columns=columns)]
+    whole = ["LISTENER", "ADDRESS", "STATE", "ORIGIN", "LEADS", "TO"]
+    assert lines[0][:6] == whole
+    assert [taken["name"], f"tcp://127.0.0.1:{port}", "open", "by", "hand",
+            "web"] in [line[:6] for line in lines]
+    assert [given["name"], given["address"], "open", "by", "hand", "warehouse",
+            "(given)"] in [line[:7] for line in lines]
+    wide = plain(shown(inko, "list", "listeners", columns=120)[0]).split()
+    assert wide == [*whole, "BALANCE", "HOLD"]
+
+
+def test_addresses_are_cut_within(inko):
+    """Both ends of a path are worth more than what stands between them."""
+    inko.spawn("web", HELLO)
+    directory = inko.directory / ("a-directory-" * 4)
+    directory.mkdir()
+    inko.call("Listen", {"address": f"unix://{directory}/front.sock", "to": "web", "name": "it"})
+    line = plain(shown(inko, "list", "listeners", columns=60)[1])
+    assert re.match(r"it +unix:///\S+…\S*/front\.sock +open", line), line
 
 
 def test_columns(inko):
