@@ -376,6 +376,21 @@ def test_ready_when_a_check_connects(inko):
     call.close()
 
 
+def test_clients_of_a_failed_one_wait(inko):
+    """In the backlog of its own listener, until it is started: no time ends that."""
+    port = serve(inko, intensity=1, intensityUSec=60_000_000, backoffUSec=1000)
+    pid = inko.pids("web")[0]
+    inko.kill(pid)
+    inko.wait_restarted("web", pid)
+    inko.kill(inko.pids("web")[0])
+    wait_until(lambda: inko.actor("web")["state"] == "failed")
+    assert inko.status()["listeners"][0]["state"] == "open"
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE) as client:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        inko.ctl("start", "web")
+        assert client.recv(4096).startswith(b"HTTP/1.1 200")
+
+
 # Programs as they are.
 
 GUNICORN_APP = """
@@ -390,14 +405,19 @@ def app(environ, start_response):
 def test_gunicorn(inko):
     gunicorn = need("gunicorn", "gunicorn")
     (inko.directory / "hello.py").write_text(GUNICORN_APP)
-    port = activate(inko, "web", gunicorn, "--workers", "1", "--no-sendfile", "hello:app",
-                    directory=str(inko.directory), instances=2, stopUSec=20000000)
+    port = activate(inko, "web", gunicorn, "--workers", "1", "--no-sendfile", "--preload",
+                    "hello:app", directory=str(inko.directory), instances=2, stopUSec=20000000)
     pids = {str(pid) for pid in inko.pids("web")}
     answers = set()
     wait_until(lambda: answers.add(http_get(port)) or answers == pids,
                what=lambda: f"both answer: {answers}, {pids}")
     assert "Gunicorn" in inko.ctl("status").stdout
     roll_under_load(inko, port)
+    # What --preload is for: an application that does not load takes no good one's place.
+    (inko.directory / "hello.py").write_text("import what_is_not_there")
+    broken = inko.ctl("restart", "web", "--rolling", check=False)
+    assert broken.returncode == 1 and "what_is_not_there" in broken.stderr, broken
+    assert http_get(port)
 
 
 def test_socket_proxyd(inko):

@@ -12,6 +12,7 @@ import time
 from harness import BUILD, DEADLINE, SOURCE, free_port, nginx_conf, private_inkod, wait_until
 
 MANUAL = SOURCE / "libclient/man/inkoctl.1"
+PROXY = "/lib/systemd/systemd-socket-proxyd"
 
 # What an example prints, where that is the same each time. Of others it is enough that they end
 # with 0.
@@ -23,6 +24,8 @@ SAYS = {
     "inkoctl spawn web --instances 2 -- ./http-hello": r"^web: 2 of 2 instances ready$",
     "inkoctl spawn mailer --drain 1min --directory /srv/mail -- ./mailer":
         r"^mailer: 1 of 1 instances ready$",
+    "inkoctl spawn proxy --adapter activation --listener tcp://127.0.0.1:7008 "
+    f"--ready-after 300ms -- {PROXY} 192.0.2.7:80": r"^proxy: 1 of 1 instances ready$",
     "inkoctl start web": r"^web: 2 of 2 instances ready$",
     "inkoctl stop mailer": r"^mailer: stopped$",
     "inkoctl restart web": r"^web: 2 of 2 instances ready",
@@ -111,7 +114,7 @@ def translate(example, place, ports, runtime):
 
 def is_missing(example):
     """What Debian has, and this machine has not."""
-    wants = {"varlinkctl": "varlinkctl", " site": "nginx"}
+    wants = {"varlinkctl": "varlinkctl", " site": "nginx", " proxy": PROXY}
     return any(word in example and not shutil.which(name) for word, name in wants.items())
 
 
@@ -159,7 +162,7 @@ def test_every_verb_has_an_example():
 
 
 def test_examples(tmp_path):
-    ports = {"8080": str(free_port()), "7007": str(free_port()),
+    ports = {"8080": str(free_port()), "7007": str(free_port()), "7008": str(free_port()),
              "0.0.0.0:80 ": f"127.0.0.1:{free_port()} "}
     with private_inkod() as inko:
         furnish(inko, tmp_path, ports["0.0.0.0:80 "].rpartition(":")[2].strip())
