@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@
 #define OTHER_VERSION                                                                              \
 	"inkod and inkoctl are of different versions ('inkoctl status' and 'inkoctl --version' "   \
 	"say which)"
+
+#define INVALID_VALUE "io.inkod.Supervisor.InvalidValue"
 
 static const struct {
 	const char *error;
@@ -83,6 +86,31 @@ int complain_usage(const char *verb, const char *format, ...)
 	return STATUS_USAGE;
 }
 
+/* Whether a value of these may be depends on the host, and on who asks. */
+static const char *const of_host[] = {"capabilities", "directory", "group", "limits", "network",
+	"nice", "supplementaryGroups", "user"};
+
+static bool is_of_host(const char *member)
+{
+	for (size_t i = 0; i < sizeof(of_host) / sizeof(of_host[0]); i++) {
+		if (strcmp(of_host[i], member) == 0)
+			return true;
+	}
+	return false;
+}
+
+enum status status_of_refusal(
+	const char *error, const cJSON *parameters, const struct argument *arguments)
+{
+	const char *member = reply_text(parameters, "parameter");
+
+	if (strcmp(error, INVALID_VALUE) != 0 || !member || !arguments ||
+		!argument_find_member(arguments, member))
+		return STATUS_REFUSED;
+	return is_of_host(member) && !reply_member(parameters, "min") ? STATUS_REFUSED
+								      : STATUS_USAGE;
+}
+
 /* A bound of what argument, the member of that name, may be, as it is typed. */
 static void format_bound(
 	const cJSON *bound, const char *member, char text[static DURATION_TEXT_BYTES])
@@ -134,8 +162,10 @@ int complain_refused(const char *error, const cJSON *parameters, const struct ar
 {
 	const char *reason = reply_text(parameters, "reason");
 
-	if (reason)
-		return complain_reason(parameters, reason, arguments);
+	if (reason) {
+		(void)complain_reason(parameters, reason, arguments);
+		return status_of_refusal(error, parameters, arguments);
+	}
 	for (size_t i = 0; i < sizeof(varlink_errors) / sizeof(varlink_errors[0]); i++) {
 		const char *member = varlink_errors[i].member;
 

@@ -22,8 +22,14 @@ int complain(enum status status, const char *format, ...) __attribute__((format(
  * known. Returns STATUS_USAGE. */
 int complain_usage(const char *verb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Prints why inkod refused: error and parameters as they came. arguments are those of the verb:
- * what was typed is called as it was typed. Returns STATUS_REFUSED. */
+/* What it is that inkod refused with error and parameters, which may be NULL: STATUS_USAGE when
+ * the value of one of arguments, those of the verb, can be nowhere, as when the command line had
+ * not parsed; else STATUS_REFUSED. */
+enum status status_of_refusal(
+	const char *error, const cJSON *parameters, const struct argument *arguments);
+
+/* Prints why inkod refused: error and parameters as they came. What was typed is called as it was
+ * typed. Returns what status_of_refusal does. */
 int complain_refused(const char *error, const cJSON *parameters, const struct argument *arguments);
 
 /* Prints what came of talking to the inkod of runtime_directory (NULL: the default), a negative

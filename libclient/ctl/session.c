@@ -47,10 +47,16 @@ int session_print_json(const char *error, const char *parameters)
 static int report_refused(const struct session *session, const char *error, const char *parameters)
 {
 	cJSON *object = cJSON_Parse(parameters);
+	int status;
 
-	complain_refused(error, object, session->arguments);
+	if (session->json) {
+		(void)session_print_json(error, parameters);
+		status = status_of_refusal(error, object, session->arguments);
+	} else {
+		status = complain_refused(error, object, session->arguments);
+	}
 	cJSON_Delete(object);
-	return STATUS_REFUSED;
+	return status;
 }
 
 static int parse_reply(const char *parameters, cJSON **ret_reply)
@@ -72,10 +78,10 @@ static int call(struct session *session, const char *method, const char *text, b
 	r = inko_control_call(session->control, method, text, &error, &answer);
 	if (r < 0 && r != -EREMOTEIO)
 		return session_complain_call(session, r);
-	if (session->json && (prints || error))
-		status = session_print_json(error, answer);
-	else if (error)
+	if (error)
 		status = report_refused(session, error, answer);
+	else if (session->json && prints)
+		status = session_print_json(NULL, answer);
 	else
 		status = parse_reply(answer, ret_reply);
 	free(error);

@@ -31,10 +31,10 @@ def busy(inko):
                what=lambda: f"as many descriptors as before: {inko.list_descriptors()}")
 
 
-def refused(inko, *arguments):
+def refused(inko, *arguments, status=1):
     """The one sentence that inkoctl says."""
     result = inko.ctl(*arguments, check=False)
-    assert result.returncode == 1, result
+    assert result.returncode == status, result
     assert result.stdout == "" and result.stderr.startswith("inkoctl: "), result
     assert result.stderr.count("\n") == 1
     return result.stderr
@@ -144,8 +144,17 @@ def test_dead_socket_is_no_daemon(tmp_path):
      "--hold is out of range; it may be 0s to 24h"),
 ])
 def test_errors_name_what_was_typed(busy, arguments, said):
-    """Not the member that it is sent as."""
-    assert refused(busy, *arguments).startswith(f"inkoctl: {said}")
+    """Not the member that it is sent as. They are wrong on the command line alone, as a time is
+    that does not parse."""
+    assert refused(busy, *arguments, status=2).startswith(f"inkoctl: {said}")
+    result = busy.ctl("--json", *arguments, check=False)
+    assert result.returncode == 2 and "InvalidValue" in result.stdout
+
+
+@pytest.mark.parametrize("option", ["--user=nobody-of-that-name", "--capability=none",
+                                    "--directory=/no/such/place"])
+def test_what_depends_on_the_host_is_refused(busy, option):
+    refused(busy, "spawn", "other", option, "--", "true")
 
 
 def test_name_in_use(busy):
@@ -172,7 +181,7 @@ def test_bad_names(busy, name):
 
 
 def test_name_with_slash_on_the_command_line(busy):
-    assert "a/b" in refused(busy, "spawn", "a/b", "--", HELLO)
+    assert "a/b" in refused(busy, "spawn", "a/b", "--", HELLO, status=2)
 
 
 def test_longest_name(inko):
@@ -220,7 +229,7 @@ def test_address_that_does_not_parse(busy, address):
             busy.call("Listen", {"address": address, "to": "web", **name})
         assert caught.value.error == f"{INTERFACE}.InvalidValue"
         assert caught.value.parameters["parameter"] == "address"
-    assert address in refused(busy, "listen", address, "--to", "web")
+    assert address in refused(busy, "listen", address, "--to", "web", status=2)
 
 
 @pytest.mark.parametrize("address", ["tcp://192.0.2.1:80", "unix:///no/such/directory/a.sock"])

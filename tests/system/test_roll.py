@@ -471,7 +471,7 @@ def test_wrong_words(inko):
             "reason": "maxExtra is out of range; it may be 1 to 2"}
     for number in (0, 3, 1001):
         said = inko.ctl("restart", "web", "--rolling", "--max-extra", number, check=False)
-        assert said.returncode == 1
+        assert said.returncode == 2
         assert said.stderr == "inkoctl: --max-extra is out of range; it may be 1 to 2\n"
     with pytest.raises(VarlinkError, match="goes with rolling"):
         inko.call("Restart", {"actor": "web", "maxExtra": 1})
