@@ -4,10 +4,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "errors.h"
 #include "reply.h"
 #include "verbs.h"
+
+/* Of what stands in front of the explanations. */
+#define LEFT_WIDTH 30
 
 static void print_arguments(const struct argument *arguments)
 {
@@ -19,7 +23,11 @@ static void print_arguments(const struct argument *arguments)
 
 		snprintf(left, sizeof(left), "%s%s%s%s%s", letter ? letter : "", letter ? ", " : "",
 			flag ? flag : "", flag && value ? " " : "", value ? value : "");
-		printf("  %-30s %s", left, arguments->help);
+		if (strlen(left) > LEFT_WIDTH)
+			printf("  %s\n  %*s ", left, LEFT_WIDTH, "");
+		else
+			printf("  %-*s ", LEFT_WIDTH, left);
+		printf("%s", arguments->help);
 		if (*arguments->initial)
 			printf(" (%s)", arguments->initial);
 		putchar('\n');
@@ -39,9 +47,19 @@ static int print_verb(const struct verb *verb)
 	return STATUS_DONE;
 }
 
+/* inkoctl [OPTION]... VERB ..., with each of those that go with every verb. */
+static void print_usage(void)
+{
+	printf("inkoctl");
+	for (const struct argument *argument = global_arguments; argument->help; argument++)
+		printf(" [%s%s%s]", argument->letter ? argument->letter : argument->flag,
+			argument->value ? " " : "", argument->value ? argument->value : "");
+	printf(" VERB ...\n\n");
+}
+
 static int print_all(void)
 {
-	printf("inkoctl [--runtime-dir DIR] [--json] VERB ...\n\n");
+	print_usage();
 	for (const struct verb *verb = verbs; verb->name; verb++)
 		printf("  %-20s %s\n", verb->name, verb->help);
 	putchar('\n');

@@ -75,9 +75,24 @@ def test_help_needs_no_daemon(arguments):
     assert result.returncode == 0 and "inkoctl" in result.stdout and result.stderr == ""
 
 
+def test_help_has_room():
+    """Every general option stands in the first line, and no option runs into what it is for."""
+    def say(*arguments):
+        return subprocess.run([BUILD / "inkoctl", "help", *arguments], capture_output=True,
+                              text=True, check=True, timeout=30).stdout
+    usage, _, text = say().partition("\n")
+    options = re.findall(r"^  (?:(-\w), )?(--[a-z-]+)", text, re.M)
+    assert len(options) > 4
+    assert all(f"[{letter or flag}" in usage for letter, flag in options), usage
+    for verb in re.findall(r"^  (\w+)", text, re.M):
+        for line in say(verb).split("\n\n")[2].splitlines():
+            assert re.match(r"( {33}|  (?=\S).{30} )\S", line) or \
+                re.fullmatch(r"  -\S+( \S+)?", line), line
+
+
 def first_words(text):
     """Of the lines that are set in: verbs, or options with the words of their value."""
-    return [line.strip().split("   ")[0] for line in text.splitlines() if line.startswith("  ")]
+    return [line.strip().split("   ")[0] for line in text.splitlines() if re.match(r"  \S", line)]
 
 
 def test_the_manual_has_every_verb_and_option():
