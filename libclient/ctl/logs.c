@@ -205,7 +205,7 @@ static int print_from_host(const struct logs *logs)
 	const char *words[] = {"logs", logs->source, logs->following ? "--follow" : NULL, NULL};
 	FILE *lines;
 	pid_t ssh;
-	int fd, r;
+	int fd, r, status;
 
 	r = ssh_start(session->host, session->runtime_directory, words, &fd, &ssh);
 	if (r < 0)
@@ -217,7 +217,10 @@ static int print_from_host(const struct logs *logs)
 	} else {
 		close(fd);
 	}
-	return ssh_end(ssh);
+	status = ssh_end(ssh);
+	if (status == STATUS_NO_DAEMON)
+		(void)complain(status, "the inkod on %s could not be asked", session->host);
+	return status;
 }
 
 static int print_from_here(const struct logs *logs)

@@ -99,7 +99,7 @@ static int run(const struct command_line *line)
 	status = argument_check(line->arguments, verb_name(line), line->parameters);
 	if (status == STATUS_DONE)
 		status = line->verb->run(&session, line->verb, line->parameters);
-	(void)session_close(&session);
+	session_close(&session);
 	return status;
 }
 

@@ -258,7 +258,7 @@ int run_monitor(struct session *session, const struct verb *verb, cJSON *paramet
 	while (status == STATUS_DONE) {
 		if (terminal_is_gone(PAUSE_MSEC))
 			return STATUS_REFUSED;
-		(void)session_close(session);
+		session_close(session);
 		r = session_connect(session);
 		if (r < 0)
 			return session->host ? session_complain_connect(session, r)

@@ -21,13 +21,14 @@
 /* For an inkod that was started in the line before: its socket is there in a few milliseconds. */
 #define START_USEC 1000000
 
-int session_close(struct session *session)
+void session_close(struct session *session)
 {
 	pid_t ssh = session->ssh;
 
 	session->control = inko_control_close(session->control);
 	session->ssh = 0;
-	return ssh > 0 ? ssh_end(ssh) : STATUS_DONE;
+	if (ssh > 0)
+		(void)ssh_end(ssh);
 }
 
 int session_print_json(const char *error, const char *parameters)
@@ -128,19 +129,24 @@ int session_connect(struct session *session)
 			     : inko_control_connect(session->runtime_directory, &session->control);
 }
 
-static int complain_host(struct session *session, int error)
+/* ssh ended before it answered, with whatever status, and has most often said why. */
+static int complain_host_connect(struct session *session, int error)
 {
-	const char *host = session->host;
 	bool is_there = session->ssh > 0;
-	int status = session_close(session);
 
+	session_close(session);
 	if (!is_there)
 		return complain(STATUS_NO_DAEMON, "cannot run ssh: %s", strerror(-error));
+	return complain(STATUS_NO_DAEMON, "the inkod on %s could not be asked", session->host);
+}
+
+static int complain_host_call(struct session *session, int error)
+{
+	const char *host = session->host;
+
+	session_close(session);
 	if (error == -EMSGSIZE || error == -EBADMSG)
 		return complain_call(error, NULL);
-	/* Who ended has said why. */
-	if (status != STATUS_DONE)
-		return status;
 	return complain(STATUS_NO_DAEMON,
 		"the inkod on %s does not answer any more; the state may have changed: look with "
 		"'inkoctl --host %s status'",
@@ -149,14 +155,14 @@ static int complain_host(struct session *session, int error)
 
 int session_complain_connect(struct session *session, int error)
 {
-	return session->host ? complain_host(session, error)
+	return session->host ? complain_host_connect(session, error)
 			     : complain_connect(error, session->runtime_directory);
 }
 
 int session_complain_call(struct session *session, int error)
 {
 	if (session->host)
-		return complain_host(session, error);
+		return complain_host_call(session, error);
 	return complain_call(error, session->runtime_directory);
 }
 
@@ -195,7 +201,7 @@ int session_open(struct session *session)
 			return STATUS_DONE;
 		if (r != -ECONNRESET || clock_usec() >= end_usec)
 			return session_complain_call(session, r);
-		(void)session_close(session);
+		session_close(session);
 		(void)usleep(PAUSE_USEC);
 	}
 }
@@ -246,7 +252,7 @@ int session_ask(
 		r = inko_control_set_timeout(
 			session->control, session->patience_usec ?: SESSION_PATIENCE_USEC);
 	if (r < 0) {
-		(void)session_close(session);
+		session_close(session);
 		return r;
 	}
 	text = cJSON_PrintUnformatted(parameters);
@@ -255,7 +261,7 @@ int session_ask(
 	r = inko_control_call(session->control, method, text, &error, &answer);
 	free(text);
 	if (r < 0 && r != -EREMOTEIO)
-		(void)session_close(session);
+		session_close(session);
 	if (r == 0)
 		*ret_reply = cJSON_Parse(answer);
 	free(error);

@@ -29,13 +29,13 @@ struct session {
 	pid_t ssh;			  /* that control leads through, or 0 */
 };
 
-/* Closes the connection. A status: that of inkoctl on the host, or of ssh, where it led there. */
-int session_close(struct session *session);
+/* Closes the connection, and waits for the end of ssh where it led to another host. */
+void session_close(struct session *session);
 
 /* Connects, and asks for an answer where that is on another host. A negative errno. */
 int session_connect(struct session *session);
 
-/* Prints what came of session_connect, unless that was done where it happened. A status. */
+/* Prints what came of session_connect. A status. */
 int session_complain_connect(struct session *session, int error);
 
 /* The same of a call. */

@@ -134,10 +134,10 @@ int run_upgrade(struct session *session, const struct verb *verb, cJSON *paramet
 	/* Who does not know who was there cannot tell that they are others: nothing is asked for.
 	 */
 	status = session_begin(session, "GetStatus", parameters, &before);
-	(void)session_close(session);
+	session_close(session);
 	if (status == STATUS_DONE)
 		status = session_begin(session, verb->method, parameters, &reply);
-	(void)session_close(session);
+	session_close(session);
 	if (status == STATUS_DONE)
 		status = wait_for_both(session, before);
 	cJSON_Delete(before);

@@ -95,16 +95,32 @@ def test_large_answer(inko, here):
 @pytest.mark.parametrize("arguments", [
     ("status",), ("list",), ("monitor",), ("logs", "web"), ("upgrade",), ("stop", "web")])
 def test_errors_are_said_once(here, arguments):
-    """Those of ssh, those of inkoctl over there, and that there is none."""
+    """Those of ssh, those of inkoctl over there, and that there is none; and of which host."""
     refused = here.ctl("-H", "nowhere", *arguments, check=False)
     assert refused.returncode == 3
-    assert refused.stderr == "ssh: connect to host nowhere port 22: Connection refused\n"
+    assert refused.stderr == ("ssh: connect to host nowhere port 22: Connection refused\n"
+                              "inkoctl: the inkod on nowhere could not be asked\n")
     without = here.ctl("-H", "without", *arguments, check=False)
     assert without.returncode == 3
-    assert without.stderr.count("\n") == 1 and "inkoctl-is-not-there" in without.stderr
+    assert without.stderr.count("\n") == 2 and "inkoctl-is-not-there" in without.stderr
     gone = here.ctl("-H", "root@far", "--runtime-dir", "/nowhere", *arguments, check=False)
     assert gone.returncode == 3
-    assert gone.stderr.count("\n") == 1 and "no inkod runs in /nowhere" in gone.stderr
+    assert gone.stderr.count("\n") == 2 and "no inkod runs in /nowhere" in gone.stderr
+    assert gone.stderr.endswith("inkoctl: the inkod on root@far could not be asked\n")
+
+
+@pytest.mark.parametrize("status", [0, 1, 2, 3, 255])
+def test_ssh_that_ends_without_an_answer(inko, here, status):
+    """It may say nothing, and end with what inkoctl would mean something else by."""
+    here.ssh_log.with_name("ssh.log.pids").touch()
+    program = inko.directory / "silent"
+    program.write_text(f"#!/bin/sh\nexit {status}\n")
+    program.chmod(0o755)
+    here.environment["INKO_SSH"] = str(program)
+    for verb in ("status", "monitor", "upgrade"):
+        result = here.ctl("-H", "db", verb, check=False)
+        assert result.returncode == 3, result
+        assert result.stderr == "inkoctl: the inkod on db could not be asked\n"
 
 
 def test_no_ssh(here):
