@@ -87,13 +87,15 @@ static cJSON *ask(const struct offer *to, const char *method)
 	return reply;
 }
 
+/* Not those that belong to inkod, which takes no orders for them, nor messages. */
 static void offer_actors(const struct offer *to)
 {
 	cJSON *reply = ask(to, "ListActors");
 	const cJSON *actor;
 
 	cJSON_ArrayForEach(actor, reply_member(reply, "actors")) {
-		offer(to, reply_shown(actor, "name"), reply_shown(actor, "state"));
+		if (!cJSON_IsTrue(reply_member(actor, "builtin")))
+			offer(to, reply_shown(actor, "name"), reply_shown(actor, "state"));
 	}
 	cJSON_Delete(reply);
 }
@@ -123,6 +125,19 @@ static void offer_listeners(const struct offer *to)
 	cJSON_Delete(reply);
 }
 
+static void offer_signals(const struct offer *to)
+{
+	for (int number = 1; number < NSIG; number++) {
+		const char *name = sigabbrev_np(number);
+		char text[32];
+
+		if (!name)
+			continue;
+		(void)snprintf(text, sizeof(text), "SIG%s", name);
+		offer(to, text, sigdescr_np(number));
+	}
+}
+
 /* By what a value is sent as: what it names, or what the shell itself knows to complete. */
 static const struct {
 	const char *member;
@@ -137,6 +152,8 @@ static const struct {
 	{"source", offer_sources, NULL},
 	{"listener", offer_listeners, NULL},
 	{"verb", offer_verbs, NULL},
+	{"stopSignal", offer_signals, NULL},
+	{"reloadSignal", offer_signals, NULL},
 	{"directory", NULL, ":directories"},
 	{"runtimeDirectory", NULL, ":directories"},
 	{"file", NULL, ":files"},

@@ -97,18 +97,28 @@ def test_every_verb_and_option(shop):
         assert ask(shop, verb, "-") == flags_of_help(verb) + general, verb
 
 
+@pytest.mark.parametrize("option", ["--stop-signal", "--reload-signal"])
+def test_signals(shop, option):
+    """As inkod takes them."""
+    offered = ask(shop, "spawn", "new", option, "")
+    assert {"SIGTERM", "SIGQUIT", "SIGUSR1"} <= set(offered)
+    for name in offered:
+        result = shop.ctl("spawn", "web", f"{option}={name}", "--", HELLO, check=False)
+        assert "there is an actor web already" in result.stderr, result
+
+
 @pytest.mark.parametrize("words, offered", [
-    (["stop", ""], {"web", "warehouse", "acceptor", "gateway"}),
-    (["send", ""], {"web", "warehouse", "acceptor", "gateway"}),
+    (["stop", ""], {"web", "warehouse"}),
+    (["send", ""], {"web", "warehouse"}),
     (["logs", ""], {"web", "web/0", "web/1", "warehouse", "warehouse/0", "acceptor", "acceptor/0",
                     "gateway", "gateway/0"}),
     (["pause", ""], {"front"}),
-    (["listen", "tcp://127.0.0.1:80", "--to", ""], {"web", "warehouse", "acceptor", "gateway"}),
-    (["listen", "--to=we"], {f"--to={n}" for n in ("web", "warehouse", "acceptor", "gateway")}),
+    (["listen", "tcp://127.0.0.1:80", "--to", ""], {"web", "warehouse"}),
+    (["listen", "--to=we"], {"--to=web", "--to=warehouse"}),
     (["listen", "--balance", ""], {"round-robin", "pull"}),
     (["list", ""], {"actors", "listeners", "routes"}),
     (["--color="], {"--color=auto", "--color=always", "--color=never"}),
-    (["spawn", "new", "--opens", ""], {"web", "warehouse", "acceptor", "gateway"}),
+    (["spawn", "new", "--opens", ""], {"web", "warehouse"}),
     (["spawn", "new", "--directory", ""], {":directories"}),
     (["spawn", "new", "--", ""], {":programs"}),
     (["spawn", "new", "--", "python3", ""], {":files"}),
