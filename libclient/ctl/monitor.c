@@ -46,6 +46,7 @@ static const struct {
 	const char *words;
 } phrases[] = {
 	{"actor", "removed", NULL, "the actor was removed"},
+	{"actor", "failed", NULL, "the actor has failed"},
 	{"instance", "starting", "waiting", "is started again"},
 	{"instance", "starting", NULL, "is started"},
 	{"instance", "ready", NULL, "is ready"},
@@ -56,8 +57,10 @@ static const struct {
 	{"instance", "waiting", NULL, "has ended by itself"},
 	{"instance", "stopped", "waiting", "is not started again"},
 	{"instance", "stopped", "failed", "is not started again"},
+	{"instance", "stopped", "ended", "is not started again"},
 	{"instance", "stopped", NULL, "has ended"},
 	{"instance", "failed", NULL, "has failed"},
+	{"instance", "ended", NULL, "has ended by itself, and is not started again"},
 	{"kill", NULL, NULL, "is killed"},
 	{"stall", "stalled", NULL, "does not read its mailbox; its siblings get what waits"},
 	{"stall", "reading", NULL, "reads its mailbox again"},

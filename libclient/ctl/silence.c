@@ -18,12 +18,12 @@ static int format_hint(
 {
 	if (keeper->is_stopped && supervisor->is_stopped)
 		return asprintf(ret_hint,
-			"its keeper (pid %d) and its supervisor (pid %d) are stopped, and 'kill -CONT %d "
+			"the process (pid %d) and the keeper's (pid %d) are stopped, and 'kill -CONT %d "
 			"%d' lets them go on",
-			keeper->pid, supervisor->pid, keeper->pid, supervisor->pid);
+			supervisor->pid, keeper->pid, keeper->pid, supervisor->pid);
 	if (supervisor->is_stopped)
 		return asprintf(ret_hint,
-			"its supervisor (pid %d) is stopped, and 'kill -CONT %d' lets it go on",
+			"the process (pid %d) is stopped, and 'kill -CONT %d' lets it go on",
 			supervisor->pid, supervisor->pid);
 	if (keeper->is_stopped)
 		return asprintf(ret_hint,

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -448,6 +449,27 @@ def test_inkoctl_monitor(inko):
         process.send_signal(signal.SIGINT)
         assert process.wait(DEADLINE) == 0
         assert process.stderr.read() == ""
+
+
+def test_every_end_is_a_sentence(inko):
+    """Also that of who is not started again, and of who has failed."""
+    flag = inko.directory / "flag"
+    script = f"until [ -e {flag} ]; do sleep 0.02; done; exit $0"
+    with inkoctl(inko) as process:
+        wait_until(lambda: has_monitor(inko, process))
+        for name, status in (("once", "0"), ("bad", "1")):
+            inko.spawn(name, "sh", "-c", script, status, restart="never", readyAfterUSec=1000)
+        flag.touch()
+        wait_until(lambda: [inko.actor(n)["state"] for n in ("once", "bad")] ==
+                   ["stopped", "failed"])
+        inko.ctl("stop", "once")
+        inko.spawn("last", HELLO)
+        lines = read_until(process, "last  the actor is ready")
+    for said in (r"once/0  has ended by itself, and is not started again \(pid \d+\): exited",
+                 r"once  the actor is stopped", r"bad/0  has failed \(",
+                 r"bad  the actor has failed"):
+        assert any(re.search(said, line) for line in lines), (said, lines)
+    assert not any(re.search(r"instance: | is failed$", line) for line in lines), lines
 
 
 def has_monitor(inko, process):
