@@ -189,6 +189,15 @@ static bool is_kept(const cJSON *change)
 	return is_text(change, "action", "keep");
 }
 
+/* Nothing changes but that the configuration has it, as it is. */
+static bool is_taken_over(const cJSON *change)
+{
+	const cJSON *fields = reply_member(change, "fields");
+
+	return is_text(change, "action", "change") && is_text(change, "effect", "atOnce") &&
+	       cJSON_GetArraySize(fields) == 1 && is_text(fields->child, "field", "origin");
+}
+
 static void print_change(const cJSON *change)
 {
 	size_t i = 0;
@@ -201,28 +210,38 @@ static void print_change(const cJSON *change)
 	print_fields(change);
 }
 
-/* How many changes there are. */
-static int print_changes(const cJSON *changes)
+/* One line of all such: what, and their names. Nothing where there are none. How many there are. */
+static int print_names(const cJSON *changes, bool (*is_such)(const cJSON *change), const char *what)
 {
-	const char *separator = "not in the configuration, and kept (--prune removes them): ";
 	const cJSON *change;
 	int n = 0;
 
 	cJSON_ArrayForEach(change, changes) {
-		if (is_kept(change))
+		if (is_such(change))
+			printf("%s%s %s", n++ ? ", " : what, reply_shown(change, "kind"),
+				reply_shown(change, "name"));
+	}
+	if (n > 0)
+		putchar('\n');
+	return n;
+}
+
+/* How many changes there are. */
+static int print_changes(const cJSON *changes)
+{
+	const cJSON *change;
+	int n = 0;
+
+	cJSON_ArrayForEach(change, changes) {
+		if (is_kept(change) || is_taken_over(change))
 			continue;
 		print_change(change);
 		n++;
 	}
-	cJSON_ArrayForEach(change, changes) {
-		if (!is_kept(change))
-			continue;
-		printf("%s%s %s", separator, reply_shown(change, "kind"),
-			reply_shown(change, "name"));
-		separator = ", ";
-	}
-	if (separator[0] == ',')
-		putchar('\n');
+	n += print_names(
+		changes, is_taken_over, "kept by the configuration from now on, as they are: ");
+	(void)print_names(
+		changes, is_kept, "not in the configuration, and kept (--prune removes them): ");
 	if (n == 0)
 		printf("nothing to change\n");
 	/* It is said before it is done, also to who reads a pipe. */

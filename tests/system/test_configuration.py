@@ -286,6 +286,23 @@ def test_prune_removes_what_is_not_in_it_and_says_so_before(inko):
     assert apply(inko, small, "--prune").stdout == "nothing to change\n"
 
 
+def test_what_is_kept_as_it_is_is_one_line(inko):
+    """The first apply of an export changes nothing but who wants it."""
+    for name in ("mine", "yours"):
+        inko.ctl("spawn", name, "--", HELLO)
+        inko.ctl("listen", "tcp://127.0.0.1:0", "--to", name, "--name", f"at-{name}")
+    exported = json.loads(inko.ctl("export").stdout)
+    kept = ("kept by the configuration from now on, as they are: actor mine, actor yours, "
+            "listener at-mine, listener at-yours\n")
+    assert apply(inko, exported, "--dry-run").stdout == kept
+    exported["actors"][0]["instances"] = 2
+    shown = apply(inko, exported).stdout
+    assert "~ actor mine: at once" in shown and "origin" in shown
+    assert shown.endswith(kept.replace("actor mine, ", "") + "applied\n")
+    assert inko.actor("yours")["origin"] == inko.listener("at-yours")["origin"] == "configuration"
+    assert apply(inko, exported).stdout == "nothing to change\n"
+
+
 def test_says_who_wanted_it():
     """What was spawned by hand is told from the rest, and gone when inkod begins again."""
     with configured_inkod(configuration(web(), listeners=[front()])) as inko:

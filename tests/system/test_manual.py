@@ -42,8 +42,8 @@ SAYS = {
     "inkoctl close tcp-127.0.0.1-8080": r"^\S+: closed$",
     "inkoctl export >/etc/inko/inko.json": r"^$",
     "inkoctl apply /etc/inko/inko.json --dry-run":
-        r"^~ actor web: at once; no instance is replaced\n    origin: .hand. -> .configuration.$",
-    "inkoctl apply /etc/inko/inko.json": r"^~ actor web: .*^applied$",
+        r"^kept by the configuration from now on, as they are: .*actor web\b",
+    "inkoctl apply /etc/inko/inko.json": r"^kept by .*^applied$",
     "inkoctl export | inkoctl apply -": r"^nothing to change$",
     "inkoctl send web 'read your files again'": r"^web/\d: the message is in its mailbox$",
     "inkoctl logs web": r"^web/\d \| message: read your files again$",
