@@ -253,13 +253,22 @@ static void check_removed(struct supervisor *supervisor, struct change *change)
 					      : !actor_find(supervisor, change->name);
 }
 
+/* A restart would roll what is wrong again. */
+static void fail_rolled(struct change *change, const struct actor *actor)
+{
+	int advice = snprintf(NULL, 0, ROLL_ADVICE, actor->spec.name);
+
+	fail(change, "%.*s: put it right, and apply again",
+		(int)strlen(actor->roll.failure) - advice, actor->roll.failure);
+}
+
 static void check_rolled(struct change *change, const struct actor *actor)
 {
 	if (actor->generation != change->generation)
 		fail(change, "another restart has begun meanwhile, and goes on in place of this "
 			     "one");
 	else if (actor->roll.failure)
-		fail(change, "%s", actor->roll.failure);
+		fail_rolled(change, actor);
 	else
 		change->is_done = !roll_is_under_way(actor);
 }

@@ -131,8 +131,7 @@ static void stop_for(struct actor *actor, const char *instance, char *take_reaso
 	/* That there is one says that the roll did not succeed. */
 	if (asprintf(&actor->roll.failure,
 		    "%.*s; the roll has stopped, and the others serve on, but one of them that "
-		    "ends is started as this one was: put it right, then 'inkoctl restart %s "
-		    "--rolling' again",
+		    "ends is started as this one was" ROLL_ADVICE,
 		    REASON_CHARS, take_reason ? take_reason : "there is no memory",
 		    actor->spec.name) < 0)
 		abort();

@@ -11,6 +11,9 @@
 
 struct actor;
 
+/* What a failure ends with, where the actor's name belongs: what to do. */
+#define ROLL_ADVICE ": put it right, then 'inkoctl restart %s --rolling' again"
+
 /* Of an actor. What is held of it is in the actor's own JSON. */
 struct roll {
 	int64_t max_extra;     /* how many more instances there may be meanwhile; 0: none goes on */

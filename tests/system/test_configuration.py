@@ -445,6 +445,9 @@ def test_a_roll_that_fails_keeps_the_old_ones(inko):
     for _ in range(2):
         result = apply(inko, bad, check=False)
         assert result.returncode == 1 and "exited with status 1" in result.stderr
+        # A restart would roll to the same again.
+        assert result.stderr.endswith("put it right, and apply again\n"), result.stderr
+        assert "inkoctl restart" not in result.stderr
         assert inko.pids("web") == pids and "exited" in inko.actor("web")["rollFailure"]
         # It is what it shall be, but for that.
         assert changes(inko, bad) == {"actor web": ("retry", "roll")}
