@@ -347,13 +347,26 @@ static bool check_extra(struct call *call, const struct actor *actor, const stru
 	return false;
 }
 
+static bool check_rolling(
+	struct call *call, const struct actor *actor, const struct restart *wanted)
+{
+	if (!wanted->is_rolling || !readiness_is_shared(&actor->spec))
+		return true;
+	describe_failure(call, "InvalidValue", "rolling",
+		"%s is ready when somebody listens at %s (readyCheck): beside the old instance a new "
+		"one would be taken for ready, and could not listen there; 'inkoctl restart %s' "
+		"without --rolling, or let the program say READY=1",
+		actor->spec.name, actor->spec.ready_check, actor->spec.name);
+	return false;
+}
+
 static void restart(struct supervisor *supervisor, struct call *call, void *parameters)
 {
 	struct restart *wanted = parameters;
 	struct actor *actor = find_own_actor(supervisor, call, wanted->actor);
 	int r;
 
-	if (!actor || !check_extra(call, actor, wanted))
+	if (!actor || !check_extra(call, actor, wanted) || !check_rolling(call, actor, wanted))
 		return;
 	if (wanted->is_rolling)
 		r = actor_roll(actor, wanted->max_extra == NOT_GIVEN ? 1 : wanted->max_extra);
@@ -402,8 +415,16 @@ static void scale(struct supervisor *supervisor, struct call *call, void *parame
 	struct scale *wanted = parameters;
 	struct actor *actor = find_own_actor(supervisor, call, wanted->actor);
 	bool grows = actor && wanted->instances > actor->spec.instances;
-	int r = actor ? actor_scale(actor, wanted->instances) : 0;
+	int r;
 
+	if (actor && wanted->instances > 1 && readiness_is_shared(&actor->spec)) {
+		describe_failure(call, "InvalidValue", "instances",
+			"%s is ready when somebody listens at %s (readyCheck), where two programs "
+			"cannot listen; leave it at one instance, or let the program say READY=1",
+			actor->spec.name, actor->spec.ready_check);
+		return;
+	}
+	r = actor ? actor_scale(actor, wanted->instances) : 0;
 	if (r < 0)
 		fail_errno(call, wanted->actor, r);
 	else if (actor && !actor->is_wanted)

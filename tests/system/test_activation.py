@@ -1,6 +1,7 @@
 """Programs that know systemd and not inko, unmodified: what Debian has of them."""
 
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -374,6 +375,56 @@ def test_ready_when_a_check_connects(inko):
     wait_until(lambda: inko.ready("web"))
     assert inko.restarts("web") == 0
     call.close()
+
+
+def checked(port, **parameters):
+    """A program that listens by itself, and is ready when somebody does."""
+    code = f"import socket, time; l = socket.create_server(('127.0.0.1', {port})); time.sleep(1000)"
+    return {"name": "web", "command": [PYTHON, "-c", code], "drainUSec": 1000,
+            "readyCheck": f"tcp://127.0.0.1:{port}", **parameters}
+
+
+def test_who_is_checked_at_an_address_is_alone(inko):
+    """Whoever answers there counts: a second one would be ready by the first."""
+    port = free_port()
+    with pytest.raises(VarlinkError) as refusal:
+        inko.call("Spawn", checked(port, instances=2))
+    assert refusal.value.parameters["parameter"] == "readyCheck"
+    assert "one instance" in refusal.value.parameters["reason"]
+    inko.call("Spawn", checked(port))
+    before = inko.pids("web")
+    for arguments, parameter in ((("restart", "web", "--rolling"), "rolling"),
+                                 (("scale", "web", "2"), "instances")):
+        refused = inko.ctl(*arguments, check=False)
+        assert refused.returncode == 1 and f"tcp://127.0.0.1:{port}" in refused.stderr
+        assert "READY=1" in refused.stderr
+    inko.settle()
+    assert inko.pids("web") == before and inko.ready("web")
+    assert inko.ctl("restart", "web").returncode == 0
+    assert inko.ready("web") and inko.pids("web") != before
+    inko.ctl("scale", "web", "0")
+    inko.ctl("scale", "web", "1")
+
+
+def test_apply_replaces_who_is_checked_at_an_address(inko):
+    """It says so before; and who does not listen there is no success."""
+    port = free_port()
+    first = {"actors": [checked(port)]}
+    inko.call("Apply", {"configuration": first})
+    before = inko.pids("web")
+    then = {"actors": [checked(port, environment=["A=b"])]}
+    planned = inko.call("Apply", {"configuration": then, "dryRun": True})["changes"]
+    assert [(c["action"], c["effect"]) for c in planned] == [("change", "restart")]
+    shown = inko.ctl("apply", "-", "--dry-run", input=json.dumps(then)).stdout
+    assert "it ends, and is started again" in shown
+    assert inko.pids("web") == before
+    inko.call("Apply", {"configuration": then})
+    assert inko.ready("web") and inko.pids("web") != before
+    broken = {"actors": [checked(port, command=["/bin/false"])]}
+    with pytest.raises(VarlinkError, match="ApplyFailed"):
+        inko.call("Apply", {"configuration": broken})
+    inko.call("Apply", {"configuration": then})
+    assert inko.ready("web")
 
 
 # Programs as they are.
