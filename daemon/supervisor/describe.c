@@ -40,6 +40,15 @@ static const struct {
 	{"ApplyFailed", "name"},
 };
 
+/* What could not be executed was not to be ready. */
+static const char *describe_when(const struct instance *instance)
+{
+	if (instance->is_late || instance->never_ran)
+		return "";
+	return instance->was_brief ? " within settleUSec (--settle) of being ready"
+				   : " before it was ready";
+}
+
 char *describe_end(const struct instance *instance)
 {
 	const char *ended = instance->last_exit ? instance->last_exit : "ended";
@@ -48,8 +57,7 @@ char *describe_end(const struct instance *instance)
 	char line[256], *text;
 
 	output_last_line(instance->actor->supervisor->output, instance->name, line, sizeof(line));
-	if (asprintf(&text, "%s %s%s%s%s%s", instance->name, ended,
-		    instance->is_late || instance->never_ran ? "" : " before it was ready",
+	if (asprintf(&text, "%s %s%s%s%s%s", instance->name, ended, describe_when(instance),
 		    is_silent
 			    ? "; a program is ready when it says READY=1 (sd_notify(3)); for one that does not there "
 			      "are --ready-after and --ready-check"

@@ -41,6 +41,7 @@ MAILBOX = {
     "startUSec": 20_000_000,
     "readyAfterUSec": 1_000,
     "readyCheck": "tcp://127.0.0.1:9",
+    "settleUSec": 1_000,
     "watchdogUSec": 60_000_000,
     "stopSignal": "SIGINT",
     "reloadSignal": "SIGUSR1",
@@ -145,7 +146,7 @@ def test_each_field_changes_as_its_row_says(shared, field):
 
 def served(*listeners, **fields):
     return {"name": "web", "command": [PYTHON, "-c", SERVER, "ready"], "adapter": "activation",
-            "listeners": list(listeners), "drainUSec": 1_000_000, **fields}
+            "listeners": list(listeners), "drainUSec": 1_000_000, "settleUSec": 0, **fields}
 
 
 def at(port, name=None):
