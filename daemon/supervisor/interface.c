@@ -18,6 +18,7 @@
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/mail.h"
 #include "daemon/supervisor/monitor.h"
+#include "daemon/supervisor/opens.h"
 #include "daemon/supervisor/plan.h"
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/service.h"
@@ -285,6 +286,10 @@ static void spawn(struct supervisor *supervisor, struct call *call, void *parame
 		describe_failure(call, "NameInUse", spec->name,
 			"there is an actor %s already; choose another name%s", spec->name,
 			builtin_is_reserved(spec->name) ? "" : ", or remove it first");
+		return;
+	}
+	if (opens_check(supervisor, spec, reason) < 0) {
+		describe_failure(call, "InvalidValue", "opens", "%s", reason);
 		return;
 	}
 	(void)builtin_ensure_gateway(supervisor, &gateway);

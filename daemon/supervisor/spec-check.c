@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/confinement.h"
 #include "daemon/supervisor/environment.h"
 #include "daemon/supervisor/readiness.h"
@@ -96,11 +97,17 @@ static int check_environment(const struct spec *spec, char reason[static 512])
 
 static int check_opens(const struct spec *spec, char reason[static 512])
 {
-	for (char **o = spec->opens; o && *o; o++)
-		if (!name_is_valid(*o)) {
-			(void)snprintf(reason, 512, "opens: '%.100s' %s", *o, name_complaint(*o));
+	for (char **o = spec->opens; o && *o; o++) {
+		const char *complaint =
+			builtin_is_reserved(*o)
+				? "belongs to inkod, and takes no messages of actors"
+				: name_complaint(*o);
+
+		if (complaint) {
+			(void)snprintf(reason, 512, "opens: '%.100s' %s", *o, complaint);
 			return -EINVAL;
 		}
+	}
 	return 0;
 }
 

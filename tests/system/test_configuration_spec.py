@@ -424,6 +424,29 @@ def test_what_spawn_refuses_is_refused_here(shared, fields, member, words):
     assert words in result.stderr and (export(shared), names(shared)) == before
 
 
+@pytest.mark.parametrize("name, words", [
+    ("acceptor", "belongs to inkod"), ("gateway", "belongs to inkod"),
+    ("othr", "no actor is called 'othr'; did you mean other?")])
+def test_who_can_be_opened(shared, name, words):
+    """The same by hand and by a configuration."""
+    apply(shared, configuration(base("other")))
+    with pytest.raises(VarlinkError) as refused:
+        shared.call("Spawn", base(opens=[name]))
+    assert refused.value.parameters["parameter"] == "opens"
+    assert words in refused.value.parameters["reason"]
+    result = apply(shared, configuration(base("other"), base(opens=[name])), check=False)
+    assert result.returncode == 1 and words in result.stderr
+    assert "actors[1].opens" in result.stderr
+
+
+def test_what_opens_others_is_exported_and_applied(inko):
+    inko.spawn("other", ACTORS / "notifier")
+    inko.spawn("a", ACTORS / "notifier", opens=["other", "a"])
+    exported = export(inko)
+    assert exported["actors"][1]["opens"] == ["other", "a"]
+    assert {effect for _, effect in changes(inko, exported).values()} == {"atOnce"}
+
+
 def test_opens_nobody_any_more(inko):
     """What was removed since is not exported, and its lack is no difference."""
     inko.spawn("other", ACTORS / "notifier")
