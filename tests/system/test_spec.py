@@ -141,7 +141,10 @@ def test_another_user(inko):
 
 @only_root
 def test_a_user_and_a_group_by_number(inko):
-    status = read_status(spawn_waiting(inko, user="4242", group="4343"))
+    pid = spawn_waiting(inko, user="4242", group="4343")
+    status = read_status(pid)
+    environment = environment_of(pid)
+    assert environment["HOME"] == "/" and not {"USER", "LOGNAME", "SHELL"} & set(environment)
     assert status["Uid"].split()[0] == "4242" and status["Gid"].split()[0] == "4343"
     assert status["Groups"].split() == ["4343"]
 
