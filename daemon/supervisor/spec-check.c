@@ -397,11 +397,21 @@ static int check_name(const struct spec *spec, char reason[static 512])
 	return -EINVAL;
 }
 
+/* Whether its user may enter it the child finds out. */
 static int check_directory(const struct spec *spec, char reason[static 512])
 {
-	if (spec->directory[0] == '/')
+	const char *complaint;
+	struct stat st;
+
+	if (spec->directory[0] != '/')
+		complaint = "is not an absolute path";
+	else if (stat(spec->directory, &st) < 0)
+		complaint = errno == ENOENT ? "does not exist" : strerror(errno);
+	else if (!S_ISDIR(st.st_mode))
+		complaint = "is not a directory";
+	else
 		return 0;
-	(void)snprintf(reason, 512, "directory: '%.200s' is not an absolute path", spec->directory);
+	(void)snprintf(reason, 512, "directory: '%.200s' %s", spec->directory, complaint);
 	return -EINVAL;
 }
 

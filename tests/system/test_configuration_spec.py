@@ -404,6 +404,8 @@ WRONG = [
     ({"limits": ["nofiles=5"]}, "limits", "nofiles"),
     ({"capabilities": ["fly"]}, "capabilities", "fly"),
     ({"umask": "9"}, "umask", "9"),
+    ({"directory": "/nonexistent"}, "directory", "does not exist"),
+    ({"directory": "/etc/passwd"}, "directory", "is not a directory"),
     ({"adapter": "pipe"}, "adapter", "none of mailbox, activation, stdio"),
     ({"fdEnv": "X"}, "fdEnv", "it goes with the adapter activation"),
     ({"listeners": ["tcp://127.0.0.1:1"]}, "listeners", "inkoctl listen"),
