@@ -223,7 +223,7 @@ static const char *find_check_complaint(const struct spec *spec)
 	struct address check;
 
 	if (spec->ready_after_usec > 0)
-		return "there is readyAfterUSec already; leave one of the two out";
+		return "it does not go with readyAfterUSec (--ready-after); leave one of the two out";
 	if (address_parse(spec->ready_check, &check, &complaint) < 0)
 		return complaint;
 	if (check.any.sa_family != AF_UNIX && strcmp(spec->network, "none") == 0)

@@ -598,7 +598,7 @@ def test_reload_waits_for_the_word(inko):
 
 
 @pytest.mark.parametrize("spec, words", [
-    ({}, "does not handle SIGHUP"),
+    ({}, "does not handle SIGHUP"), ({}, "--reload-signal"), ({}, "--reload-command"),
     ({"reloadSignal": "SIGUSR1"}, "does not handle SIGUSR1"),
     ({"reloadCommand": "exit 7"}, "exited with status 7"),
     ({"reloadCommand": "kill -9 $$"}, "killed by SIGKILL"),
