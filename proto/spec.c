@@ -108,6 +108,9 @@ const struct json_field spec_fields[] = {
 	{NAMED("readyCheck", JSON_STRING, ready_check, false),
 		ABOUT("--ready-check", SPEC_TEXT, "ADDRESS", NULL, 0, NULL, SPEC_AT_ONCE,
 			"the same, as soon as somebody listens on an address of its own")},
+	{RANGED("settleUSec", settle_usec, 0, DAY),
+		ABOUT("--settle", SPEC_TIME, "TIME", NULL, SPEC_BY_ADAPTER, NULL, SPEC_AT_ONCE,
+			"in a roll: how long a new instance stays ready before an old one goes (activation 1s, else 0s)")},
 	{RANGED("watchdogUSec", watchdog_usec, 0, DAY),
 		ABOUT("--watchdog", SPEC_TIME, "TIME", NULL, 0, NULL, SPEC_AT_START,
 			"it says WATCHDOG=1 at least so often, or is killed; 0: it need not")},
@@ -172,6 +175,13 @@ static void drop_if_empty(char ***strings)
 		*strings = json_strings_free(*strings);
 }
 
+/* A program that knows systemd may say that it is ready before it has loaded what it serves with.
+ */
+static int64_t find_settle_usec(const struct spec *spec)
+{
+	return strcmp(spec->adapter, SPEC_ACTIVATION) == 0 ? SECOND : 0;
+}
+
 int spec_complete(struct spec *spec)
 {
 	for (const struct json_field *field = spec_fields; field->name; field++) {
@@ -186,6 +196,8 @@ int spec_complete(struct spec *spec)
 		if (!*member)
 			return -ENOMEM;
 	}
+	if (spec->settle_usec == SPEC_BY_ADAPTER)
+		spec->settle_usec = find_settle_usec(spec);
 	return 0;
 }
 

@@ -11,6 +11,12 @@
 /* In spec.capabilities: those that inkod has. */
 #define SPEC_ALL_CAPABILITIES "all"
 
+/* spec.adapter of a program that is given listeners as by systemd. */
+#define SPEC_ACTIVATION "activation"
+
+/* What counts for an integer without it follows from the adapter, see spec_complete. */
+#define SPEC_BY_ADAPTER INT64_C(-1)
+
 struct spec {
 	char *name;
 	char **command; /* an absolute path and its arguments */
@@ -42,6 +48,7 @@ struct spec {
 	int64_t start_usec;	  /* from the start to READY=1 */
 	int64_t ready_after_usec; /* from the start until it counts as ready; 0: it says so */
 	char *ready_check;	  /* an address: it is ready when that can be connected to */
+	int64_t settle_usec;	  /* ready for so long, a new instance replaces an old one */
 	int64_t watchdog_usec;	  /* from one WATCHDOG=1 to the next; 0: it need not say so */
 	char *stop_signal;
 	char *reload_signal;
@@ -94,7 +101,7 @@ bool spec_counts_at_once(const struct json_field *field);
 /* What counts for all that is not said: integers and booleans. Strings are NULL. */
 void spec_init(struct spec *spec);
 /* The same for strings, which are NULL where nothing was said. An array of none is no array, which
- * is NULL then, but of what has to be said. -ENOMEM. */
+ * is NULL then, but of what has to be said. The same for what is SPEC_BY_ADAPTER. -ENOMEM. */
 int spec_complete(struct spec *spec);
 /* Frees what spec owns, not spec itself. */
 void spec_done(struct spec *spec);

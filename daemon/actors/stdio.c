@@ -48,10 +48,11 @@ struct stdio {
 	struct children children; /* with the births there is room for them */
 	TAILQ_HEAD(, birth) births;
 	size_t n_births;
-	size_t max_per_source;		     /* 0: any number */
-	unsigned long refused, told_refused; /* connections; told in STATUS= */
-	int64_t told_msec;		     /* when that was */
-	unsigned long dropped;		     /* messages */
+	size_t max_per_source;	       /* 0: any number */
+	unsigned long refused, failed; /* connections, and programs that served one */
+	unsigned long told;	       /* of both in STATUS= */
+	int64_t told_msec;	       /* when that was */
+	unsigned long dropped;	       /* messages */
 	int signal_fd, stop_signal;
 	int end_signal;	  /* that was passed on, or 0 */
 	bool is_stopping; /* nothing more comes */
@@ -128,7 +129,8 @@ static void refuse(struct stdio *stdio, const struct inko_ip *source)
 	if (!is_worth_a_line(++stdio->refused))
 		return;
 	inko_ip_format(source, text);
-	fprintf(stderr, "%s has %zu connections already: one more is refused, the %lu. so far\n",
+	fprintf(stderr,
+		"%s has %zu connections already: one more is refused; %lu so far, of all addresses\n",
 		text, stdio->max_per_source, stdio->refused);
 }
 
@@ -145,22 +147,39 @@ static int status_due_msec(const struct stdio *stdio)
 {
 	int64_t due = stdio->told_msec + STATUS_MSEC - now_msec();
 
-	if (stdio->refused == stdio->told_refused)
+	if (stdio->refused + stdio->failed == stdio->told)
 		return -1;
 	return due > 0 ? (int)due : 0;
 }
 
+static const char *plural(unsigned long n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void format_status(const struct stdio *stdio, char line[static 192])
+{
+	int n = snprintf(line, 192, "STATUS=");
+
+	if (stdio->refused > 0)
+		n += snprintf(line + n, 192 - (size_t)n,
+			"%lu connection%s refused, of addresses that had %zu already%s",
+			stdio->refused, plural(stdio->refused), stdio->max_per_source,
+			stdio->failed > 0 ? "; " : "");
+	if (stdio->failed > 0)
+		(void)snprintf(line + n, 192 - (size_t)n, "%lu program%s failed", stdio->failed,
+			plural(stdio->failed));
+}
+
 static void tell_status(struct stdio *stdio)
 {
-	char line[128];
+	char line[192];
 
 	if (status_due_msec(stdio) != 0)
 		return;
-	(void)snprintf(line, sizeof(line),
-		"STATUS=%lu connection%s refused, of addresses that had %zu already",
-		stdio->refused, stdio->refused == 1 ? "" : "s", stdio->max_per_source);
+	format_status(stdio, line);
 	(void)inko_actor_notify(line);
-	stdio->told_refused = stdio->refused;
+	stdio->told = stdio->refused + stdio->failed;
 	stdio->told_msec = now_msec();
 }
 
@@ -209,16 +228,36 @@ static void note_birth(struct stdio *stdio, struct birth *birth)
 	free(birth);
 }
 
-/* As systemd's would: who served no client to the end says so itself. */
+/* Did it serve its client to the end, or end as it was told to? */
+static bool is_success(const struct stdio *stdio, int status)
+{
+	return WIFSIGNALED(status) ? WTERMSIG(status) == stdio->end_signal
+				   : WEXITSTATUS(status) == 0;
+}
+
+/* As systemd's would: not every program says so itself. */
+static void note_end(struct stdio *stdio, pid_t pid, int status)
+{
+	char how[64];
+
+	if (WIFSIGNALED(status))
+		(void)snprintf(
+			how, sizeof(how), "was killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
+	else
+		(void)snprintf(how, sizeof(how), "exited with status %d", WEXITSTATUS(status));
+	if (is_success(stdio, status) || !is_worth_a_line(++stdio->failed))
+		return;
+	fprintf(stderr, "%s (pid %d) %s; %lu failed so far\n", stdio->command[0], (int)pid, how,
+		stdio->failed);
+}
+
 static void reap(struct stdio *stdio)
 {
 	int status;
 	pid_t pid;
 
 	while ((pid = children_reap(&stdio->children, &status)) > 0)
-		if (WIFSIGNALED(status))
-			fprintf(stderr, "%s (pid %d) was killed by SIG%s\n", stdio->command[0],
-				(int)pid, sigabbrev_np(WTERMSIG(status)));
+		note_end(stdio, pid, status);
 }
 
 static void note_births(struct stdio *stdio)

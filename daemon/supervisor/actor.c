@@ -474,15 +474,20 @@ int actor_roll(struct actor *actor, int64_t max_extra)
 	return 0;
 }
 
-void actor_stop(struct actor *actor)
+static void stop_all(struct actor *actor)
 {
 	struct instance *instance;
 
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		instance_stop(instance);
+}
+
+void actor_stop(struct actor *actor)
+{
 	actor->is_wanted = false;
 	roll_cancel(actor);
 	actor_put(actor);
-	TAILQ_FOREACH(instance, &actor->instances, entries)
-		instance_stop(instance);
+	stop_all(actor);
 	actor_touch(actor);
 }
 
@@ -498,17 +503,29 @@ int actor_scale(struct actor *actor, int64_t instances)
 	return r;
 }
 
-int actor_change(struct actor *actor, struct spec *take_spec, bool rolls)
+static void renew(struct actor *actor, enum actor_renewal renewal)
+{
+	if (renewal == ACTOR_KEEPS || !actor->is_wanted)
+		return;
+	actor->generation++;
+	if (renewal == ACTOR_ROLLS)
+		roll_begin(actor, 1);
+	else
+		roll_cancel(actor);
+}
+
+int actor_change(struct actor *actor, struct spec *take_spec, enum actor_renewal renewal)
 {
 	int r;
 
+	/* First: a supervisor that takes over in between starts them as they were, and what is
+	 * wanted still differs. They start again when it settles. */
+	if (renewal == ACTOR_RESTARTS && actor->is_wanted)
+		stop_all(actor);
 	spec_done(&actor->spec);
 	actor->spec = *take_spec;
 	*take_spec = (struct spec){0};
-	if (rolls && actor->is_wanted) {
-		actor->generation++;
-		roll_begin(actor, 1);
-	}
+	renew(actor, renewal);
 	actor_put(actor);
 	retire_surplus(actor);
 	r = make_missing(actor);

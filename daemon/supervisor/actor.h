@@ -17,6 +17,13 @@
 /* Who wants a new one. */
 enum actor_origin { ACTOR_BY_HAND, ACTOR_CONFIGURED, ACTOR_BUILTIN };
 
+/* What becomes of the instances of one that changes. */
+enum actor_renewal {
+	ACTOR_KEEPS,
+	ACTOR_ROLLS,	/* as actor_roll(actor, 1) does */
+	ACTOR_RESTARTS, /* as actor_restart does */
+};
+
 struct actor {
 	TAILQ_ENTRY(actor) entries;
 	struct supervisor *supervisor;
@@ -76,11 +83,11 @@ int actor_roll(struct actor *actor, int64_t max_extra);
  * started if it is wanted. On failure the number stands, and they are made when something about it
  * changes. */
 int actor_scale(struct actor *actor, int64_t instances);
-/* From now on *take_spec, which is taken, is its spec; it has the same name. rolls: instances that
- * run are replaced, as actor_roll(actor, 1) does, if it is wanted. What is held of it then is all
+/* From now on *take_spec, which is taken, is its spec; it has the same name. Instances that run are
+ * replaced as renewal says, if it is wanted. What is held of it then is all
  * of that or nothing. Errors of instance_new: those that are missing are made when something about
  * it changes. */
-int actor_change(struct actor *actor, struct spec *take_spec, bool rolls);
+int actor_change(struct actor *actor, struct spec *take_spec, enum actor_renewal renewal);
 /* Stops it and forgets it then; at_once kills. */
 void actor_remove(struct actor *actor, bool at_once);
 

@@ -16,13 +16,12 @@
 #include "proto/counters.h"
 #include "proto/descriptor.h"
 
-#define ACTIVATION "activation"
 #define STDIO "stdio"
 #define STDIO_PROGRAM "inko-stdio"
 
 bool adapter_has_mailbox(const struct spec *spec)
 {
-	return strcmp(spec->adapter, ACTIVATION) != 0;
+	return strcmp(spec->adapter, SPEC_ACTIVATION) != 0;
 }
 
 bool adapter_takes_messages(const struct spec *spec)

@@ -68,6 +68,13 @@ static struct actor *find_actor(struct supervisor *supervisor, const struct chan
 	return actor && !actor->is_removing ? actor : NULL;
 }
 
+static enum actor_renewal find_renewal(enum plan_effect effect)
+{
+	return effect == PLAN_ROLL	? ACTOR_ROLLS
+	       : effect == PLAN_RESTART ? ACTOR_RESTARTS
+					: ACTOR_KEEPS;
+}
+
 static int change_actor(struct supervisor *supervisor, struct change *change)
 {
 	struct actor *actor = find_actor(supervisor, change);
@@ -82,7 +89,7 @@ static int change_actor(struct supervisor *supervisor, struct change *change)
 		builtin_close_endpoint(actor);
 		actor->has_endpoint = false;
 	}
-	r = actor_change(actor, change->spec, change->effect == PLAN_ROLL);
+	r = actor_change(actor, change->spec, find_renewal(change->effect));
 	if (takes_messages && !took_messages)
 		builtin_open_endpoint(actor);
 	if (r == 0 && change->effect == PLAN_START)
@@ -98,7 +105,10 @@ static int retry_actor(struct supervisor *supervisor, struct change *change)
 
 	if (!actor)
 		return -ENOENT;
-	r = change->effect == PLAN_ROLL ? actor_roll(actor, 1) : actor_start(actor);
+	if (change->effect == PLAN_START)
+		r = actor_start(actor);
+	else
+		r = change->effect == PLAN_ROLL ? actor_roll(actor, 1) : actor_restart(actor);
 	change->generation = actor->generation;
 	return r;
 }

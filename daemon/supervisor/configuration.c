@@ -439,8 +439,12 @@ static cJSON *describe_spec(struct supervisor *supervisor, const struct spec *sp
 	struct spec initial;
 
 	spec_init(&initial);
-	if (spec_complete(&initial) == 0) {
+	/* What follows from the adapter is left out, the adapter itself is not. */
+	initial.adapter = strdup(spec->adapter);
+	if (initial.adapter && spec_complete(&initial) == 0) {
 		defaults = json_encode(spec_fields, &initial);
+		if (strcmp(spec->adapter, spec_about(spec_find("adapter"))->initial_text) != 0)
+			cJSON_DeleteItemFromObjectCaseSensitive(defaults, "adapter");
 		leave_out(object, defaults);
 		cJSON_Delete(defaults);
 	}

@@ -56,7 +56,8 @@ static int find_user(const char *name, struct credentials *credentials)
 		return -ESRCH;
 	credentials->uid = id;
 	credentials->gid = id;
-	return 0;
+	credentials->home = strdup("/");
+	return credentials->home ? 0 : -ENOMEM;
 }
 
 static int find_group(const char *name, gid_t *ret_gid)

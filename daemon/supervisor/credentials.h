@@ -17,7 +17,8 @@ struct credentials {
 	gid_t gid;
 	gid_t *groups; /* all, those of the user included */
 	size_t n_groups;
-	char *user, *home, *shell; /* of the user database; NULL where it is not in there */
+	char *user, *shell; /* of the user database; NULL where it is not in there */
+	char *home;	    /* the same, or / of a number that is not in there */
 };
 
 /* What spec says of user and groups. -ESRCH when there is no such user or group: then *ret_member

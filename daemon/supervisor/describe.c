@@ -40,20 +40,45 @@ static const struct {
 	{"ApplyFailed", "name"},
 };
 
+/* What could not be executed was not to be ready. */
+static const char *describe_when(const struct instance *instance)
+{
+	if (instance->is_late || instance->never_ran)
+		return "";
+	return instance->was_brief ? " within settleUSec (--settle) of being ready"
+				   : " before it was ready";
+}
+
+/* What it may have lacked, of one that ran well enough as far as anybody can see. */
+static char *describe_lack(const struct instance *instance, const char *ended)
+{
+	const struct spec *spec = &instance->actor->spec;
+	char *text = NULL;
+	int r;
+
+	if ((!instance->is_late && strcmp(ended, "exited with status 0") != 0) ||
+		instance->was_ready || spec->ready_after_usec > 0)
+		return strdup("");
+	if (spec->ready_check)
+		r = asprintf(&text, "; nobody listened at %s", spec->ready_check);
+	else
+		r = asprintf(&text,
+			"; a program is ready when it says READY=1 (sd_notify(3)); for one that "
+			"does not there are --ready-after and --ready-check");
+	return r < 0 ? NULL : text;
+}
+
 char *describe_end(const struct instance *instance)
 {
 	const char *ended = instance->last_exit ? instance->last_exit : "ended";
-	/* It ran well enough, as far as anybody can see. */
-	bool is_silent = instance->is_late || strcmp(ended, "exited with status 0") == 0;
+	/* What follows a comma says more of it. */
+	int status = (int)strcspn(ended, ",");
+	_cleanup_free_ char *lack = describe_lack(instance, ended);
 	char line[256], *text;
 
 	output_last_line(instance->actor->supervisor->output, instance->name, line, sizeof(line));
-	if (asprintf(&text, "%s %s%s%s%s%s", instance->name, ended,
-		    instance->is_late || instance->never_ran ? "" : " before it was ready",
-		    is_silent
-			    ? "; a program is ready when it says READY=1 (sd_notify(3)); for one that does not there "
-			      "are --ready-after and --ready-check"
-			    : "",
+	if (asprintf(&text, "%s %.*s%s%s%s%s%s", instance->name, status, ended,
+		    describe_when(instance), ended + status, lack ? lack : "",
 		    *line ? "; it said: " : "", line) < 0)
 		return NULL;
 	return text;

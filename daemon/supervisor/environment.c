@@ -74,14 +74,15 @@ static void add(struct environment *environment, const char *format, ...)
 	set(environment, string);
 }
 
-/* As systemd does for User=. */
+/* As systemd does for User=. That of inkod is nobody else's home. */
 static void add_user(struct environment *environment, const struct credentials *credentials)
 {
+	if (credentials->home)
+		add(environment, "HOME=%s", credentials->home);
 	if (!credentials->user)
 		return;
 	add(environment, "USER=%s", credentials->user);
 	add(environment, "LOGNAME=%s", credentials->user);
-	add(environment, "HOME=%s", credentials->home);
 	add(environment, "SHELL=%s", credentials->shell);
 }
 

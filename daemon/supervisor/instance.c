@@ -38,6 +38,7 @@ static const struct json_field fields[] = {
 	JSON_FIELD(instance, "lastExit", JSON_STRING, last_exit, false),
 	JSON_FIELD(instance, "wasReady", JSON_BOOLEAN, was_ready, false),
 	JSON_FIELD(instance, "signalled", JSON_BOOLEAN, is_signalled, false),
+	JSON_FIELD(instance, "wasBrief", JSON_BOOLEAN, was_brief, false),
 	JSON_FIELD_INTEGER(instance, "generation", generation, false, 1, JSON_INTEGER_MAX),
 	JSON_FIELD(instance, "retiring", JSON_BOOLEAN, is_retiring, false),
 	JSON_FIELD_INTEGER(instance, "moved", moved, false, 0, JSON_INTEGER_MAX),
@@ -395,15 +396,27 @@ static void (*const effects[])(struct instance *) = {
 	[LIFECYCLE_BURY] = effect_bury,
 };
 
+static void note_ready(struct instance *instance)
+{
+	uint64_t now = supervisor_now(supervisor_of(instance));
+
+	instance->ready_since_usec = (int64_t)now;
+	restart_policy_note_ready(&instance->policy, now);
+}
+
 /* What is remembered of it: before it is held, and before anything is done. */
 static void enter(struct instance *instance, enum lifecycle_state state)
 {
+	if (instance->state == LIFECYCLE_READY)
+		instance->was_brief =
+			supervisor_now(supervisor_of(instance)) < instance_settles_at(instance);
 	instance->state = state;
 	instance->extended_until_usec = 0;
 	readiness_end(&instance->readiness);
 	switch (state) {
 	case LIFECYCLE_STARTING:
 		instance->was_ready = false;
+		instance->was_brief = false;
 		instance->is_late = false;
 		instance->never_ran = false;
 		instance->is_hung = false;
@@ -417,8 +430,7 @@ static void enter(struct instance *instance, enum lifecycle_state state)
 		return;
 	case LIFECYCLE_READY:
 		instance->was_ready = true;
-		restart_policy_note_ready(
-			&instance->policy, supervisor_now(supervisor_of(instance)));
+		note_ready(instance);
 		return;
 	default:
 		return;
@@ -578,6 +590,15 @@ bool instance_has_served(const struct instance *instance)
 	       (instance->state == LIFECYCLE_ENDED && instance->was_ready);
 }
 
+uint64_t instance_settles_at(const struct instance *instance)
+{
+	if (!instance_has_served(instance) || instance->was_brief)
+		return UINT64_MAX;
+	if (instance->state != LIFECYCLE_READY)
+		return 0;
+	return (uint64_t)(instance->ready_since_usec + instance->actor->spec.settle_usec);
+}
+
 bool instance_is_ending(const struct instance *instance)
 {
 	return lifecycle_is_alive(instance->state) && !instance_is_serving(instance) &&
@@ -688,7 +709,6 @@ void instance_resume(struct instance *instance)
 	arm_state(instance);
 	arm_extension(instance);
 	if (instance->state == LIFECYCLE_READY)
-		restart_policy_note_ready(
-			&instance->policy, supervisor_now(supervisor_of(instance)));
+		note_ready(instance);
 	repeat(instance);
 }

@@ -41,6 +41,8 @@ struct instance {
 	unsigned int refusals;	     /* all of that, see instance-notice.c */
 	bool is_reloading;	     /* said RELOADING=1, and not READY=1 since */
 	char *last_exit;	     /* how its last process ended, for a person */
+	int64_t ready_since_usec;    /* while it is ready; from the takeover on if that is later */
+	bool was_brief;		     /* was it ready for less than settleUSec, and is no more? */
 	bool was_ready;		     /* did this process, or the last, ever say READY=1? */
 	bool is_signalled;	     /* was sent its stop signal */
 	bool is_late;		     /* was killed because it did not become ready */
@@ -123,6 +125,9 @@ int64_t instance_get_watchdog(const struct instance *instance);
 bool instance_reads(const struct instance *instance);
 /* Has it become ready, be it that it has ended since as it should? */
 bool instance_has_served(const struct instance *instance);
+/* From when on it can take another's place, which is settleUSec after it became ready: a time of
+ * supervisor_now, or UINT64_MAX while it is not ready, and if it did not stay so. */
+uint64_t instance_settles_at(const struct instance *instance);
 /* Does its process run, and was it told to end? */
 bool instance_is_ending(const struct instance *instance);
 /* Did it end before it was ready, or has it failed, so that its actor will not be ready? */

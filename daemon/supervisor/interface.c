@@ -18,6 +18,7 @@
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/mail.h"
 #include "daemon/supervisor/monitor.h"
+#include "daemon/supervisor/opens.h"
 #include "daemon/supervisor/plan.h"
 #include "daemon/supervisor/requests.h"
 #include "daemon/supervisor/service.h"
@@ -287,6 +288,10 @@ static void spawn(struct supervisor *supervisor, struct call *call, void *parame
 			builtin_is_reserved(spec->name) ? "" : ", or remove it first");
 		return;
 	}
+	if (opens_check(supervisor, spec, reason) < 0) {
+		describe_failure(call, "InvalidValue", "opens", "%s", reason);
+		return;
+	}
 	(void)builtin_ensure_gateway(supervisor, &gateway);
 	r = adapter_open_listeners(supervisor, spec, &refusal);
 	if (r < 0) {
@@ -347,13 +352,26 @@ static bool check_extra(struct call *call, const struct actor *actor, const stru
 	return false;
 }
 
+static bool check_rolling(
+	struct call *call, const struct actor *actor, const struct restart *wanted)
+{
+	if (!wanted->is_rolling || !readiness_is_shared(&actor->spec))
+		return true;
+	describe_failure(call, "InvalidValue", "rolling",
+		"%s is ready when somebody listens at %s (readyCheck): beside the old instance a new "
+		"one would be taken for ready, and could not listen there; 'inkoctl restart %s' "
+		"without --rolling, or let the program say READY=1",
+		actor->spec.name, actor->spec.ready_check, actor->spec.name);
+	return false;
+}
+
 static void restart(struct supervisor *supervisor, struct call *call, void *parameters)
 {
 	struct restart *wanted = parameters;
 	struct actor *actor = find_own_actor(supervisor, call, wanted->actor);
 	int r;
 
-	if (!actor || !check_extra(call, actor, wanted))
+	if (!actor || !check_extra(call, actor, wanted) || !check_rolling(call, actor, wanted))
 		return;
 	if (wanted->is_rolling)
 		r = actor_roll(actor, wanted->max_extra == NOT_GIVEN ? 1 : wanted->max_extra);
@@ -402,8 +420,16 @@ static void scale(struct supervisor *supervisor, struct call *call, void *parame
 	struct scale *wanted = parameters;
 	struct actor *actor = find_own_actor(supervisor, call, wanted->actor);
 	bool grows = actor && wanted->instances > actor->spec.instances;
-	int r = actor ? actor_scale(actor, wanted->instances) : 0;
+	int r;
 
+	if (actor && wanted->instances > 1 && readiness_is_shared(&actor->spec)) {
+		describe_failure(call, "InvalidValue", "instances",
+			"%s is ready when somebody listens at %s (readyCheck), where two programs "
+			"cannot listen; leave it at one instance, or let the program say READY=1",
+			actor->spec.name, actor->spec.ready_check);
+		return;
+	}
+	r = actor ? actor_scale(actor, wanted->instances) : 0;
 	if (r < 0)
 		fail_errno(call, wanted->actor, r);
 	else if (actor && !actor->is_wanted)

@@ -28,6 +28,7 @@ static const char *const effect_names[PLAN_EFFECTS] = {
 	[PLAN_OPEN] = "open",
 	[PLAN_AT_ONCE] = "atOnce",
 	[PLAN_ROLL] = "roll",
+	[PLAN_RESTART] = "restart",
 	[PLAN_NEXT_START] = "nextStart",
 	[PLAN_REPLACE] = "replace",
 	[PLAN_STOP] = "stop",
@@ -154,14 +155,15 @@ static bool needs_roll(const cJSON *fields)
 	return false;
 }
 
-static enum plan_effect judge_actor(const struct actor *actor, const cJSON *fields)
+static enum plan_effect judge_actor(
+	const struct actor *actor, const struct spec *wanted, const cJSON *fields)
 {
 	bool rolls = needs_roll(fields);
 
 	if (!actor->is_wanted)
 		return rolls ? PLAN_NEXT_START : PLAN_AT_ONCE;
 	if (rolls || actor->roll.failure)
-		return PLAN_ROLL;
+		return readiness_is_shared(wanted) ? PLAN_RESTART : PLAN_ROLL;
 	return strcmp(actor_state(actor), "failed") == 0 ? PLAN_START : PLAN_AT_ONCE;
 }
 
@@ -170,7 +172,7 @@ static int plan_changed_actor(struct plan *plan, struct actor *actor, struct spe
 	cJSON *fields = compare(spec_fields,
 		configuration_encode_spec(actor->supervisor, &actor->spec, spec),
 		json_encode(spec_fields, spec));
-	enum plan_effect effect = judge_actor(actor, fields);
+	enum plan_effect effect = judge_actor(actor, spec, fields);
 	struct change *change;
 	int r;
 

@@ -26,6 +26,7 @@ enum plan_effect {
 	PLAN_OPEN,	 /* a listener is opened */
 	PLAN_AT_ONCE,	 /* no instance is replaced */
 	PLAN_ROLL,	 /* each instance is replaced, one after the other */
+	PLAN_RESTART,	 /* the instance ends, and is started again: no two may be there */
 	PLAN_NEXT_START, /* it counts when somebody starts the actor, which is stopped, or has no
 			  * mailbox to be given a listener by */
 	PLAN_REPLACE,	 /* a listener is closed, and another opened */

@@ -185,8 +185,10 @@ void process_describe_failure(
 			spec->directory, why);
 		return;
 	case PROCESS_EXECUTE:
-		(void)snprintf(
-			ret_text, 512, "could not execute %.300s: %s", spec->command[0], why);
+		/* It was there when it was looked for. */
+		(void)snprintf(ret_text, 512, "could not execute %.300s: %s", spec->command[0],
+			failure->error == ENOENT ? "it does not exist, or its interpreter (#!)"
+						 : why);
 		return;
 	}
 }

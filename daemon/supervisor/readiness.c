@@ -144,6 +144,11 @@ void readiness_begin(struct instance *instance)
 
 /* What can be said of it. */
 
+bool readiness_is_shared(const struct spec *spec)
+{
+	return spec->ready_check;
+}
+
 /* Where a TCP address leads to, IPv4 as IPv6 has it. */
 struct place {
 	struct in6_addr ip;
@@ -218,12 +223,16 @@ static const char *find_check_complaint(const struct spec *spec)
 	struct address check;
 
 	if (spec->ready_after_usec > 0)
-		return "there is readyAfterUSec already; leave one of the two out";
+		return "it does not go with readyAfterUSec (--ready-after); leave one of the two out";
 	if (address_parse(spec->ready_check, &check, &complaint) < 0)
 		return complaint;
 	if (check.any.sa_family != AF_UNIX && strcmp(spec->network, "none") == 0)
 		return "inkod cannot connect to a program without a network; name a unix:// "
 		       "address, or use readyAfterUSec";
+	if (spec->instances > 1)
+		return "two programs cannot listen at one address, and the second would be taken "
+		       "for ready as the first answers there; have one instance, or leave it out "
+		       "and let the program say READY=1";
 	/* inkod listens there itself: who connects waits, whether or not anybody is ready. */
 	for (char **listener = spec->listeners; listener && *listener; listener++)
 		if (is_own_listener(*listener, &check))

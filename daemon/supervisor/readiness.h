@@ -5,6 +5,7 @@
  * listens on an address.
  */
 
+#include <stdbool.h>
 #include <systemd/sd-event.h>
 
 struct instance;
@@ -22,6 +23,9 @@ void readiness_end(struct readiness *readiness);
  * it is ready, if its spec wants that. */
 void readiness_begin(struct instance *instance);
 
+/* Is it ready when somebody listens at an address, who may be another instance as well? Then there
+ * is to be one instance at a time. */
+bool readiness_is_shared(const struct spec *spec);
 /* Can it become ready so, by what spec says? Else -EINVAL, the member, and a sentence. */
 int readiness_check(
 	const struct spec *spec, const char **ret_parameter, char ret_reason[static 512]);

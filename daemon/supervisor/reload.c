@@ -112,7 +112,10 @@ static void send_signal(struct instance *instance)
 	int number = signal_name_find(name);
 
 	if (!handles(instance->process.pid, number))
-		fail(instance, "it does not handle %s, which would end it", name);
+		fail(instance,
+			"it does not handle %s, which would end it; name the signal that has it read its "
+			"configuration again (--reload-signal), or a command (--reload-command)",
+			name);
 	else if (pidfd_send_signal(instance->process.pidfd, number, NULL, 0) < 0)
 		fail(instance, "it cannot be sent %s: %s", name, strerror(errno));
 }

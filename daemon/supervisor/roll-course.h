@@ -15,8 +15,8 @@ struct roll_census {
 	int64_t max_extra;   /* so many more there may be meanwhile, 1 at least */
 	int64_t old;	     /* of an older generation, in whatever state */
 	int64_t fresh;	     /* of the new one, in whatever state */
-	int64_t fresh_ready; /* those of them that are ready */
-	bool has_failed;     /* did one of the new ones end before it was ready, or fail? */
+	int64_t fresh_ready; /* those of them that are ready, and have been for settleUSec */
+	bool has_failed;     /* did one of the new ones end before that, or fail? */
 };
 
 enum roll_action {

@@ -16,6 +16,11 @@
 /* Programs print what they like; spec.c leaves room for it. */
 #define REASON_CHARS 1000
 
+static void wait_no_more(struct roll *roll)
+{
+	roll->timer = sd_event_source_disable_unref(roll->timer);
+}
+
 static void forget_failure(struct roll *roll)
 {
 	free(roll->failed_instance);
@@ -27,6 +32,7 @@ static void forget_failure(struct roll *roll)
 void roll_done(struct roll *roll)
 {
 	forget_failure(roll);
+	wait_no_more(roll);
 }
 
 static void say(const struct actor *actor, const char *to, const char *why)
@@ -70,14 +76,23 @@ static bool is_old(const struct instance *instance)
 	return !instance->is_retiring && instance->generation != instance->actor->generation;
 }
 
+/* Ready for as long as it takes to replace another. */
+static bool has_settled(const struct instance *instance)
+{
+	return instance_settles_at(instance) <= supervisor_now(instance->actor->supervisor);
+}
+
 static bool is_unready_fresh(const struct instance *instance)
 {
-	return is_fresh(instance) && !instance_has_served(instance);
+	return is_fresh(instance) && !has_settled(instance);
 }
 
 static bool is_broken_fresh(const struct instance *instance)
 {
-	return is_fresh(instance) && instance_is_broken(instance);
+	bool has_ended = instance->state == LIFECYCLE_WAITING || instance->state == LIFECYCLE_ENDED;
+
+	return is_fresh(instance) &&
+	       (instance_is_broken(instance) || (has_ended && instance->was_brief));
 }
 
 static struct roll_census count(const struct actor *actor)
@@ -89,7 +104,7 @@ static struct roll_census count(const struct actor *actor)
 	TAILQ_FOREACH(instance, &actor->instances, entries) {
 		census.old += is_old(instance);
 		census.fresh += is_fresh(instance);
-		census.fresh_ready += is_fresh(instance) && !is_unready_fresh(instance);
+		census.fresh_ready += is_fresh(instance) && has_settled(instance);
 		census.has_failed |= is_broken_fresh(instance);
 	}
 	return census;
@@ -118,9 +133,27 @@ static struct instance *pick(
 
 /* Effects: each tells whether there may be something more to do. */
 
+static int on_settled(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	actor_touch(userdata);
+	return 0;
+}
+
+/* For what the states of instances say, or for the first of the new ones that settles. */
 static bool wait_on(struct actor *actor)
 {
-	(void)actor;
+	const struct instance *instance;
+	uint64_t first = UINT64_MAX;
+
+	wait_no_more(&actor->roll);
+	TAILQ_FOREACH(instance, &actor->instances, entries)
+		if (is_unready_fresh(instance) && instance_settles_at(instance) < first)
+			first = instance_settles_at(instance);
+	if (first < UINT64_MAX)
+		(void)sd_event_add_time(actor->supervisor->event, &actor->roll.timer,
+			CLOCK_MONOTONIC, first, 1, on_settled, actor);
 	return false;
 }
 

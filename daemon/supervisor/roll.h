@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <systemd/sd-event.h>
 
 struct actor;
 
@@ -19,6 +20,7 @@ struct roll {
 	int64_t max_extra;     /* how many more instances there may be meanwhile; 0: none goes on */
 	char *failed_instance; /* of the last roll: whose failure stopped it; NULL if none did */
 	char *failure;	       /* and why, for a person */
+	sd_event_source *timer; /* until a new instance has been ready for long enough */
 };
 
 /* Lets go of what it holds. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/confinement.h"
 #include "daemon/supervisor/environment.h"
 #include "daemon/supervisor/readiness.h"
@@ -96,11 +97,17 @@ static int check_environment(const struct spec *spec, char reason[static 512])
 
 static int check_opens(const struct spec *spec, char reason[static 512])
 {
-	for (char **o = spec->opens; o && *o; o++)
-		if (!name_is_valid(*o)) {
-			(void)snprintf(reason, 512, "opens: '%.100s' %s", *o, name_complaint(*o));
+	for (char **o = spec->opens; o && *o; o++) {
+		const char *complaint =
+			builtin_is_reserved(*o)
+				? "belongs to inkod, and takes no messages of actors"
+				: name_complaint(*o);
+
+		if (complaint) {
+			(void)snprintf(reason, 512, "opens: '%.100s' %s", *o, complaint);
 			return -EINVAL;
 		}
+	}
 	return 0;
 }
 
@@ -233,7 +240,12 @@ static int refuse(uid_t asker, const char *parameter, const char *capability,
 	const char **ret_parameter, char reason[static 512])
 {
 	*ret_parameter = parameter;
-	if (is_privileged(asker))
+	if (is_privileged(asker) && geteuid() == 0)
+		(void)snprintf(reason, 512,
+			"%s: inkod lacks %s although it is root (a container, or "
+			"CapabilityBoundingSet=); give it that, or leave it out",
+			parameter, capability);
+	else if (is_privileged(asker))
 		(void)snprintf(reason, 512,
 			"%s: this takes %s, which this inkod does not have; start inkod as root, "
 			"or leave it out",
@@ -366,6 +378,22 @@ static int check_confinement(const struct spec *spec, const struct spec_asker *a
 	return r;
 }
 
+/* What is in the way of executing it: the end of a sentence that starts with it. */
+static const char *find_obstacle(const char *program)
+{
+	struct stat st;
+
+	if (!strchr(program, '/'))
+		return "is not in the PATH of inkod; give its full path";
+	if (program[0] != '/')
+		return "is not a full path";
+	if (stat(program, &st) < 0)
+		return errno == ENOENT ? "does not exist" : strerror(errno);
+	if (S_ISDIR(st.st_mode))
+		return "is a directory";
+	return "is not executable";
+}
+
 static int check_command(struct spec *spec, char reason[static 512])
 {
 	int r;
@@ -376,9 +404,8 @@ static int check_command(struct spec *spec, char reason[static 512])
 	}
 	r = resolve_program(&spec->command[0]);
 	if (r == -ENOENT)
-		(void)snprintf(reason, 512,
-			"there is no program '%.200s' that can be executed; give its full path",
-			spec->command[0]);
+		(void)snprintf(reason, 512, "the program '%.200s' %s", spec->command[0],
+			find_obstacle(spec->command[0]));
 	return r;
 }
 
@@ -390,11 +417,21 @@ static int check_name(const struct spec *spec, char reason[static 512])
 	return -EINVAL;
 }
 
+/* Whether its user may enter it the child finds out. */
 static int check_directory(const struct spec *spec, char reason[static 512])
 {
-	if (spec->directory[0] == '/')
+	const char *complaint;
+	struct stat st;
+
+	if (spec->directory[0] != '/')
+		complaint = "is not an absolute path";
+	else if (stat(spec->directory, &st) < 0)
+		complaint = errno == ENOENT ? "does not exist" : strerror(errno);
+	else if (!S_ISDIR(st.st_mode))
+		complaint = "is not a directory";
+	else
 		return 0;
-	(void)snprintf(reason, 512, "directory: '%.200s' is not an absolute path", spec->directory);
+	(void)snprintf(reason, 512, "directory: '%.200s' %s", spec->directory, complaint);
 	return -EINVAL;
 }
 

@@ -36,6 +36,8 @@ static void format_initial(const struct inko_spawn_option *option, char *text, s
 		snprintf(text, size, "%" PRId64, option->initial);
 		return;
 	case INKO_OPTION_TIME:
+		if (option->initial < 0)
+			break;
 		duration_format(option->initial, duration);
 		snprintf(text, size, "%s", duration);
 		return;
@@ -48,7 +50,9 @@ static void format_initial(const struct inko_spawn_option *option, char *text, s
 		return;
 	default:
 		snprintf(text, size, "%s", option->initial_text ? option->initial_text : "");
+		return;
 	}
+	*text = 0;
 }
 
 static struct argument make(const struct inko_spawn_option *option)

@@ -1,6 +1,7 @@
 """Programs that know systemd and not inko, unmodified: what Debian has of them."""
 
 import ctypes
+import json
 import os
 import shutil
 import signal
@@ -57,7 +58,8 @@ def need(program, package):
 
 def activate(inko, name, *command, listeners=("http=tcp://127.0.0.1:0",), **spec):
     """Spawns the program and returns the port of its first listener."""
-    inko.spawn(name, *command, adapter="activation", listeners=list(listeners), **spec)
+    inko.spawn(name, *command, adapter="activation", listeners=list(listeners),
+               **{"settleUSec": 0, **spec})
     own = [x for x in inko.status()["listeners"] if x.get("give") == name]
     return int(own[0]["address"].rpartition(":")[2])
 
@@ -139,6 +141,8 @@ def test_accept_waits_unless_its_spec_says_otherwise(inko):
     pids = inko.pids("web")
     replace_supervisor(inko)
     inko.ctl("restart", "web", "--rolling")
+    # One that ends by its stop signal ends what it has just accepted, too.
+    wait_until(lambda: not set(pids) & set(inko.pids("web")))
     assert [http_get(port) for _ in range(5)] == ["plain"] * 5
     wait_until(lambda: not set(pids) & set(inko.pids("web")), what="those before have ended")
     assert all(blocks(pid, fd) for pid in inko.pids("web") for fd in (3, 4))
@@ -391,6 +395,119 @@ def test_clients_of_a_failed_one_wait(inko):
         assert client.recv(4096).startswith(b"HTTP/1.1 200")
 
 
+def checked(port, **parameters):
+    """A program that listens by itself, and is ready when somebody does."""
+    code = f"import socket, time; l = socket.create_server(('127.0.0.1', {port})); time.sleep(1000)"
+    return {"name": "web", "command": [PYTHON, "-c", code], "drainUSec": 1000,
+            "readyCheck": f"tcp://127.0.0.1:{port}", **parameters}
+
+
+def test_who_is_checked_at_an_address_is_alone(inko):
+    """Whoever answers there counts: a second one would be ready by the first."""
+    port = free_port()
+    with pytest.raises(VarlinkError) as refusal:
+        inko.call("Spawn", checked(port, instances=2))
+    assert refusal.value.parameters["parameter"] == "readyCheck"
+    assert "one instance" in refusal.value.parameters["reason"]
+    inko.call("Spawn", checked(port))
+    before = inko.pids("web")
+    for arguments, parameter in ((("restart", "web", "--rolling"), "rolling"),
+                                 (("scale", "web", "2"), "instances")):
+        refused = inko.ctl(*arguments, check=False)
+        assert refused.returncode == 1 and f"tcp://127.0.0.1:{port}" in refused.stderr
+        assert "READY=1" in refused.stderr
+    inko.settle()
+    assert inko.pids("web") == before and inko.ready("web")
+    assert inko.ctl("restart", "web").returncode == 0
+    assert inko.ready("web") and inko.pids("web") != before
+    inko.ctl("scale", "web", "0")
+    inko.ctl("scale", "web", "1")
+
+
+# Rolls of programs that are ready too early.
+
+def hasty(inko, **spec):
+    """Ready at once, and gone at once where there is a file: as one whose worker cannot load."""
+    code = textwrap.dedent(f"""
+        import os, signal, socket, sys
+        is_broken = os.path.exists("{inko.directory}/broken")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+        if is_broken:
+            sys.exit("no module named shop")
+        signal.pause()
+    """)
+    inko.spawn("web", PYTHON, "-c", code, adapter="activation", drainUSec=1000, **spec)
+    return inko.pids("web")[0]
+
+
+@pytest.mark.parametrize("restart", ["always", "never"])
+def test_a_roll_stops_where_the_new_one_does_not_stay(inko, restart):
+    old = hasty(inko, settleUSec=60_000_000, restart=restart)
+    (inko.directory / "broken").touch()
+    said = inko.ctl("restart", "web", "--rolling", check=False)
+    assert said.returncode == 1 and "no module named shop" in said.stderr
+    assert "within settleUSec" in said.stderr
+    inko.settle()
+    assert inko.pids("web") == [old] and inko.ready("web")
+
+
+def test_the_old_one_stays_until_the_new_one_has_settled(inko):
+    """Also where inkod is replaced meanwhile, which begins it anew; and what ends then ends it."""
+    old = hasty(inko, settleUSec=600_000_000)
+    call = inko.begin_call("Restart", {"actor": "web", "rolling": True})
+
+    def states():
+        return [i["state"] for i in inko.instances("web")]
+    wait_until(lambda: states() == ["ready", "ready"])
+    replace_supervisor(inko)
+    inko.settle()
+    assert states() == ["ready", "ready"] and inko.actor("web")["rolling"]
+    new = next(pid for pid in inko.pids("web") if pid != old)
+    os.kill(new, signal.SIGKILL)
+    wait_until(lambda: not inko.actor("web")["rolling"])
+    wait_until(lambda: inko.pids("web") == [old])
+    assert "within settleUSec" in inko.actor("web")["rollFailure"]
+    call.close()
+
+
+def test_how_long_it_settles_follows_from_the_adapter(inko):
+    inko.spawn("mail", ACTORS / "notifier")
+    hasty(inko)
+    assert (inko.actor("mail")["settleUSec"], inko.actor("web")["settleUSec"]) == (0, 1_000_000)
+    inko.call("Spawn", {"name": "own", "adapter": "activation", "settleUSec": 0,
+                        "command": [str(ACTORS / "notifier")]})
+    exported = json.loads(inko.ctl("export").stdout)
+    assert [actor.get("settleUSec") for actor in exported["actors"]] == [None, None, 0]
+    assert [actor.get("adapter") for actor in exported["actors"]] == \
+        [None, "activation", "activation"]
+    changes = inko.call("Apply", {"configuration": exported})["changes"]
+    assert {f["field"] for change in changes for f in change["fields"]} == {"origin"}
+    # It rolls when it has settled, by itself.
+    assert inko.ctl("restart", "web", "--rolling").returncode == 0
+
+
+def test_apply_replaces_who_is_checked_at_an_address(inko):
+    """It says so before; and who does not listen there is no success."""
+    port = free_port()
+    first = {"actors": [checked(port)]}
+    inko.call("Apply", {"configuration": first})
+    before = inko.pids("web")
+    then = {"actors": [checked(port, environment=["A=b"])]}
+    planned = inko.call("Apply", {"configuration": then, "dryRun": True})["changes"]
+    assert [(c["action"], c["effect"]) for c in planned] == [("change", "restart")]
+    shown = inko.ctl("apply", "-", "--dry-run", input=json.dumps(then)).stdout
+    assert "it ends, and is started again" in shown
+    assert inko.pids("web") == before
+    inko.call("Apply", {"configuration": then})
+    assert inko.ready("web") and inko.pids("web") != before
+    broken = {"actors": [checked(port, command=["/bin/false"])]}
+    with pytest.raises(VarlinkError, match="ApplyFailed"):
+        inko.call("Apply", {"configuration": broken})
+    inko.call("Apply", {"configuration": then})
+    assert inko.ready("web")
+
+
 # Programs as they are.
 
 GUNICORN_APP = """
@@ -501,7 +618,7 @@ def test_reload_waits_for_the_word(inko):
 
 
 @pytest.mark.parametrize("spec, words", [
-    ({}, "does not handle SIGHUP"),
+    ({}, "does not handle SIGHUP"), ({}, "--reload-signal"), ({}, "--reload-command"),
     ({"reloadSignal": "SIGUSR1"}, "does not handle SIGUSR1"),
     ({"reloadCommand": "exit 7"}, "exited with status 7"),
     ({"reloadCommand": "kill -9 $$"}, "killed by SIGKILL"),

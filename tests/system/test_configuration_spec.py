@@ -41,6 +41,7 @@ MAILBOX = {
     "startUSec": 20_000_000,
     "readyAfterUSec": 1_000,
     "readyCheck": "tcp://127.0.0.1:9",
+    "settleUSec": 1_000,
     "watchdogUSec": 60_000_000,
     "stopSignal": "SIGINT",
     "reloadSignal": "SIGUSR1",
@@ -145,7 +146,7 @@ def test_each_field_changes_as_its_row_says(shared, field):
 
 def served(*listeners, **fields):
     return {"name": "web", "command": [PYTHON, "-c", SERVER, "ready"], "adapter": "activation",
-            "listeners": list(listeners), "drainUSec": 1_000_000, **fields}
+            "listeners": list(listeners), "drainUSec": 1_000_000, "settleUSec": 0, **fields}
 
 
 def at(port, name=None):
@@ -403,6 +404,8 @@ WRONG = [
     ({"limits": ["nofiles=5"]}, "limits", "nofiles"),
     ({"capabilities": ["fly"]}, "capabilities", "fly"),
     ({"umask": "9"}, "umask", "9"),
+    ({"directory": "/nonexistent"}, "directory", "does not exist"),
+    ({"directory": "/etc/passwd"}, "directory", "is not a directory"),
     ({"adapter": "pipe"}, "adapter", "none of mailbox, activation, stdio"),
     ({"fdEnv": "X"}, "fdEnv", "it goes with the adapter activation"),
     ({"listeners": ["tcp://127.0.0.1:1"]}, "listeners", "inkoctl listen"),
@@ -421,6 +424,29 @@ def test_what_spawn_refuses_is_refused_here(shared, fields, member, words):
     assert result.returncode == 1 and result.stdout == ""
     assert result.stderr.startswith(f"inkoctl: actors[1].{member}: "), result.stderr
     assert words in result.stderr and (export(shared), names(shared)) == before
+
+
+@pytest.mark.parametrize("name, words", [
+    ("acceptor", "belongs to inkod"), ("gateway", "belongs to inkod"),
+    ("othr", "no actor is called 'othr'; did you mean other?")])
+def test_who_can_be_opened(shared, name, words):
+    """The same by hand and by a configuration."""
+    apply(shared, configuration(base("other")))
+    with pytest.raises(VarlinkError) as refused:
+        shared.call("Spawn", base(opens=[name]))
+    assert refused.value.parameters["parameter"] == "opens"
+    assert words in refused.value.parameters["reason"]
+    result = apply(shared, configuration(base("other"), base(opens=[name])), check=False)
+    assert result.returncode == 1 and words in result.stderr
+    assert "actors[1].opens" in result.stderr
+
+
+def test_what_opens_others_is_exported_and_applied(inko):
+    inko.spawn("other", ACTORS / "notifier")
+    inko.spawn("a", ACTORS / "notifier", opens=["other", "a"])
+    exported = export(inko)
+    assert exported["actors"][1]["opens"] == ["other", "a"]
+    assert {effect for _, effect in changes(inko, exported).values()} == {"atOnce"}
 
 
 def test_opens_nobody_any_more(inko):

@@ -435,9 +435,12 @@ def test_questions_and_answers(inko):
 
 
 def test_questions_before_anybody_answers(inko):
-    """The one that is opened may come later, and be killed meanwhile."""
+    """The one that is opened may have gone and come back, and be killed meanwhile."""
+    inko.spawn("answer", ACTORS / "answer")
+    inko.ctl("stop", "answer")
     inko.spawn("ask", ACTORS / "ask", "answer", "100", opens=["answer"])
     assert not inko.instances("ask")[0].get("status")
+    inko.ctl("remove", "answer")
     inko.spawn("answer", ACTORS / "answer")
     status = wait_until(lambda: inko.instances("ask")[0].get("status"), what="ask is through")
     assert status == "100 answered"

@@ -141,7 +141,10 @@ def test_another_user(inko):
 
 @only_root
 def test_a_user_and_a_group_by_number(inko):
-    status = read_status(spawn_waiting(inko, user="4242", group="4343"))
+    pid = spawn_waiting(inko, user="4242", group="4343")
+    status = read_status(pid)
+    environment = environment_of(pid)
+    assert environment["HOME"] == "/" and not {"USER", "LOGNAME", "SHELL"} & set(environment)
     assert status["Uid"].split()[0] == "4242" and status["Gid"].split()[0] == "4343"
     assert status["Groups"].split() == ["4343"]
 
@@ -331,7 +334,8 @@ def drop_setpcap():
 @only_root
 def test_root_without_setpcap():
     """It could take no capabilities away from root, which would have all of them."""
-    check_refusals([({"noNewPrivileges": False}, "noNewPrivileges", "CAP_SETPCAP")],
+    check_refusals([({"noNewPrivileges": False}, "noNewPrivileges",
+                    "inkod lacks CAP_SETPCAP although it is root")],
                    [{}, {"noNewPrivileges": False, "capabilities": ["all"]},
                     {"noNewPrivileges": False, "user": NOBODY.pw_name}],
                    preexec_fn=drop_setpcap)
@@ -551,14 +555,46 @@ def left_by(inko, n):
     return [int(path.suffix[1:]) for path in inko.directory.glob("left.*")]
 
 
+@pytest.mark.parametrize("program, words", [
+    ("/etc/passwd", "'/etc/passwd' is not executable"), ("/tmp", "'/tmp' is a directory"),
+    ("/nonexistent/x", "'/nonexistent/x' does not exist"), ("./x", "'./x' is not a full path"),
+    ("no-such-program", "'no-such-program' is not in the PATH of inkod; give its full path")])
+def test_why_a_program_is_none(inko, program, words):
+    with pytest.raises(VarlinkError, match="NoSuchProgram") as refused:
+        inko.call("Spawn", {"name": "none", "command": [program]})
+    assert words in refused.value.parameters["reason"]
+
+
+def test_a_script_without_its_interpreter(inko):
+    script = inko.directory / "script"
+    script.write_text("#!/nonexistent/sh\n")
+    script.chmod(0o755)
+    with pytest.raises(VarlinkError, match="or its interpreter"):
+        inko.spawn("a", script)
+
+
+def test_what_is_said_of_one_that_is_not_ready(inko):
+    """What it may have lacked, by what was said of it."""
+    def reason(*command, **spec):
+        with pytest.raises(VarlinkError, match="StartFailed") as failed:
+            inko.spawn("a", *command, **spec)
+        return failed.value.parameters["reason"]
+    check = {"readyCheck": "tcp://127.0.0.1:9"}
+    said = reason("/bin/sleep", "1000", startUSec=200_000, **check)
+    assert said.endswith("was killed; nobody listened at tcp://127.0.0.1:9"), said
+    assert reason("/bin/true", **check).endswith("; nobody listened at tcp://127.0.0.1:9")
+    assert "--ready-check" in reason("/bin/true")
+    assert reason("/bin/true", readyAfterUSec=10_000_000).endswith(" before it was ready")
+
+
 def test_a_program_that_forks_and_exits(inko):
     """Its children do not live on, and who started it is told why it did not start."""
     code = FORKS.format(path=str(inko.directory / "left."))
     with pytest.raises(VarlinkError) as caught:
         inko.spawn("a", PYTHON, "-c", code)
     reason = caught.value.parameters["reason"]
-    assert "exited with status 0" in reason and "foreground" in reason, reason
-    assert "left 3 processes behind" in reason
+    assert "exited with status 0 before it was ready, and left 3 processes behind" in reason, reason
+    assert "foreground" in reason
     wait_until(lambda: not any(alive(pid) for pid in left_by(inko, 3)))
 
 

@@ -299,3 +299,16 @@ def test_a_listener_is_not_given_to_it(inko):
     inko.spawn("echo", "/bin/cat", adapter="stdio")
     with pytest.raises(VarlinkError, match="in place of giving it the listener"):
         inko.call("Listen", {"address": "tcp://127.0.0.1:0", "give": "echo"})
+
+
+def test_programs_that_fail_are_counted(inko):
+    """Each time that there are twice as many the log has a line, which does not fill it."""
+    port = serve(inko, "/bin/sh", "-c", "read n; exit $n")
+    for status in (3, 0, 3, 3, 3, 3):
+        with connect(port) as client:
+            client.sendall(b"%d\n" % status)
+            assert client.recv(1) == b""
+    wait_until(lambda: inko.instances("echo")[0].get("status") == "5 programs failed")
+    log = inko.ctl("logs", "echo").stdout
+    assert log.count("exited with status 3") == 3 and "status 0" not in log
+    assert "; 4 failed so far" in log

@@ -96,6 +96,10 @@ static void refuses_what_cannot_be(void **state)
 	refuses("{\"name\":\"a\",\"command\":[\"/tmp\"]}", -ENOENT, "command");
 	refuses("{\"name\":\"a\",\"command\":[\"/bin/true\"],\"directory\":\"tmp\"}", -EINVAL,
 		"directory");
+	refuses("{\"name\":\"a\",\"command\":[\"/bin/true\"],\"directory\":\"/nonexistent\"}",
+		-EINVAL, "directory");
+	refuses("{\"name\":\"a\",\"command\":[\"/bin/true\"],\"directory\":\"/etc/passwd\"}",
+		-EINVAL, "directory");
 	refuses("{\"name\":\"a\",\"command\":[\"/bin/true\"],\"environment\":[\"A\"]}", -EINVAL,
 		"environment");
 	refuses("{\"name\":\"a\",\"command\":[\"/bin/true\"],\"environment\":[\"=A\"]}", -EINVAL,

@@ -77,8 +77,8 @@ struct inko_spawn_option {
 	const char *needs;  /* the capability that inkod must have for it, or NULL */
 	enum inko_option_kind kind;
 	const char *initial_text; /* what counts without it, of strings; or NULL */
-	int64_t initial;	  /* the same, of integers and booleans */
-	int64_t initial_usec;	  /* of a rate */
+	int64_t initial;      /* the same, of integers and booleans; -1: it follows from others */
+	int64_t initial_usec; /* of a rate */
 };
 
 /* The option of that number, from 0 on; its strings are static. -ENOENT when there is none. */
