@@ -10,6 +10,8 @@
 
 #include "daemon/supervisor/configuration.h"
 
+struct listener;
+
 enum plan_action {
 	PLAN_ADD,
 	PLAN_CHANGE,
@@ -52,6 +54,8 @@ struct change {
 };
 
 struct plan {
+	struct supervisor *supervisor;
+	bool prune; /* what is not in the configuration is removed */
 	struct configuration configuration;
 	struct change *changes;
 	size_t n_changes;
@@ -65,3 +69,10 @@ int plan_make(struct supervisor *supervisor, const struct spec_asker *asker, con
 struct plan *plan_free(struct plan *plan);
 /* Array of type Change of the interface; the caller's. */
 cJSON *plan_describe(const struct plan *plan);
+
+/* For those who make it. */
+
+/* One more thing to do, which is an addition until something else is said. -ENOMEM. */
+int plan_add(struct plan *plan, const char *name, bool is_listener, struct change **ret_change);
+/* Has the actor, which stays, that listener no more, whatever else stays? */
+bool plan_gives_up(const struct plan *plan, const struct listener *listener);

@@ -1,0 +1,197 @@
+#include <netinet/in.h>
+#include <string.h>
+
+#include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/plan-difference.h"
+#include "daemon/supervisor/plan-listener.h"
+#include "daemon/supervisor/plan.h"
+
+/* Where port 0 is wanted any is right that it has got. */
+static void settle_port(struct address *address, const struct listener *listener)
+{
+	const char *complaint;
+	struct address current;
+
+	if (listener_request_systemd_name(listener->address) ||
+		address_parse(listener->address, &current, &complaint) < 0 ||
+		current.any.sa_family != address->any.sa_family)
+		return;
+	if (address->any.sa_family == AF_INET && address->v4.sin_port == 0)
+		address->v4.sin_port = current.v4.sin_port;
+	else if (address->any.sa_family == AF_INET6 && address->v6.sin6_port == 0)
+		address->v6.sin6_port = current.v6.sin6_port;
+}
+
+static cJSON *encode_current(const struct listener *listener)
+{
+	const struct listener_request request = {.name = listener->name,
+		.address = listener->address,
+		.to = listener->to,
+		.give = listener->give,
+		.balance = listener->balance,
+		.hold_usec = listener->hold_usec};
+
+	return json_encode(listener_request_fields, &request);
+}
+
+/* As it is, or becomes; the request's own where systemd opens it. */
+static char *settle_address(const struct configured_listener *configured,
+	const struct listener *current, char text[static ADDRESS_TEXT_BYTES])
+{
+	struct address address = configured->address;
+
+	if (address.length == 0)
+		return configured->request.address;
+	if (current)
+		settle_port(&address, current);
+	address_format(&address, text);
+	return text;
+}
+
+static cJSON *encode_wanted(
+	const struct configured_listener *configured, const struct listener *current)
+{
+	struct listener_request request = configured->request;
+	char text[ADDRESS_TEXT_BYTES];
+
+	request.address = settle_address(configured, current, text);
+	/* Of one that is given away they mean nothing. */
+	if (request.give && current->give) {
+		request.balance = current->balance;
+		request.hold_usec = current->hold_usec;
+	}
+	return json_encode(listener_request_fields, &request);
+}
+
+/* Whoever was given one has it for good: it must end for all of them. */
+static enum plan_effect judge_listener(const struct listener *listener, const cJSON *fields)
+{
+	return listener->give && fields ? PLAN_REPLACE : PLAN_AT_ONCE;
+}
+
+static int plan_changed_listener(
+	struct plan *plan, const struct listener *listener, struct configured_listener *configured)
+{
+	cJSON *fields = plan_difference_compare(listener_request_fields, encode_current(listener),
+		encode_wanted(configured, listener));
+	enum plan_effect effect = judge_listener(listener, fields);
+	struct change *change;
+	int r;
+
+	plan_difference_add_values(&fields, "owned", cJSON_CreateBool(listener->is_owned),
+		cJSON_CreateBool(configured->request.is_owned));
+	plan_difference_add_origin(&fields, listener->is_configured, true);
+	if (!fields)
+		return 0;
+	r = plan_add(plan, listener->name, true, &change);
+	if (r < 0) {
+		cJSON_Delete(fields);
+		return r;
+	}
+	change->action = PLAN_CHANGE;
+	change->effect = effect;
+	change->configured = configured;
+	change->fields = fields;
+	return 0;
+}
+
+int plan_listener_write_own(
+	struct plan *plan, const struct configured_listener *configured, const char *address)
+{
+	const struct spec *actors = plan->configuration.actors;
+
+	return configured->request.is_owned
+		       ? adapter_write_listener(
+				 &actors[configured->index].listeners[configured->place],
+				 configured->request.name, address)
+		       : 0;
+}
+
+/* Is it there for an actor that the configuration does not have, and that stays? */
+static bool is_of_another(const struct plan *plan, const struct listener *listener)
+{
+	return listener->is_owned && !plan->prune &&
+	       !configuration_find_actor(&plan->configuration, listener->give);
+}
+
+static int plan_listener(struct plan *plan, size_t index, struct configuration_fault *fault)
+{
+	struct configured_listener *configured = &plan->configuration.listeners[index];
+	struct listener *listener = listener_find(plan->supervisor, configured->request.name);
+	char text[ADDRESS_TEXT_BYTES];
+	struct change *change;
+	int r = plan_listener_write_own(
+		plan, configured, settle_address(configured, listener, text));
+
+	if (r < 0)
+		return r;
+	if (listener && listener->is_closing) {
+		fault->is_transient = true;
+		return configuration_refuse(
+			fault, "%s is being closed; apply again when it is", listener->name);
+	}
+	if (listener && is_of_another(plan, listener))
+		return configuration_refuse(fault,
+			"the listener %s belongs to %s, and goes when that is removed",
+			listener->name, listener->give);
+	if (listener)
+		return plan_changed_listener(plan, listener, configured);
+	r = plan_add(plan, configured->request.name, true, &change);
+	if (r < 0)
+		return r;
+	change->effect = PLAN_OPEN;
+	change->configured = configured;
+	return 0;
+}
+
+/* Who is given one as it starts, and never after that? Their spec, or NULL. */
+static const struct spec *find_starter(
+	const struct configuration *configuration, const struct listener_request *request)
+{
+	const struct spec *spec =
+		request->give ? configuration_find_actor(configuration, request->give) : NULL;
+
+	return spec && !adapter_has_mailbox(spec) ? spec : NULL;
+}
+
+int plan_listeners(struct plan *plan, bool are_for_start, struct configuration_fault *fault)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->configuration.n_listeners; i++) {
+		const struct configured_listener *listener = &plan->configuration.listeners[i];
+
+		if (!find_starter(&plan->configuration, &listener->request) == are_for_start)
+			continue;
+		configuration_locate_listener(fault, listener, "name");
+		r = plan_listener(plan, i, fault);
+	}
+	return r;
+}
+
+static bool starts(const struct plan *plan, const char *actor)
+{
+	for (size_t i = 0; i < plan->n_changes; i++) {
+		const struct change *change = &plan->changes[i];
+
+		if (!change->is_listener && strcmp(change->name, actor) == 0)
+			return change->effect == PLAN_START || change->effect == PLAN_ROLL;
+	}
+	return false;
+}
+
+void plan_listeners_note_late(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_changes; i++) {
+		struct change *change = &plan->changes[i];
+		const struct spec *spec =
+			change->is_listener && change->action == PLAN_ADD
+				? find_starter(&plan->configuration, &change->configured->request)
+				: NULL;
+
+		if (spec && !starts(plan, spec->name))
+			change->effect = PLAN_NEXT_START;
+	}
+}

@@ -1,0 +1,95 @@
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/plan-difference.h"
+#include "daemon/supervisor/plan-listener.h"
+#include "daemon/supervisor/plan-socket.h"
+#include "daemon/supervisor/plan.h"
+#include "daemon/supervisor/supervisor.h"
+#include "proto/descriptor.h"
+
+static const struct listener *find_by_address(struct supervisor *supervisor, const char *address)
+{
+	const struct listener *listener;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
+		if (strcmp(listener->address, address) == 0)
+			return listener;
+	return NULL;
+}
+
+/* Is it gone before those that are wanted are opened? */
+static bool is_going(const struct plan *plan, const struct listener *listener)
+{
+	for (size_t i = 0; listener && i < plan->n_changes; i++) {
+		const struct change *change = &plan->changes[i];
+
+		if (change->is_listener && strcmp(change->name, listener->name) == 0)
+			return change->effect == PLAN_REPLACE || plan_gives_up(plan, listener);
+	}
+	return false;
+}
+
+static int bind_one(struct plan *plan, struct change *change, struct configuration_fault *fault)
+{
+	const struct listener_request *request = &change->configured->request;
+	const struct listener *other;
+	struct listener_refusal refusal;
+	char text[ADDRESS_TEXT_BYTES];
+	int r = listener_request_bind(
+		plan->supervisor, request, &change->address, &change->fd, &refusal);
+
+	if (change->configured->address.length > 0)
+		address_format(r < 0 ? &change->configured->address : &change->address, text);
+	else
+		(void)snprintf(text, sizeof(text), "%s", request->address);
+	if (r == 0)
+		return plan_listener_write_own(plan, change->configured, text);
+	other = find_by_address(plan->supervisor, text);
+	change->is_late = r == -EADDRINUSE && is_going(plan, other);
+	if (change->is_late)
+		return 0;
+	fault->is_transient = strcmp(refusal.error, "AddressInUse") == 0;
+	if (other && other->is_owned)
+		return configuration_refuse(
+			fault, "the listener %s of %s is at %s", other->name, other->give, text);
+	if (other)
+		return configuration_refuse(fault,
+			"the listener %s is at %s; 'inkoctl close %s' first", other->name, text,
+			other->name);
+	return configuration_refuse(fault, "%s", refusal.reason);
+}
+
+static bool needs_socket(const struct change *change)
+{
+	if (!change->is_listener)
+		return false;
+	return change->action == PLAN_ADD ||
+	       (change->action == PLAN_CHANGE && plan_difference_has(change->fields, "address"));
+}
+
+int plan_socket_bind_all(struct plan *plan, struct configuration_fault *fault)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->n_changes; i++) {
+		struct change *change = &plan->changes[i];
+
+		if (!needs_socket(change))
+			continue;
+		configuration_locate_listener(fault, change->configured, "address");
+		r = bind_one(plan, change, fault);
+	}
+	return r;
+}
+
+void plan_socket_close(struct change *change)
+{
+	if (change->fd >= 0 && change->address.any.sa_family == AF_UNIX &&
+		!listener_request_systemd_name(change->configured->request.address))
+		(void)unlink(change->address.un.sun_path);
+	descriptor_close(&change->fd);
+}
