@@ -12,6 +12,7 @@
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/describe.h"
 #include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/plan.h"
 #include "proto/descriptor.h"
@@ -44,15 +45,43 @@ static void fail(struct change *change, const char *reason, ...)
 
 /* Beginning: each returns a negative errno when it cannot be begun. */
 
-static int add_actor(struct supervisor *supervisor, struct change *change)
+/* Is it the one that was opened? Somebody may have closed that, and opened another. */
+static bool is_opened(const struct change *change, const struct listener *listener)
 {
+	uint64_t socket;
+
+	return change->socket > 0 && listening_socket_identify(listener->fd, &socket) == 0 &&
+	       socket == change->socket;
+}
+
+/* Those that were opened for an actor that does not come. One of that name, which somebody else has
+ * made, keeps its own. */
+static void close_opened(struct application *application, const char *actor)
+{
+	struct plan *plan = application->plan;
+
+	for (size_t i = 0; i < plan->n_changes; i++) {
+		const struct change *change = &plan->changes[i];
+		struct listener *listener =
+			change->is_listener ? listener_find(application->supervisor, change->name)
+					    : NULL;
+
+		if (listener && listener->is_owned && strcmp(listener->give, actor) == 0 &&
+			is_opened(change, listener))
+			listener_free(listener);
+	}
+}
+
+static int add_actor(struct application *application, struct change *change)
+{
+	struct supervisor *supervisor = application->supervisor;
 	struct actor *actor, *gateway;
 	int r;
 
 	(void)builtin_ensure_gateway(supervisor, &gateway);
 	r = actor_new(supervisor, change->spec, ACTOR_CONFIGURED, &actor);
 	if (r < 0)
-		listener_close_owned(supervisor, change->name);
+		close_opened(application, change->name);
 	if (r == 0)
 		r = actor_start(actor);
 	if (r == 0)
@@ -68,9 +97,9 @@ static struct actor *find_actor(struct supervisor *supervisor, const struct chan
 	return actor && !actor->is_removing ? actor : NULL;
 }
 
-static int change_actor(struct supervisor *supervisor, struct change *change)
+static int change_actor(struct application *application, struct change *change)
 {
-	struct actor *actor = find_actor(supervisor, change);
+	struct actor *actor = find_actor(application->supervisor, change);
 	bool took_messages, takes_messages = adapter_takes_messages(change->spec);
 	int r;
 
@@ -91,9 +120,9 @@ static int change_actor(struct supervisor *supervisor, struct change *change)
 	return r;
 }
 
-static int retry_actor(struct supervisor *supervisor, struct change *change)
+static int retry_actor(struct application *application, struct change *change)
 {
-	struct actor *actor = find_actor(supervisor, change);
+	struct actor *actor = find_actor(application->supervisor, change);
 	int r;
 
 	if (!actor)
@@ -103,9 +132,9 @@ static int retry_actor(struct supervisor *supervisor, struct change *change)
 	return r;
 }
 
-static int keep_actor(struct supervisor *supervisor, struct change *change)
+static int keep_actor(struct application *application, struct change *change)
 {
-	struct actor *actor = find_actor(supervisor, change);
+	struct actor *actor = find_actor(application->supervisor, change);
 
 	if (actor && actor->is_configured) {
 		actor->is_configured = false;
@@ -122,8 +151,9 @@ static struct listener *find_listener(struct supervisor *supervisor, const struc
 	return listener && !listener->is_closing ? listener : NULL;
 }
 
-static int add_listener(struct supervisor *supervisor, struct change *change)
+static int add_listener(struct application *application, struct change *change)
 {
+	struct supervisor *supervisor = application->supervisor;
 	const struct listener_request *request = &change->configured->request;
 	struct listener_refusal refusal;
 	struct listener *listener;
@@ -138,6 +168,7 @@ static int add_listener(struct supervisor *supervisor, struct change *change)
 			supervisor, request, &change->address, &change->fd, &listener);
 	if (r < 0)
 		return r;
+	(void)listening_socket_identify(listener->fd, &change->socket);
 	listener->is_configured = true;
 	listener_put(listener);
 	/* Its actor may not be there yet, and is started with it. */
@@ -147,13 +178,13 @@ static int add_listener(struct supervisor *supervisor, struct change *change)
 	return r;
 }
 
-static int replace_listener(struct supervisor *supervisor, struct change *change)
+static int replace_listener(struct application *application, struct change *change)
 {
-	struct listener *listener = find_listener(supervisor, change);
+	struct listener *listener = find_listener(application->supervisor, change);
 
 	if (listener)
 		listener_free(listener);
-	return add_listener(supervisor, change);
+	return add_listener(application, change);
 }
 
 /* Where some get the addresses of others, whichever comes first. */
@@ -173,12 +204,12 @@ static void make_way(struct supervisor *supervisor, struct plan *plan)
 	}
 }
 
-static int change_listener(struct supervisor *supervisor, struct change *change)
+static int change_listener(struct application *application, struct change *change)
 {
-	struct listener *listener = find_listener(supervisor, change);
+	struct listener *listener = find_listener(application->supervisor, change);
 
 	if (change->effect == PLAN_REPLACE)
-		return replace_listener(supervisor, change);
+		return replace_listener(application, change);
 	if (!listener)
 		return -ENOENT;
 	listener->is_configured = true;
@@ -190,18 +221,18 @@ static int change_listener(struct supervisor *supervisor, struct change *change)
 	return 0;
 }
 
-static int remove_listener(struct supervisor *supervisor, struct change *change)
+static int remove_listener(struct application *application, struct change *change)
 {
-	struct listener *listener = find_listener(supervisor, change);
+	struct listener *listener = find_listener(application->supervisor, change);
 
 	if (listener)
 		listener_close(listener);
 	return 0;
 }
 
-static int keep_listener(struct supervisor *supervisor, struct change *change)
+static int keep_listener(struct application *application, struct change *change)
 {
-	struct listener *listener = find_listener(supervisor, change);
+	struct listener *listener = find_listener(application->supervisor, change);
 
 	if (listener && listener->is_configured) {
 		listener->is_configured = false;
@@ -212,7 +243,7 @@ static int keep_listener(struct supervisor *supervisor, struct change *change)
 
 /* Actors are removed when nothing leads to them any more. */
 static int (*const beginnings[2][PLAN_ACTIONS])(
-	struct supervisor *supervisor, struct change *change) = {
+	struct application *application, struct change *change) = {
 	{
 		[PLAN_ADD] = add_actor,
 		[PLAN_CHANGE] = change_actor,
@@ -227,16 +258,16 @@ static int (*const beginnings[2][PLAN_ACTIONS])(
 	},
 };
 
-static void begin(struct supervisor *supervisor, struct change *change)
+static void begin(struct application *application, struct change *change)
 {
-	int (*beginning)(struct supervisor * supervisor, struct change * change) =
+	int (*beginning)(struct application * application, struct change * change) =
 		beginnings[change->is_listener][change->action];
 	int r = 0;
 
-	if (supervisor->stopping)
+	if (application->supervisor->stopping)
 		fail(change, "inkod is stopping");
 	else if (beginning)
-		r = beginning(supervisor, change);
+		r = beginning(application, change);
 	if (r == -ENOENT)
 		fail(change, "it was removed meanwhile");
 	else if (r == -EEXIST)
@@ -415,7 +446,7 @@ static int on_turn(sd_event_source *source, uint64_t usec, void *userdata)
 	if (application->n_begun == 0 && !supervisor->stopping)
 		make_way(supervisor, plan);
 	if (application->n_begun < plan->n_changes)
-		begin(supervisor, &plan->changes[application->n_begun++]);
+		begin(application, &plan->changes[application->n_begun++]);
 	if (application->n_begun < plan->n_changes)
 		return next_turn(application);
 	application->is_begun = true;

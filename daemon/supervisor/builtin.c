@@ -171,8 +171,10 @@ static int ensure(
 
 	if (!actor) {
 		r = make_spec(supervisor, builtin, &spec);
-		if (r == 0)
+		if (r == 0) {
 			r = actor_new(supervisor, &spec, ACTOR_BUILTIN, &actor);
+			spec_done(&spec);
+		}
 		if (r == 0)
 			r = actor_start(actor);
 		if (r < 0)

@@ -295,7 +295,7 @@ static void spawn(struct supervisor *supervisor, struct call *call, void *parame
 	}
 	r = actor_new(supervisor, spec, ACTOR_BY_HAND, &actor);
 	if (r < 0) {
-		listener_close_owned(supervisor, spec->name);
+		adapter_close_listeners(supervisor, spec);
 		fail_errno(call, "the actor cannot be made", r);
 		return;
 	}

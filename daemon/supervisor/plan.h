@@ -49,6 +49,7 @@ struct change {
 	bool is_late;				/* others have its address until they are closed */
 	/* While it is carried out. */
 	int64_t generation; /* that a roll leads to */
+	uint64_t socket;    /* of a listener that was opened */
 	bool is_done;
 	char *failure;
 };
