@@ -352,17 +352,28 @@ static bool is_closing_some(const struct plan *plan)
 	return false;
 }
 
+/* Whoever made a listener meanwhile wants it to lead somewhere. */
+static void remove_actor(struct supervisor *supervisor, struct change *change)
+{
+	struct actor *actor = find_actor(supervisor, change);
+	const struct listener *listener = listener_find_to(supervisor, change->name);
+
+	if (actor && listener)
+		fail(change,
+			"the listener %s leads to it since; 'inkoctl close %s', and apply again",
+			listener->name, listener->name);
+	else if (actor)
+		actor_remove(actor, false);
+}
+
 static void remove_actors(struct application *application)
 {
 	application->removes_actors = true;
 	for (size_t i = 0; i < application->plan->n_changes; i++) {
-		const struct change *change = &application->plan->changes[i];
-		struct actor *actor = change->effect == PLAN_STOP
-					      ? actor_find(application->supervisor, change->name)
-					      : NULL;
+		struct change *change = &application->plan->changes[i];
 
-		if (actor && !actor->is_removing)
-			actor_remove(actor, false);
+		if (change->effect == PLAN_STOP && !change->is_done)
+			remove_actor(application->supervisor, change);
 	}
 }
 

@@ -1,10 +1,13 @@
 """What others do while a configuration is applied, and what becomes of both."""
 
+import os
+import signal
+
 import pytest
 
 from harness import PYTHON, VarlinkError, free_port, http_get, wait_until
 from test_activation import SERVER
-from test_configuration import configuration
+from test_configuration import apply, configuration, front, web
 
 N = 1000
 
@@ -52,3 +55,25 @@ def test_a_spawn_that_fails_leaves_the_listeners_of_an_actor_that_comes(inko):
     assert "parameters" in call.receive()
     assert [x["name"] for x in inko.status()["listeners"]] == ["theirs"]
     assert http_get(theirs)
+
+
+def test_prune_keeps_an_actor_that_a_listener_leads_to_since(inko):
+    """It waits for the acceptor to close the one that there was."""
+    first, second = free_port(), free_port()
+    before = configuration(web(), web("gone"),
+                           listeners=[front(name="old", address=address(first), to="gone")])
+    apply(inko, before)
+    acceptor, = inko.pids("acceptor")
+    os.kill(acceptor, signal.SIGSTOP)
+    call = inko.begin_call("Apply", {"configuration": configuration(web()), "prune": True})
+    wait_until(lambda: "being closed" in apply(inko, before, "--dry-run", check=False).stderr,
+               what="it is being closed")
+    inko.call("Listen", {"name": "new", "address": address(second), "to": "gone"})
+    os.kill(acceptor, signal.SIGCONT)
+    reply = call.receive()
+    assert reply["parameters"]["reason"] == (
+        "gone: the listener new leads to it since; 'inkoctl close new', and apply again")
+    assert http_get(second).startswith("Hello")
+    inko.ctl("close", "new")
+    apply(inko, configuration(web()), "--prune")
+    assert [a["name"] for a in inko.status()["actors"] if not a["builtin"]] == ["web"]
