@@ -90,7 +90,7 @@ static int add_actor(struct application *application, struct change *change)
 }
 
 /* Somebody may have removed it since the plan was made. */
-static struct actor *find_actor(struct supervisor *supervisor, const struct change *change)
+static struct actor *find_present_actor(struct supervisor *supervisor, const struct change *change)
 {
 	struct actor *actor = actor_find(supervisor, change->name);
 
@@ -99,7 +99,7 @@ static struct actor *find_actor(struct supervisor *supervisor, const struct chan
 
 static int change_actor(struct application *application, struct change *change)
 {
-	struct actor *actor = find_actor(application->supervisor, change);
+	struct actor *actor = find_present_actor(application->supervisor, change);
 	bool took_messages, takes_messages = adapter_takes_messages(change->spec);
 	int r;
 
@@ -107,13 +107,13 @@ static int change_actor(struct application *application, struct change *change)
 		return -ENOENT;
 	actor->is_configured = true;
 	took_messages = adapter_takes_messages(&actor->spec);
-	if (took_messages && !takes_messages) {
-		builtin_close_endpoint(actor);
+	if (!takes_messages)
 		actor->has_endpoint = false;
-	}
 	r = actor_change(actor, change->spec, change->effect == PLAN_ROLL);
 	if (takes_messages && !took_messages)
 		builtin_open_endpoint(actor);
+	else if (took_messages && !takes_messages)
+		builtin_close_endpoint(actor);
 	if (r == 0 && change->effect == PLAN_START)
 		r = actor_start(actor);
 	change->generation = actor->generation;
@@ -122,7 +122,7 @@ static int change_actor(struct application *application, struct change *change)
 
 static int retry_actor(struct application *application, struct change *change)
 {
-	struct actor *actor = find_actor(application->supervisor, change);
+	struct actor *actor = find_present_actor(application->supervisor, change);
 	int r;
 
 	if (!actor)
@@ -134,7 +134,7 @@ static int retry_actor(struct application *application, struct change *change)
 
 static int keep_actor(struct application *application, struct change *change)
 {
-	struct actor *actor = find_actor(application->supervisor, change);
+	struct actor *actor = find_present_actor(application->supervisor, change);
 
 	if (actor && actor->is_configured) {
 		actor->is_configured = false;
@@ -144,7 +144,8 @@ static int keep_actor(struct application *application, struct change *change)
 }
 
 /* The same of listeners. */
-static struct listener *find_listener(struct supervisor *supervisor, const struct change *change)
+static struct listener *find_present_listener(
+	struct supervisor *supervisor, const struct change *change)
 {
 	struct listener *listener = listener_find(supervisor, change->name);
 
@@ -180,7 +181,7 @@ static int add_listener(struct application *application, struct change *change)
 
 static int replace_listener(struct application *application, struct change *change)
 {
-	struct listener *listener = find_listener(application->supervisor, change);
+	struct listener *listener = find_present_listener(application->supervisor, change);
 
 	if (listener)
 		listener_free(listener);
@@ -190,23 +191,20 @@ static int replace_listener(struct application *application, struct change *chan
 /* Where some get the addresses of others, whichever comes first. */
 static void make_way(struct supervisor *supervisor, struct plan *plan)
 {
-	bool is_late = false;
+	for (size_t i = 0; i < plan->n_changes; i++) {
+		struct change *change = &plan->changes[i];
 
-	for (size_t i = 0; i < plan->n_changes; i++)
-		is_late |= plan->changes[i].is_late;
-	for (size_t i = 0; is_late && i < plan->n_changes; i++) {
-		struct listener *listener = plan->changes[i].effect == PLAN_REPLACE
-						    ? find_listener(supervisor, &plan->changes[i])
-						    : NULL;
-
-		if (listener)
-			listener_free(listener);
+		if (!change->is_in_way || change->effect != PLAN_REPLACE ||
+			plan_check(plan, change) < 0)
+			continue;
+		listener_free(listener_find(supervisor, change->name));
+		change->is_freed = true;
 	}
 }
 
 static int change_listener(struct application *application, struct change *change)
 {
-	struct listener *listener = find_listener(application->supervisor, change);
+	struct listener *listener = find_present_listener(application->supervisor, change);
 
 	if (change->effect == PLAN_REPLACE)
 		return replace_listener(application, change);
@@ -223,7 +221,7 @@ static int change_listener(struct application *application, struct change *chang
 
 static int remove_listener(struct application *application, struct change *change)
 {
-	struct listener *listener = find_listener(application->supervisor, change);
+	struct listener *listener = find_present_listener(application->supervisor, change);
 
 	if (listener)
 		listener_close(listener);
@@ -232,7 +230,7 @@ static int remove_listener(struct application *application, struct change *chang
 
 static int keep_listener(struct application *application, struct change *change)
 {
-	struct listener *listener = find_listener(application->supervisor, change);
+	struct listener *listener = find_present_listener(application->supervisor, change);
 
 	if (listener && listener->is_configured) {
 		listener->is_configured = false;
@@ -258,21 +256,43 @@ static int (*const beginnings[2][PLAN_ACTIONS])(
 	},
 };
 
+/* Is what is to be changed what the plan saw? What is so already needs nothing more, but for a roll
+ * that goes on. */
+static int look_again(struct application *application, struct change *change)
+{
+	const struct actor *actor;
+	int r;
+
+	if (change->action == PLAN_ADD || change->action == PLAN_KEEP || change->is_freed)
+		return 0;
+	r = plan_check(application->plan, change);
+	if (r == -ENOENT && change->action == PLAN_REMOVE)
+		return -EALREADY;
+	actor = r == -EALREADY && !change->is_listener
+			? find_present_actor(application->supervisor, change)
+			: NULL;
+	if (actor)
+		change->generation = actor->generation;
+	return r;
+}
+
 static void begin(struct application *application, struct change *change)
 {
 	int (*beginning)(struct application * application, struct change * change) =
 		beginnings[change->is_listener][change->action];
-	int r = 0;
+	int r = look_again(application, change);
 
 	if (application->supervisor->stopping)
 		fail(change, "inkod is stopping");
-	else if (beginning)
+	else if (r == 0 && beginning)
 		r = beginning(application, change);
 	if (r == -ENOENT)
 		fail(change, "it was removed meanwhile");
+	else if (r == -ESTALE)
+		fail(change, "somebody has changed it meanwhile; apply again");
 	else if (r == -EEXIST)
 		fail(change, "somebody else has made one of that name meanwhile");
-	else if (r < 0)
+	else if (r < 0 && r != -EALREADY)
 		fail(change, "%s", strerror(-r));
 }
 
@@ -355,7 +375,7 @@ static bool is_closing_some(const struct plan *plan)
 /* Whoever made a listener meanwhile wants it to lead somewhere. */
 static void remove_actor(struct supervisor *supervisor, struct change *change)
 {
-	struct actor *actor = find_actor(supervisor, change);
+	struct actor *actor = find_present_actor(supervisor, change);
 	const struct listener *listener = listener_find_to(supervisor, change->name);
 
 	if (actor && listener)

@@ -30,11 +30,24 @@ static enum plan_effect judge_actor(const struct actor *actor, const cJSON *fiel
 	return strcmp(actor_state(actor), "failed") == 0 ? PLAN_START : PLAN_AT_ONCE;
 }
 
-static int plan_changed_actor(struct plan *plan, struct actor *actor, struct spec *spec)
+static cJSON *compare_specs(const struct actor *actor, const struct spec *spec)
 {
-	cJSON *fields = plan_difference_compare(spec_fields,
+	return plan_difference_compare(spec_fields,
 		configuration_encode_spec(actor->supervisor, &actor->spec, spec),
 		json_encode(spec_fields, spec));
+}
+
+cJSON *plan_actor_compare(const struct actor *actor, const struct spec *spec)
+{
+	cJSON *fields = compare_specs(actor, spec);
+
+	plan_difference_add_origin(&fields, actor->is_configured, true);
+	return fields;
+}
+
+static int plan_changed_actor(struct plan *plan, struct actor *actor, struct spec *spec)
+{
+	cJSON *fields = compare_specs(actor, spec);
 	enum plan_effect effect = judge_actor(actor, fields);
 	struct change *change;
 	int r;

@@ -71,3 +71,21 @@ void plan_difference_add_origin(cJSON **fields, bool is_configured, bool shall_b
 		cJSON_CreateString(configuration_origin(is_configured)),
 		cJSON_CreateString(configuration_origin(shall_be)));
 }
+
+static bool is_same_member(const cJSON *field, const cJSON *other, const char *name)
+{
+	const cJSON *member = cJSON_GetObjectItemCaseSensitive(field, name);
+	const cJSON *of_other = cJSON_GetObjectItemCaseSensitive(other, name);
+
+	return member ? cJSON_Compare(member, of_other, true) : !of_other;
+}
+
+bool plan_difference_is_same_before(const cJSON *fields, const cJSON *others)
+{
+	const cJSON *field = fields ? fields->child : NULL, *other = others ? others->child : NULL;
+
+	for (; field && other; field = field->next, other = other->next)
+		if (!is_same_member(field, other, "field") || !is_same_member(field, other, "from"))
+			return false;
+	return !field && !other;
+}

@@ -71,18 +71,39 @@ static enum plan_effect judge_listener(const struct listener *listener, const cJ
 	return listener->give && fields ? PLAN_REPLACE : PLAN_AT_ONCE;
 }
 
+static cJSON *compare_requests(
+	const struct listener *listener, const struct configured_listener *configured)
+{
+	return plan_difference_compare(listener_request_fields, encode_current(listener),
+		encode_wanted(configured, listener));
+}
+
+static void add_own(cJSON **fields, const struct listener *listener,
+	const struct configured_listener *configured)
+{
+	plan_difference_add_values(fields, "owned", cJSON_CreateBool(listener->is_owned),
+		cJSON_CreateBool(configured->request.is_owned));
+	plan_difference_add_origin(fields, listener->is_configured, true);
+}
+
+cJSON *plan_listener_compare(
+	const struct listener *listener, const struct configured_listener *configured)
+{
+	cJSON *fields = compare_requests(listener, configured);
+
+	add_own(&fields, listener, configured);
+	return fields;
+}
+
 static int plan_changed_listener(
 	struct plan *plan, const struct listener *listener, struct configured_listener *configured)
 {
-	cJSON *fields = plan_difference_compare(listener_request_fields, encode_current(listener),
-		encode_wanted(configured, listener));
+	cJSON *fields = compare_requests(listener, configured);
 	enum plan_effect effect = judge_listener(listener, fields);
 	struct change *change;
 	int r;
 
-	plan_difference_add_values(&fields, "owned", cJSON_CreateBool(listener->is_owned),
-		cJSON_CreateBool(configured->request.is_owned));
-	plan_difference_add_origin(&fields, listener->is_configured, true);
+	add_own(&fields, listener, configured);
 	if (!fields)
 		return 0;
 	r = plan_add(plan, listener->name, true, &change);

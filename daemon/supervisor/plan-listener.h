@@ -4,10 +4,12 @@
  * What has to change of the listeners.
  */
 
+#include <cjson/cJSON.h>
 #include <stdbool.h>
 
 struct configuration_fault;
 struct configured_listener;
+struct listener;
 struct plan;
 
 /* Adds to plan what is to be done for those of its configuration that programs start with, or for
@@ -19,3 +21,6 @@ void plan_listeners_note_late(struct plan *plan);
 /* Has the actor of one that is its own be held with that address. -ENOMEM. */
 int plan_listener_write_own(
 	struct plan *plan, const struct configured_listener *configured, const char *address);
+/* In what listener differs from what it shall be, see plan-difference.h; the caller's. */
+cJSON *plan_listener_compare(
+	const struct listener *listener, const struct configured_listener *configured);

@@ -21,22 +21,25 @@ static const struct listener *find_by_address(struct supervisor *supervisor, con
 	return NULL;
 }
 
-/* Is it gone before those that are wanted are opened? */
-static bool is_going(const struct plan *plan, const struct listener *listener)
+/* What makes it go before those that are wanted are opened, or NULL. */
+static struct change *find_going(const struct plan *plan, const struct listener *listener)
 {
 	for (size_t i = 0; listener && i < plan->n_changes; i++) {
-		const struct change *change = &plan->changes[i];
+		struct change *change = &plan->changes[i];
 
 		if (change->is_listener && strcmp(change->name, listener->name) == 0)
-			return change->effect == PLAN_REPLACE || plan_gives_up(plan, listener);
+			return change->effect == PLAN_REPLACE || plan_gives_up(plan, listener)
+				       ? change
+				       : NULL;
 	}
-	return false;
+	return NULL;
 }
 
 static int bind_one(struct plan *plan, struct change *change, struct configuration_fault *fault)
 {
 	const struct listener_request *request = &change->configured->request;
 	const struct listener *other;
+	struct change *going;
 	struct listener_refusal refusal;
 	char text[ADDRESS_TEXT_BYTES];
 	int r = listener_request_bind(
@@ -49,9 +52,11 @@ static int bind_one(struct plan *plan, struct change *change, struct configurati
 	if (r == 0)
 		return plan_listener_write_own(plan, change->configured, text);
 	other = find_by_address(plan->supervisor, text);
-	change->is_late = r == -EADDRINUSE && is_going(plan, other);
-	if (change->is_late)
+	going = r == -EADDRINUSE ? find_going(plan, other) : NULL;
+	if (going) {
+		change->is_late = going->is_in_way = true;
 		return 0;
+	}
 	fault->is_transient = strcmp(refusal.error, "AddressInUse") == 0;
 	if (other && other->is_owned)
 		return configuration_refuse(

@@ -4,6 +4,7 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/plan-actor.h"
 #include "daemon/supervisor/plan-difference.h"
 #include "daemon/supervisor/plan-listener.h"
@@ -59,17 +60,20 @@ int plan_add(struct plan *plan, const char *name, bool is_listener, struct chang
 
 /* What is not in it. */
 
-static int plan_other(
-	struct plan *plan, const char *name, bool is_listener, bool is_configured, bool prune)
+/* listener is NULL where it is an actor. */
+static int plan_other(struct plan *plan, const char *name, const struct listener *listener,
+	bool is_configured, bool prune)
 {
 	struct change *change;
-	int r = plan_add(plan, name, is_listener, &change);
+	int r = plan_add(plan, name, listener, &change);
 
+	if (r == 0 && listener)
+		r = listening_socket_identify(listener->fd, &change->socket);
 	if (r < 0)
 		return r;
 	change->action = prune ? PLAN_REMOVE : PLAN_KEEP;
 	if (prune)
-		change->effect = is_listener ? PLAN_CLOSE : PLAN_STOP;
+		change->effect = listener ? PLAN_CLOSE : PLAN_STOP;
 	else
 		plan_difference_add_origin(&change->fields, is_configured, false);
 	return 0;
@@ -89,7 +93,8 @@ static int plan_given_up(struct plan *plan)
 
 	TAILQ_FOREACH(listener, &plan->supervisor->listeners, entries)
 		if (r == 0 && plan_gives_up(plan, listener))
-			r = plan_other(plan, listener->name, true, listener->is_configured, true);
+			r = plan_other(
+				plan, listener->name, listener, listener->is_configured, true);
 	return r;
 }
 
@@ -104,13 +109,13 @@ static int plan_others(struct plan *plan)
 		if (r == 0 && !listener->is_closing && !plan_gives_up(plan, listener) &&
 			!(plan->prune && listener->is_owned) &&
 			!configuration_find_listener(&plan->configuration, listener->name))
-			r = plan_other(
-				plan, listener->name, true, listener->is_configured, plan->prune);
+			r = plan_other(plan, listener->name, listener, listener->is_configured,
+				plan->prune);
 	TAILQ_FOREACH(actor, &plan->supervisor->actors, entries)
 		if (r == 0 && !actor->is_builtin && !actor->is_removing &&
 			!configuration_find_actor(&plan->configuration, actor->spec.name))
 			r = plan_other(
-				plan, actor->spec.name, false, actor->is_configured, plan->prune);
+				plan, actor->spec.name, NULL, actor->is_configured, plan->prune);
 	return r;
 }
 
@@ -174,6 +179,46 @@ int plan_make(struct supervisor *supervisor, const struct spec_asker *asker, con
 	}
 	*ret_plan = plan;
 	return 0;
+}
+
+/* Takes fields, those in which it differs now. */
+static int check_fields(const struct change *change, cJSON *fields)
+{
+	int r = -ESTALE;
+
+	if (plan_difference_is_same_before(change->fields, fields))
+		r = 0;
+	else if (!fields)
+		r = -EALREADY;
+	cJSON_Delete(fields);
+	return r;
+}
+
+static int check_listener(const struct change *change, const struct listener *listener)
+{
+	uint64_t socket;
+
+	if (!listener || listener->is_closing)
+		return -ENOENT;
+	if (change->action == PLAN_CHANGE)
+		return check_fields(change, plan_listener_compare(listener, change->configured));
+	return listening_socket_identify(listener->fd, &socket) == 0 && socket == change->socket
+		       ? 0
+		       : -ESTALE;
+}
+
+static int check_actor(const struct change *change, const struct actor *actor)
+{
+	if (!actor || actor->is_removing)
+		return -ENOENT;
+	return change->spec ? check_fields(change, plan_actor_compare(actor, change->spec)) : 0;
+}
+
+int plan_check(const struct plan *plan, const struct change *change)
+{
+	return change->is_listener
+		       ? check_listener(change, listener_find(plan->supervisor, change->name))
+		       : check_actor(change, actor_find(plan->supervisor, change->name));
 }
 
 static void change_done(struct change *change)

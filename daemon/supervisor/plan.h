@@ -47,9 +47,11 @@ struct change {
 	int fd;					/* of a listener, bound for it; or -1 */
 	struct address address;			/* that it is bound to */
 	bool is_late;				/* others have its address until they are closed */
+	bool is_in_way;				/* one that is late wants its address */
 	/* While it is carried out. */
 	int64_t generation; /* that a roll leads to */
-	uint64_t socket;    /* of a listener that was opened */
+	uint64_t socket;    /* of a listener that was opened, or is to be closed */
+	bool is_freed;	    /* it was in the way, and is closed */
 	bool is_done;
 	char *failure;
 };
@@ -68,6 +70,10 @@ int plan_make(struct supervisor *supervisor, const struct spec_asker *asker, con
 	bool prune, struct plan **ret_plan, struct configuration_fault *ret_fault);
 /* Closes what was bound and not taken. Returns NULL. */
 struct plan *plan_free(struct plan *plan);
+/* Before change, of something that is there, is begun: is that still what the plan saw? -EALREADY
+ * when it is by now what it shall be, -ESTALE when somebody has made something else of it, -ENOENT.
+ */
+int plan_check(const struct plan *plan, const struct change *change);
 /* Array of type Change of the interface; the caller's. */
 cJSON *plan_describe(const struct plan *plan);
 
