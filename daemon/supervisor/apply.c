@@ -24,7 +24,7 @@ struct application {
 	struct call *call; /* NULL when nobody wants to know */
 	void (*on_begun)(struct supervisor *supervisor);
 	sd_event_source *turn;
-	size_t n_begun;
+	size_t n_begun, n_done; /* from the front on */
 	/* All, and that was said: before that nobody who looks finds it over. */
 	bool is_begun;
 	bool removes_actors; /* nothing leads to them any more */
@@ -358,10 +358,19 @@ static void check_change(struct supervisor *supervisor, struct change *change)
 		check_actor(supervisor, change);
 }
 
-static void check_changes(struct application *application)
+/* How many are not done? Those at the front that are, are not looked at again. */
+static size_t check_changes(struct application *application)
 {
-	for (size_t i = 0; i < application->plan->n_changes; i++)
-		check_change(application->supervisor, &application->plan->changes[i]);
+	const struct plan *plan = application->plan;
+	size_t n = 0;
+
+	for (size_t i = application->n_done; i < plan->n_changes; i++) {
+		check_change(application->supervisor, &plan->changes[i]);
+		n += !plan->changes[i].is_done;
+		if (n == 0)
+			application->n_done = i + 1;
+	}
+	return n;
 }
 
 static bool is_closing_some(const struct plan *plan)
@@ -432,17 +441,15 @@ static void answer(struct application *application)
 
 static bool is_over(struct application *application)
 {
-	const struct plan *plan = application->plan;
+	size_t n_open;
 
 	if (!application->is_begun)
 		return false;
-	check_changes(application);
-	if (!application->removes_actors && !is_closing_some(plan))
-		remove_actors(application);
-	for (size_t i = 0; i < plan->n_changes; i++)
-		if (!plan->changes[i].is_done)
-			return false;
-	return true;
+	n_open = check_changes(application);
+	if (application->removes_actors || is_closing_some(application->plan))
+		return n_open == 0;
+	remove_actors(application);
+	return check_changes(application) == 0;
 }
 
 static void release(struct application *application)

@@ -259,6 +259,16 @@ static void init_spec(void *parameters)
 	spec_init(parameters);
 }
 
+static bool is_full(const struct supervisor *supervisor)
+{
+	const struct actor *actor;
+	size_t n = 0;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		n += !actor->is_builtin;
+	return n >= LIMIT_ACTORS;
+}
+
 static void spawn(struct supervisor *supervisor, struct call *call, void *parameters)
 {
 	struct spec *spec = parameters;
@@ -285,6 +295,12 @@ static void spawn(struct supervisor *supervisor, struct call *call, void *parame
 		describe_failure(call, "NameInUse", spec->name,
 			"there is an actor %s already; choose another name%s", spec->name,
 			builtin_is_reserved(spec->name) ? "" : ", or remove it first");
+		return;
+	}
+	if (is_full(supervisor)) {
+		describe_failure(call, "Failed", NULL,
+			"there are %d actors already, and may be no more; remove one first",
+			LIMIT_ACTORS);
 		return;
 	}
 	(void)builtin_ensure_gateway(supervisor, &gateway);

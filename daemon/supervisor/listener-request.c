@@ -149,6 +149,20 @@ static int check_name(
 	return 0;
 }
 
+static int check_number(struct supervisor *supervisor, struct listener_refusal *refusal)
+{
+	const struct listener *listener;
+	size_t n = 0;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
+		n++;
+	return n < LIMIT_LISTENERS
+		       ? 0
+		       : listener_request_refuse(-EUSERS, refusal, "Failed", NULL,
+				 "there are %d listeners already, and may be no more; close one first",
+				 LIMIT_LISTENERS);
+}
+
 /* What systemd opened. */
 
 static int refuse_socket(int result, struct supervisor *supervisor, const char *address,
@@ -222,8 +236,11 @@ int listener_request_open(struct supervisor *supervisor, const struct listener_r
 {
 	struct listener_opening opening = {.fd = -1};
 	_cleanup_close_ int fd = -1;
+	int r = check_number(supervisor, ret_refusal);
+
 	/* A name that was given is looked at before anything is bound; else the port makes it. */
-	int r = request->name ? check_name(supervisor, request->name, ret_refusal) : 0;
+	if (r == 0 && request->name)
+		r = check_name(supervisor, request->name, ret_refusal);
 
 	if (r == 0)
 		r = listener_request_bind(supervisor, request, &opening.address, &fd, ret_refusal);

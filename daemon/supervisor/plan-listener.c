@@ -1,4 +1,6 @@
+#include <errno.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/supervisor/actor.h"
@@ -7,6 +9,7 @@
 #include "daemon/supervisor/plan-difference.h"
 #include "daemon/supervisor/plan-listener.h"
 #include "daemon/supervisor/plan.h"
+#include "proto/descriptor.h"
 
 /* Where port 0 is wanted any is right that it has got. */
 static void settle_port(struct address *address, const struct listener *listener)
@@ -192,19 +195,27 @@ int plan_listeners(struct plan *plan, bool are_for_start, struct configuration_f
 	return r;
 }
 
-static bool starts(const struct plan *plan, const char *actor)
+/* Which of its configuration's actors do? By their index. */
+static bool *find_starting(const struct plan *plan)
 {
-	for (size_t i = 0; i < plan->n_changes; i++) {
+	bool *starts = calloc(plan->configuration.n_actors + 1, sizeof(*starts));
+
+	for (size_t i = 0; starts && i < plan->n_changes; i++) {
 		const struct change *change = &plan->changes[i];
 
-		if (!change->is_listener && strcmp(change->name, actor) == 0)
-			return change->effect == PLAN_START || change->effect == PLAN_ROLL;
+		if (change->spec)
+			starts[change->spec - plan->configuration.actors] =
+				change->effect == PLAN_START || change->effect == PLAN_ROLL;
 	}
-	return false;
+	return starts;
 }
 
-void plan_listeners_note_late(struct plan *plan)
+int plan_listeners_note_late(struct plan *plan)
 {
+	_cleanup_free_ bool *starts = find_starting(plan);
+
+	if (!starts)
+		return -ENOMEM;
 	for (size_t i = 0; i < plan->n_changes; i++) {
 		struct change *change = &plan->changes[i];
 		const struct spec *spec =
@@ -212,7 +223,8 @@ void plan_listeners_note_late(struct plan *plan)
 				? find_starter(&plan->configuration, &change->configured->request)
 				: NULL;
 
-		if (spec && !starts(plan, spec->name))
+		if (spec && !starts[spec - plan->configuration.actors])
 			change->effect = PLAN_NEXT_START;
 	}
+	return 0;
 }

@@ -16,8 +16,8 @@ struct plan;
  * the others. -EINVAL with the reason in *fault, -ENOMEM. */
 int plan_listeners(struct plan *plan, bool are_for_start, struct configuration_fault *fault);
 /* When all of them and all actors are planned: notes the new listeners of programs that run, and go
- * on without them. */
-void plan_listeners_note_late(struct plan *plan);
+ * on without them. -ENOMEM. */
+int plan_listeners_note_late(struct plan *plan);
 /* Has the actor of one that is its own be held with that address. -ENOMEM. */
 int plan_listener_write_own(
 	struct plan *plan, const struct configured_listener *configured, const char *address);

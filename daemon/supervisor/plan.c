@@ -136,8 +136,21 @@ static int plan_all(struct plan *plan, struct configuration_fault *fault)
 	}
 	if (r == 0)
 		r = plan_listeners(plan, false, fault);
-	plan_listeners_note_late(plan);
+	if (r == 0)
+		r = plan_listeners_note_late(plan);
 	return r < 0 ? r : plan_others(plan);
+}
+
+/* With those that stay. */
+static int check_numbers(const struct plan *plan, struct configuration_fault *fault)
+{
+	size_t n[2] = {plan->configuration.n_actors, plan->configuration.n_listeners};
+	int r;
+
+	for (size_t i = 0; i < plan->n_changes; i++)
+		n[plan->changes[i].is_listener] += plan->changes[i].action == PLAN_KEEP;
+	r = configuration_check_number("actors", n[false], LIMIT_ACTORS, fault);
+	return r < 0 ? r : configuration_check_number("listeners", n[true], LIMIT_LISTENERS, fault);
 }
 
 static int fill(struct plan *plan, struct configuration_fault *fault)
@@ -152,6 +165,8 @@ static int fill(struct plan *plan, struct configuration_fault *fault)
 		r = plan_reference_check_kept(plan, fault);
 	if (r == 0)
 		r = plan_all(plan, fault);
+	if (r == 0)
+		r = check_numbers(plan, fault);
 	return r < 0 ? r : plan_socket_bind_all(plan, fault);
 }
 
