@@ -523,6 +523,34 @@ def test_waits_for_an_address_that_is_in_use(unstarted):
     assert unstarted.stop() == 0
 
 
+def test_ends_while_it_waits(unstarted):
+    """At once, and not when it has tried for the last time, which would be said."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        path = write(unstarted, configuration(web(), listeners=[front(address=address)]))
+        unstarted.begin("--config", str(path))
+        wait_until(unstarted.runtime.exists, what="inkod has begun")
+        time.sleep(0.3)
+        assert unstarted.stop() == 0
+    assert "in use" not in unstarted.log.read_text()
+    assert not unstarted.runtime.exists()
+
+
+def test_what_is_no_file_is_refused(unstarted):
+    path = unstarted.directory / "fifo"
+    os.mkfifo(path)
+    for one in (path, "/dev/null", unstarted.directory):
+        result = refused(unstarted, "--config", one)
+        assert result.returncode == EX_CONFIG and f"{one}: it is no regular file" in result.stderr
+
+
+def test_an_empty_path_is_none():
+    with private_inkod(INKO_CONFIG="") as inko:
+        assert names(inko) == ([], [])
+
+
 def test_held_state_wins():
     """The file counts when nothing is held: not for the next supervisor, nor the next keeper."""
     with configured_inkod(configuration(web(), web("shop"))) as inko:
