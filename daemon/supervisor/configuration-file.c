@@ -114,7 +114,7 @@ static int make_plan(
 
 	*ret_plan = NULL;
 	if (object)
-		r = plan_make(supervisor, &asker, object, false, ret_plan, fault);
+		r = plan_make(supervisor, &asker, object, false, false, ret_plan, fault);
 	cJSON_Delete(object);
 	return r;
 }

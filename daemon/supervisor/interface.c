@@ -588,13 +588,12 @@ static void apply(struct supervisor *supervisor, struct call *call, void *parame
 	cJSON *changes;
 	int r;
 
-	if (plan_make(supervisor, &asker, wanted->configuration, wanted->prune, &plan, &fault) <
-		0) {
+	if (plan_make(supervisor, &asker, wanted->configuration, wanted->prune, wanted->is_dry_run,
+		    &plan, &fault) < 0) {
 		describe_failure(call, "InvalidConfiguration", fault.path, "%s%s%s", fault.path,
 			fault.path[0] ? ": " : "", fault.reason);
 	} else if (wanted->is_dry_run) {
 		changes = plan_describe(plan);
-		/* First: whoever is told finds no socket that was bound to try it. */
 		plan_free(plan);
 		reply_one(call, "changes", changes);
 	} else {

@@ -210,19 +210,45 @@ static int open_systemd_socket(struct supervisor *supervisor, const char *addres
 	return 0;
 }
 
+static int parse_address(
+	const char *text, struct address *ret_address, struct listener_refusal *refusal)
+{
+	const char *complaint;
+	int r = address_parse(text, ret_address, &complaint);
+
+	return r < 0 ? listener_request_refuse(r, refusal, "InvalidValue", "address",
+			       "'%.200s': %s", text, complaint)
+		     : 0;
+}
+
+int listener_request_try(struct supervisor *supervisor, const struct listener_request *request,
+	struct listener_refusal *ret_refusal)
+{
+	_cleanup_close_ int fd = -1;
+	struct address address;
+	int r;
+
+	if (listener_request_systemd_name(request->address))
+		return open_systemd_socket(
+			supervisor, request->address, &address, &fd, ret_refusal);
+	r = parse_address(request->address, &address, ret_refusal);
+	if (r < 0)
+		return r;
+	r = listening_socket_try(&address);
+	return r < 0 ? refuse_address(r, request->address, ret_refusal) : 0;
+}
+
 int listener_request_bind(struct supervisor *supervisor, const struct listener_request *request,
 	struct address *ret_address, int *ret_fd, struct listener_refusal *ret_refusal)
 {
-	const char *complaint;
 	int r;
 
 	if (listener_request_systemd_name(request->address))
 		return open_systemd_socket(
 			supervisor, request->address, ret_address, ret_fd, ret_refusal);
-	r = address_parse(request->address, ret_address, &complaint);
+	r = parse_address(request->address, ret_address, ret_refusal);
 	if (r < 0)
-		return listener_request_refuse(r, ret_refusal, "InvalidValue", "address",
-			"'%.200s': %s", request->address, complaint);
+		return r;
 	r = listening_socket_open(ret_address, ret_fd);
 	/* The listener itself may have left it, with clients that wait there. */
 	if (r == -EADDRINUSE && request->name &&

@@ -11,7 +11,16 @@
 #include "daemon/supervisor/plan.h"
 #include "proto/descriptor.h"
 
-/* Where port 0 is wanted any is right that it has got. */
+static bool has_same_host(const struct address *address, const struct address *other)
+{
+	if (address->any.sa_family == AF_INET)
+		return address->v4.sin_addr.s_addr == other->v4.sin_addr.s_addr;
+	return memcmp(&address->v6.sin6_addr, &other->v6.sin6_addr,
+		       sizeof(address->v6.sin6_addr)) == 0;
+}
+
+/* Where port 0 is wanted any is right that it has got, as long as it stays where it is: at another
+ * host somebody else may have that one. */
 static void settle_port(struct address *address, const struct listener *listener)
 {
 	const char *complaint;
@@ -19,7 +28,8 @@ static void settle_port(struct address *address, const struct listener *listener
 
 	if (listener_request_systemd_name(listener->address) ||
 		address_parse(listener->address, &current, &complaint) < 0 ||
-		current.any.sa_family != address->any.sa_family)
+		current.any.sa_family != address->any.sa_family ||
+		(current.any.sa_family != AF_UNIX && !has_same_host(address, &current)))
 		return;
 	if (address->any.sa_family == AF_INET && address->v4.sin_port == 0)
 		address->v4.sin_port = current.v4.sin_port;

@@ -171,7 +171,7 @@ static int fill(struct plan *plan, struct configuration_fault *fault)
 }
 
 int plan_make(struct supervisor *supervisor, const struct spec_asker *asker, const cJSON *object,
-	bool prune, struct plan **ret_plan, struct configuration_fault *ret_fault)
+	bool prune, bool is_dry_run, struct plan **ret_plan, struct configuration_fault *ret_fault)
 {
 	struct plan *plan = calloc(1, sizeof(*plan));
 	int r = -ENOMEM;
@@ -180,6 +180,7 @@ int plan_make(struct supervisor *supervisor, const struct spec_asker *asker, con
 	if (plan) {
 		plan->supervisor = supervisor;
 		plan->prune = prune;
+		plan->is_dry_run = is_dry_run;
 		r = configuration_parse(object, asker, &plan->configuration, ret_fault);
 	}
 	if (r == 0)

@@ -2,8 +2,8 @@
 
 /*
  * What has to change so that there is what a configuration says. Making a plan looks at everything
- * that can be wrong, up to binding the sockets of new listeners, and changes nothing; apply.h does
- * what it says.
+ * that can be wrong, up to binding the sockets of new listeners, and changes nothing else; apply.h
+ * does what it says.
  */
 
 #include <stdbool.h>
@@ -58,16 +58,18 @@ struct change {
 
 struct plan {
 	struct supervisor *supervisor;
-	bool prune; /* what is not in the configuration is removed */
+	bool is_dry_run; /* nothing is bound */
+	bool prune;	 /* what is not in the configuration is removed */
 	struct configuration configuration;
 	struct change *changes;
 	size_t n_changes;
 };
 
 /* What is to be done for what object says, which asker wants; what is not in it is removed with
- * prune. On failure *ret_fault is filled: -EINVAL, -ENOMEM. */
+ * prune. Sockets are bound for it, unless it is for a dry run. On failure *ret_fault is filled:
+ * -EINVAL, -ENOMEM. */
 int plan_make(struct supervisor *supervisor, const struct spec_asker *asker, const cJSON *object,
-	bool prune, struct plan **ret_plan, struct configuration_fault *ret_fault);
+	bool prune, bool is_dry_run, struct plan **ret_plan, struct configuration_fault *ret_fault);
 /* Closes what was bound and not taken. Returns NULL. */
 struct plan *plan_free(struct plan *plan);
 /* Before change, of something that is there, is begun: is that still what the plan saw? -EALREADY

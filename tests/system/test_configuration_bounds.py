@@ -1,9 +1,13 @@
 """How much a configuration may be, and that the rest is answered meanwhile."""
 
+import errno
+import socket
+import threading
+
 import pytest
 
-from harness import VarlinkError
-from test_configuration import FULL, configuration, names, web
+from harness import VarlinkError, free_port, http_get
+from test_configuration import FULL, apply, configuration, front, names, web
 
 LIMIT = 4096
 TOO_MANY = f"there would be {LIMIT + 1}, and there may be up to {LIMIT}; "
@@ -54,3 +58,58 @@ def test_as_many_listeners_as_there_may_be(inko):
     assert said["reason"] == \
         f"there are {LIMIT} listeners already, and may be no more; close one first"
     assert inko.call("Apply", {"configuration": content}, timeout=300)["changes"] == []
+
+
+# What a dry run leaves as it was.
+
+def test_a_dry_run_leaves_socket_files(inko):
+    """One that nobody listens on, and one that somebody is about to."""
+    stale, other = inko.directory / "stale", inko.directory / "other"
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(stale))
+    content = configuration(web(), listeners=[
+        {"name": "a", "address": f"unix://{stale}", "to": "web"},
+        {"name": "b", "address": f"unix://{other}", "to": "web"}])
+    with socket.socket(socket.AF_UNIX) as binding:
+        binding.bind(str(other))
+        before = [path.stat().st_ino for path in (stale, other)]
+        assert apply(inko, content, "--dry-run").returncode == 0
+        assert [path.stat().st_ino for path in (stale, other)] == before
+        binding.listen()
+        said = refusal(inko, "Apply", {"configuration": content})
+        assert "in use" in said["reason"]
+        # Whatever is wrong is found before anything is replaced.
+        assert stale.stat().st_ino == before[0]
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(other))
+    other.unlink()
+    apply(inko, content)
+    assert http_get(path=stale).startswith("Hello")
+
+
+def test_a_dry_run_accepts_nobody(inko):
+    port = free_port()
+    content = configuration(web(), listeners=[
+        {"name": f"l{number}", "address": f"tcp://127.0.0.1:{port if number == 0 else 0}",
+         "to": "web"} for number in range(1000)])
+    call = inko.begin_call("Apply", {"configuration": content, "dryRun": True})
+    answers = set()
+    done = threading.Thread(target=lambda: answers.add("error" in call.receive()))
+    done.start()
+    while done.is_alive():
+        with socket.socket() as client:
+            assert client.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
+    done.join()
+    assert answers == {False}
+
+
+def test_port_0_at_another_host_is_any(inko):
+    """What is said of it is what is done."""
+    content = configuration(web(), listeners=[front()])
+    apply(inko, content)
+    content["listeners"] = [front(address="tcp://0.0.0.0:0")]
+    change, = inko.call("Apply", {"configuration": content, "dryRun": True})["changes"]
+    assert {f["field"]: f["to"] for f in change["fields"]} == {"address": '"tcp://0.0.0.0:0"'}
+    apply(inko, content)
+    assert inko.listener("front")["address"].startswith("tcp://0.0.0.0:")
+    assert apply(inko, content).stdout == "nothing to change\n"
