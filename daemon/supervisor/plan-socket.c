@@ -1,5 +1,7 @@
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,14 +13,61 @@
 #include "daemon/supervisor/supervisor.h"
 #include "proto/descriptor.h"
 
-static const struct listener *find_by_address(struct supervisor *supervisor, const char *address)
+/* Where a listener is that is there. Of length 0 where systemd opened it. */
+struct place {
+	const struct listener *listener;
+	struct address address;
+};
+
+static bool is_any_host(const struct address *address)
+{
+	return address->any.sa_family == AF_INET ? address->v4.sin_addr.s_addr == INADDR_ANY
+						 : IN6_IS_ADDR_UNSPECIFIED(&address->v6.sin6_addr);
+}
+
+static bool is_same(const struct address *address, const struct address *other)
+{
+	return address->length == other->length &&
+	       memcmp(&address->any, &other->any, address->length) == 0;
+}
+
+/* Both cannot be listened on. Whoever listens at a port of one host is in the way of that port of
+ * all, and the other way round. */
+static bool are_exclusive(const struct address *address, const struct address *other)
+{
+	if (address->any.sa_family != other->any.sa_family)
+		return false;
+	if (address->any.sa_family == AF_UNIX)
+		return strcmp(address->un.sun_path, other->un.sun_path) == 0;
+	/* The port is at the same place in both families. */
+	return address->v4.sin_port == other->v4.sin_port &&
+	       (is_any_host(address) || is_any_host(other) || is_same(address, other));
+}
+
+/* Once, where there is an obstacle. */
+static int find_places(struct plan *plan)
 {
 	const struct listener *listener;
+	const char *complaint;
+	size_t n = 0;
 
-	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
-		if (strcmp(listener->address, address) == 0)
-			return listener;
-	return NULL;
+	if (plan->places)
+		return 0;
+	TAILQ_FOREACH(listener, &plan->supervisor->listeners, entries)
+		n++;
+	plan->places = calloc(n + 1, sizeof(*plan->places));
+	if (!plan->places)
+		return -ENOMEM;
+	TAILQ_FOREACH(listener, &plan->supervisor->listeners, entries) {
+		struct place *place = &plan->places[plan->n_places];
+
+		if (address_parse(listener->listens_on ? listener->listens_on : listener->address,
+			    &place->address, &complaint) < 0)
+			continue;
+		place->listener = listener;
+		plan->n_places++;
+	}
+	return 0;
 }
 
 /* What makes it go before those that are wanted are opened, or NULL. */
@@ -46,29 +95,60 @@ static void format_address(const struct change *change, char text[static ADDRESS
 		(void)snprintf(text, ADDRESS_TEXT_BYTES, "%s", configured->request.address);
 }
 
+static int refuse_for(const struct listener *other, const char *address, bool is_own,
+	struct configuration_fault *fault)
+{
+	const char *where = other->listens_on ? other->listens_on : other->address;
+
+	fault->is_transient = true;
+	if (other->is_owned)
+		return configuration_refuse(fault, "the listener %s of %s is at %.200s",
+			other->name, other->give, where);
+	if (is_own)
+		return configuration_refuse(fault,
+			"it is at %.200s now, and cannot listen on %.200s beside that; 'inkoctl "
+			"close %s' first, and clients are refused until it is open again",
+			where, address, other->name);
+	return configuration_refuse(fault,
+		"the listener %s is at %.200s; 'inkoctl close %s' first, and clients are refused "
+		"until another is open there",
+		other->name, where, other->name);
+}
+
+/* Is it in use by those alone that go before it is opened? */
+static int judge_places(struct plan *plan, struct change *change, struct configuration_fault *fault)
+{
+	const struct address *wanted = &change->configured->address;
+	char text[ADDRESS_TEXT_BYTES];
+	int r = find_places(plan);
+
+	address_format(wanted, text);
+	for (size_t i = 0; r == 0 && i < plan->n_places; i++) {
+		const struct listener *other = plan->places[i].listener;
+		struct change *going;
+
+		if (!are_exclusive(wanted, &plan->places[i].address))
+			continue;
+		going = find_going(plan, other);
+		if (going)
+			change->is_late = going->is_in_way = true;
+		else
+			r = refuse_for(other, text, strcmp(other->name, change->name) == 0, fault);
+	}
+	return r;
+}
+
 /* result: why it cannot be bound. */
 static int judge_obstacle(struct plan *plan, struct change *change, int result,
 	const struct listener_refusal *refusal, struct configuration_fault *fault)
 {
-	const struct listener *other;
-	struct change *going;
-	char text[ADDRESS_TEXT_BYTES];
+	int r = result == -EADDRINUSE && change->configured->address.length > 0
+			? judge_places(plan, change, fault)
+			: 0;
 
-	format_address(change, text);
-	other = find_by_address(plan->supervisor, text);
-	going = result == -EADDRINUSE ? find_going(plan, other) : NULL;
-	if (going) {
-		change->is_late = going->is_in_way = true;
-		return 0;
-	}
+	if (r < 0 || change->is_late)
+		return r;
 	fault->is_transient = strcmp(refusal->error, "AddressInUse") == 0;
-	if (other && other->is_owned)
-		return configuration_refuse(
-			fault, "the listener %s of %s is at %s", other->name, other->give, text);
-	if (other)
-		return configuration_refuse(fault,
-			"the listener %s is at %s; 'inkoctl close %s' first", other->name, text,
-			other->name);
 	return configuration_refuse(fault, "%s", refusal->reason);
 }
 

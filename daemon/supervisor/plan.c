@@ -252,6 +252,7 @@ struct plan *plan_free(struct plan *plan)
 	for (size_t i = 0; i < plan->n_changes; i++)
 		change_done(&plan->changes[i]);
 	free(plan->changes);
+	free(plan->places);
 	configuration_done(&plan->configuration);
 	free(plan);
 	return NULL;

@@ -11,6 +11,7 @@
 #include "daemon/supervisor/configuration.h"
 
 struct listener;
+struct place;
 
 enum plan_action {
 	PLAN_ADD,
@@ -63,6 +64,8 @@ struct plan {
 	struct configuration configuration;
 	struct change *changes;
 	size_t n_changes;
+	struct place *places; /* see plan-socket.c */
+	size_t n_places;
 };
 
 /* What is to be done for what object says, which asker wants; what is not in it is removed with

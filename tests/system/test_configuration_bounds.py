@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from harness import VarlinkError, free_port, http_get
-from test_configuration import FULL, apply, configuration, front, names, web
+from harness import BUILD, VarlinkError, free_port, http_get
+from test_configuration import FULL, apply, changes, configuration, front, names, web
 
 LIMIT = 4096
 TOO_MANY = f"there would be {LIMIT + 1}, and there may be up to {LIMIT}; "
@@ -113,3 +113,41 @@ def test_port_0_at_another_host_is_any(inko):
     apply(inko, content)
     assert inko.listener("front")["address"].startswith("tcp://0.0.0.0:")
     assert apply(inko, content).stdout == "nothing to change\n"
+
+
+# Addresses that listeners of the same inkod have.
+
+def pool(name="pool"):
+    return {"name": name, "command": [str(BUILD / "http-shared")]}
+
+
+def test_a_listener_that_is_given_widens(inko):
+    """From one host to all of them: its own socket is in the way, and goes."""
+    port = free_port()
+    one = {"name": "l", "address": f"tcp://127.0.0.1:{port}", "give": "pool"}
+    content = configuration(pool(), listeners=[one])
+    apply(inko, content)
+    for host in ("0.0.0.0", "127.0.0.1"):
+        one["address"] = f"tcp://{host}:{port}"
+        assert changes(inko, content) == {"listener l": ("change", "replace")}
+        apply(inko, content)
+        assert inko.listener("l")["address"] == one["address"]
+        assert http_get(port)
+
+
+def test_who_is_in_the_way_is_said(inko):
+    port = free_port()
+    one = front(address=f"tcp://127.0.0.1:{port}")
+    apply(inko, configuration(web(), listeners=[one]))
+    wide = front(address=f"tcp://0.0.0.0:{port}")
+    said = refusal(inko, "Apply", {"configuration": configuration(web(), listeners=[wide])})
+    assert said["reason"].startswith(
+        f"listeners[0].address: it is at {one['address']} now, and cannot listen on "
+        f"{wide['address']} beside that; 'inkoctl close front' first"), said
+    for other in ({**one, "name": "new"}, {**wide, "name": "new"}):
+        said = refusal(inko, "Apply", {
+            "configuration": configuration(web(), listeners=[other]), "prune": True})
+        assert said["reason"].startswith(
+            f"listeners[0].address: the listener front is at {one['address']}; "
+            "'inkoctl close front' first"), said
+    assert http_get(port).startswith("Hello")
