@@ -88,6 +88,9 @@ static int name_listener(struct configured_listener *listener, struct configurat
 			"it is missing; port 0 is another one each time, so that no name can be made "
 			"of it");
 	listener_request_default_name(&listener->request, &listener->address, name);
+	if (!name_is_valid(name))
+		return configuration_refuse(
+			fault, "it is missing, and '%.100s' %s", name, name_complaint(name));
 	listener->request.name = strdup(name);
 	return listener->request.name ? 0 : -ENOMEM;
 }

@@ -87,9 +87,19 @@ static int check_tree(const char *path, const cJSON *value, int depth)
 }
 
 /* A NUL would end its string here, unnoticed. */
+/* Which cJSON ends a string at. A backslash that is escaped begins no escape itself. */
 static bool has_nul(const char *text, size_t size)
 {
-	return strlen(text) < size || strstr(text, "\\u0000");
+	const char *escape = text;
+
+	if (strlen(text) < size)
+		return true;
+	while ((escape = strchr(escape, '\\'))) {
+		if (strncmp(escape, "\\u0000", 6) == 0)
+			return true;
+		escape += escape[1] ? 2 : 1;
+	}
+	return false;
 }
 
 static int parse(const char *path, const char *text, size_t size, cJSON **ret_configuration)

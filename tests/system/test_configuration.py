@@ -409,6 +409,14 @@ def test_what_is_no_json(inko, text):
     assert result.stderr.startswith(f"inkoctl: {path}{NO_JSON[text]}"), result.stderr
 
 
+def test_an_escaped_backslash_is_no_escape(inko):
+    """What follows it is text, whatever it looks like."""
+    content = configuration(web(description="a\\u0000"))
+    apply(inko, content)
+    assert inko.actor("web")["description"] == "a\\u0000"
+    assert apply(inko, export(inko)).stdout == "nothing to change\n"
+
+
 def test_file_that_cannot_be_read(inko):
     result = inko.ctl("apply", "/no/such", check=False)
     assert result.returncode == 1 and "/no/such cannot be opened" in result.stderr
