@@ -629,6 +629,17 @@ def test_what_does_not_fit_is_refused(inko):
     assert names(inko) == ([], [])
 
 
+def test_an_export_that_does_not_fit_says_so(inko):
+    """Each part of it was applied, and can be again."""
+    for part in ("a", "b"):
+        many = [web(f"{part}{n}", instances=0, environment=["X=" + 1000 * "x"]) for n in range(600)]
+        apply(inko, configuration(*many))
+    result = inko.ctl("export")
+    assert len(json.loads(result.stdout)["actors"]) == 1200
+    assert result.stderr.startswith("inkoctl: this is longer than 1024 KiB, which is all that")
+    assert result.stderr.count("\n") == 1
+
+
 # Dying in the middle.
 
 FIRST = configuration(web(instances=2), web("shop"), web("old"),
