@@ -23,6 +23,9 @@
 /* A name is a file name, an fd name (no ':', sd_listen_fds_with_names(3)) and an envelope field. */
 #define LIMIT_NAME_CHARS 63
 #define LIMIT_INSTANCES 1000
+/* What is looked at in one turn of the supervisor's loop, in which nobody else is answered. */
+#define LIMIT_ACTORS 4096
+#define LIMIT_LISTENERS 4096
 /* Connections that one process serves at once: each is a descriptor of it, and lost if it dies. */
 #define LIMIT_CONCURRENCY_DEFAULT 256
 #define LIMIT_CONCURRENCY (1 << 20)

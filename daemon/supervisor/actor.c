@@ -304,6 +304,8 @@ int actor_new(struct supervisor *supervisor, struct spec *take_spec, enum actor_
 	actor->is_wanted = true;
 	r = add_to_list(actor);
 	if (r < 0) {
+		*take_spec = actor->spec;
+		actor->spec = (struct spec){0};
 		release(actor);
 		return r;
 	}

@@ -45,8 +45,8 @@ struct actor {
 	sd_event_source *settle;
 };
 
-/* A new actor, held; *ret_actor belongs to the supervisor's list. Takes spec. Its instances are
- * made and started by actor_start. Errors of sd_event, -ENOMEM. */
+/* A new actor, held; *ret_actor belongs to the supervisor's list. Takes spec, on success only. Its
+ * instances are made and started by actor_start. Errors of sd_event, -EEXIST, -ENOMEM. */
 int actor_new(struct supervisor *supervisor, struct spec *take_spec, enum actor_origin origin,
 	struct actor **ret_actor);
 /* Forgets it and its instances, which have stopped: nobody is stopped by it. Returns NULL. */

@@ -152,16 +152,51 @@ static int open_listener(struct supervisor *supervisor, const char *actor, char 
 	return r;
 }
 
+/* The one of actor that was opened for one of spec.listeners, or NULL. */
+static struct listener *find_own(struct supervisor *supervisor, const char *actor, const char *text)
+{
+	char name[LIMIT_NAME_CHARS + 1] = "";
+	struct listener *listener = NULL;
+	struct listener_request request;
+
+	if (adapter_parse_listener(text, actor, &request) < 0)
+		return NULL;
+	if (request.name || listener_request_name_address(request.address, name) == 0)
+		listener = listener_find(supervisor, request.name ? request.name : name);
+	listener_request_done(&request);
+	return listener && listener->is_owned ? listener : NULL;
+}
+
+/* The first n; the actor to come may have others by somebody else's will. */
+static void close_first(struct supervisor *supervisor, const struct spec *spec, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct listener *listener = find_own(supervisor, spec->name, spec->listeners[i]);
+
+		if (listener)
+			listener_free(listener);
+	}
+}
+
 int adapter_open_listeners(
 	struct supervisor *supervisor, struct spec *spec, struct listener_refusal *ret_refusal)
 {
-	int r = 0;
+	size_t n = json_strings_count(spec->listeners);
 
-	for (char **text = spec->listeners; r == 0 && text && *text; text++)
-		r = open_listener(supervisor, spec->name, text, ret_refusal);
-	if (r < 0)
-		listener_close_owned(supervisor, spec->name);
-	return r;
+	for (size_t i = 0; i < n; i++) {
+		int r = open_listener(supervisor, spec->name, &spec->listeners[i], ret_refusal);
+
+		if (r < 0) {
+			close_first(supervisor, spec, i);
+			return r;
+		}
+	}
+	return 0;
+}
+
+void adapter_close_listeners(struct supervisor *supervisor, const struct spec *spec)
+{
+	close_first(supervisor, spec, json_strings_count(spec->listeners));
 }
 
 /* A start. */
@@ -218,21 +253,6 @@ int adapter_make_command(const struct spec *spec, char ***ret_command)
 	return 0;
 }
 
-/* The one that was opened for one of spec.listeners, or NULL. */
-static struct listener *find_own(const struct actor *actor, const char *text)
-{
-	char name[LIMIT_NAME_CHARS + 1] = "";
-	struct listener *listener = NULL;
-	struct listener_request request;
-
-	if (adapter_parse_listener(text, actor->spec.name, &request) < 0)
-		return NULL;
-	if (request.name || listener_request_name_address(request.address, name) == 0)
-		listener = listener_find(actor->supervisor, request.name ? request.name : name);
-	listener_request_done(&request);
-	return listener && listener->is_owned ? listener : NULL;
-}
-
 /* Does another instance run, which was given the same? */
 static bool has_siblings(const struct instance *instance)
 {
@@ -270,7 +290,7 @@ static int prepare_listeners(struct instance *instance, struct routing_start *st
 	start->n_fds = 0;
 	start->names[0] = 0;
 	for (char **text = actor->spec.listeners; r == 0 && text && *text; text++) {
-		listener = find_own(actor, *text);
+		listener = find_own(actor->supervisor, actor->spec.name, *text);
 		if (listener)
 			r = give_listener(instance, start, listener);
 	}

@@ -40,6 +40,8 @@ int adapter_write_listener(char **text, const char *name, const char *address);
  * as they are. Errors of listener_new. */
 int adapter_open_listeners(
 	struct supervisor *supervisor, struct spec *spec, struct listener_refusal *ret_refusal);
+/* Closes them again, and no others that are open for that actor: it does not come. */
+void adapter_close_listeners(struct supervisor *supervisor, const struct spec *spec);
 
 /* What is executed, the caller's (json_strings_free). -ENOENT: inkod's own program is missing.
  * -ENOMEM. */

@@ -12,6 +12,7 @@
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/describe.h"
 #include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/plan.h"
 #include "proto/descriptor.h"
@@ -23,7 +24,7 @@ struct application {
 	struct call *call; /* NULL when nobody wants to know */
 	void (*on_begun)(struct supervisor *supervisor);
 	sd_event_source *turn;
-	size_t n_begun;
+	size_t n_begun, n_done; /* from the front on */
 	/* All, and that was said: before that nobody who looks finds it over. */
 	bool is_begun;
 	bool removes_actors; /* nothing leads to them any more */
@@ -44,15 +45,43 @@ static void fail(struct change *change, const char *reason, ...)
 
 /* Beginning: each returns a negative errno when it cannot be begun. */
 
-static int add_actor(struct supervisor *supervisor, struct change *change)
+/* Is it the one that was opened? Somebody may have closed that, and opened another. */
+static bool is_opened(const struct change *change, const struct listener *listener)
 {
+	uint64_t socket;
+
+	return change->socket > 0 && listening_socket_identify(listener->fd, &socket) == 0 &&
+	       socket == change->socket;
+}
+
+/* Those that were opened for an actor that does not come. One of that name, which somebody else has
+ * made, keeps its own. */
+static void close_opened(struct application *application, const char *actor)
+{
+	struct plan *plan = application->plan;
+
+	for (size_t i = 0; i < plan->n_changes; i++) {
+		const struct change *change = &plan->changes[i];
+		struct listener *listener =
+			change->is_listener ? listener_find(application->supervisor, change->name)
+					    : NULL;
+
+		if (listener && listener->is_owned && strcmp(listener->give, actor) == 0 &&
+			is_opened(change, listener))
+			listener_free(listener);
+	}
+}
+
+static int add_actor(struct application *application, struct change *change)
+{
+	struct supervisor *supervisor = application->supervisor;
 	struct actor *actor, *gateway;
 	int r;
 
 	(void)builtin_ensure_gateway(supervisor, &gateway);
 	r = actor_new(supervisor, change->spec, ACTOR_CONFIGURED, &actor);
 	if (r < 0)
-		listener_close_owned(supervisor, change->name);
+		close_opened(application, change->name);
 	if (r == 0)
 		r = actor_start(actor);
 	if (r == 0)
@@ -61,7 +90,7 @@ static int add_actor(struct supervisor *supervisor, struct change *change)
 }
 
 /* Somebody may have removed it since the plan was made. */
-static struct actor *find_actor(struct supervisor *supervisor, const struct change *change)
+static struct actor *find_present_actor(struct supervisor *supervisor, const struct change *change)
 {
 	struct actor *actor = actor_find(supervisor, change->name);
 
@@ -75,9 +104,9 @@ static enum actor_renewal find_renewal(enum plan_effect effect)
 					: ACTOR_KEEPS;
 }
 
-static int change_actor(struct supervisor *supervisor, struct change *change)
+static int change_actor(struct application *application, struct change *change)
 {
-	struct actor *actor = find_actor(supervisor, change);
+	struct actor *actor = find_present_actor(application->supervisor, change);
 	bool took_messages, takes_messages = adapter_takes_messages(change->spec);
 	int r;
 
@@ -85,22 +114,22 @@ static int change_actor(struct supervisor *supervisor, struct change *change)
 		return -ENOENT;
 	actor->is_configured = true;
 	took_messages = adapter_takes_messages(&actor->spec);
-	if (took_messages && !takes_messages) {
-		builtin_close_endpoint(actor);
+	if (!takes_messages)
 		actor->has_endpoint = false;
-	}
 	r = actor_change(actor, change->spec, find_renewal(change->effect));
 	if (takes_messages && !took_messages)
 		builtin_open_endpoint(actor);
+	else if (took_messages && !takes_messages)
+		builtin_close_endpoint(actor);
 	if (r == 0 && change->effect == PLAN_START)
 		r = actor_start(actor);
 	change->generation = actor->generation;
 	return r;
 }
 
-static int retry_actor(struct supervisor *supervisor, struct change *change)
+static int retry_actor(struct application *application, struct change *change)
 {
-	struct actor *actor = find_actor(supervisor, change);
+	struct actor *actor = find_present_actor(application->supervisor, change);
 	int r;
 
 	if (!actor)
@@ -113,9 +142,9 @@ static int retry_actor(struct supervisor *supervisor, struct change *change)
 	return r;
 }
 
-static int keep_actor(struct supervisor *supervisor, struct change *change)
+static int keep_actor(struct application *application, struct change *change)
 {
-	struct actor *actor = find_actor(supervisor, change);
+	struct actor *actor = find_present_actor(application->supervisor, change);
 
 	if (actor && actor->is_configured) {
 		actor->is_configured = false;
@@ -125,15 +154,17 @@ static int keep_actor(struct supervisor *supervisor, struct change *change)
 }
 
 /* The same of listeners. */
-static struct listener *find_listener(struct supervisor *supervisor, const struct change *change)
+static struct listener *find_present_listener(
+	struct supervisor *supervisor, const struct change *change)
 {
 	struct listener *listener = listener_find(supervisor, change->name);
 
 	return listener && !listener->is_closing ? listener : NULL;
 }
 
-static int add_listener(struct supervisor *supervisor, struct change *change)
+static int add_listener(struct application *application, struct change *change)
 {
+	struct supervisor *supervisor = application->supervisor;
 	const struct listener_request *request = &change->configured->request;
 	struct listener_refusal refusal;
 	struct listener *listener;
@@ -148,6 +179,7 @@ static int add_listener(struct supervisor *supervisor, struct change *change)
 			supervisor, request, &change->address, &change->fd, &listener);
 	if (r < 0)
 		return r;
+	(void)listening_socket_identify(listener->fd, &change->socket);
 	listener->is_configured = true;
 	listener_put(listener);
 	/* Its actor may not be there yet, and is started with it. */
@@ -157,38 +189,35 @@ static int add_listener(struct supervisor *supervisor, struct change *change)
 	return r;
 }
 
-static int replace_listener(struct supervisor *supervisor, struct change *change)
+static int replace_listener(struct application *application, struct change *change)
 {
-	struct listener *listener = find_listener(supervisor, change);
+	struct listener *listener = find_present_listener(application->supervisor, change);
 
 	if (listener)
 		listener_free(listener);
-	return add_listener(supervisor, change);
+	return add_listener(application, change);
 }
 
 /* Where some get the addresses of others, whichever comes first. */
 static void make_way(struct supervisor *supervisor, struct plan *plan)
 {
-	bool is_late = false;
+	for (size_t i = 0; i < plan->n_changes; i++) {
+		struct change *change = &plan->changes[i];
 
-	for (size_t i = 0; i < plan->n_changes; i++)
-		is_late |= plan->changes[i].is_late;
-	for (size_t i = 0; is_late && i < plan->n_changes; i++) {
-		struct listener *listener = plan->changes[i].effect == PLAN_REPLACE
-						    ? find_listener(supervisor, &plan->changes[i])
-						    : NULL;
-
-		if (listener)
-			listener_free(listener);
+		if (!change->is_in_way || change->effect != PLAN_REPLACE ||
+			plan_check(plan, change) < 0)
+			continue;
+		listener_free(listener_find(supervisor, change->name));
+		change->is_freed = true;
 	}
 }
 
-static int change_listener(struct supervisor *supervisor, struct change *change)
+static int change_listener(struct application *application, struct change *change)
 {
-	struct listener *listener = find_listener(supervisor, change);
+	struct listener *listener = find_present_listener(application->supervisor, change);
 
 	if (change->effect == PLAN_REPLACE)
-		return replace_listener(supervisor, change);
+		return replace_listener(application, change);
 	if (!listener)
 		return -ENOENT;
 	listener->is_configured = true;
@@ -200,18 +229,18 @@ static int change_listener(struct supervisor *supervisor, struct change *change)
 	return 0;
 }
 
-static int remove_listener(struct supervisor *supervisor, struct change *change)
+static int remove_listener(struct application *application, struct change *change)
 {
-	struct listener *listener = find_listener(supervisor, change);
+	struct listener *listener = find_present_listener(application->supervisor, change);
 
 	if (listener)
 		listener_close(listener);
 	return 0;
 }
 
-static int keep_listener(struct supervisor *supervisor, struct change *change)
+static int keep_listener(struct application *application, struct change *change)
 {
-	struct listener *listener = find_listener(supervisor, change);
+	struct listener *listener = find_present_listener(application->supervisor, change);
 
 	if (listener && listener->is_configured) {
 		listener->is_configured = false;
@@ -222,7 +251,7 @@ static int keep_listener(struct supervisor *supervisor, struct change *change)
 
 /* Actors are removed when nothing leads to them any more. */
 static int (*const beginnings[2][PLAN_ACTIONS])(
-	struct supervisor *supervisor, struct change *change) = {
+	struct application *application, struct change *change) = {
 	{
 		[PLAN_ADD] = add_actor,
 		[PLAN_CHANGE] = change_actor,
@@ -237,21 +266,43 @@ static int (*const beginnings[2][PLAN_ACTIONS])(
 	},
 };
 
-static void begin(struct supervisor *supervisor, struct change *change)
+/* Is what is to be changed what the plan saw? What is so already needs nothing more, but for a roll
+ * that goes on. */
+static int look_again(struct application *application, struct change *change)
 {
-	int (*beginning)(struct supervisor * supervisor, struct change * change) =
-		beginnings[change->is_listener][change->action];
-	int r = 0;
+	const struct actor *actor;
+	int r;
 
-	if (supervisor->stopping)
+	if (change->action == PLAN_ADD || change->action == PLAN_KEEP || change->is_freed)
+		return 0;
+	r = plan_check(application->plan, change);
+	if (r == -ENOENT && change->action == PLAN_REMOVE)
+		return -EALREADY;
+	actor = r == -EALREADY && !change->is_listener
+			? find_present_actor(application->supervisor, change)
+			: NULL;
+	if (actor)
+		change->generation = actor->generation;
+	return r;
+}
+
+static void begin(struct application *application, struct change *change)
+{
+	int (*beginning)(struct application * application, struct change * change) =
+		beginnings[change->is_listener][change->action];
+	int r = look_again(application, change);
+
+	if (application->supervisor->stopping)
 		fail(change, "inkod is stopping");
-	else if (beginning)
-		r = beginning(supervisor, change);
+	else if (r == 0 && beginning)
+		r = beginning(application, change);
 	if (r == -ENOENT)
 		fail(change, "it was removed meanwhile");
+	else if (r == -ESTALE)
+		fail(change, "somebody has changed it meanwhile; apply again");
 	else if (r == -EEXIST)
 		fail(change, "somebody else has made one of that name meanwhile");
-	else if (r < 0)
+	else if (r < 0 && r != -EALREADY)
 		fail(change, "%s", strerror(-r));
 }
 
@@ -326,10 +377,19 @@ static void check_change(struct supervisor *supervisor, struct change *change)
 		check_actor(supervisor, change);
 }
 
-static void check_changes(struct application *application)
+/* How many are not done? Those at the front that are, are not looked at again. */
+static size_t check_changes(struct application *application)
 {
-	for (size_t i = 0; i < application->plan->n_changes; i++)
-		check_change(application->supervisor, &application->plan->changes[i]);
+	const struct plan *plan = application->plan;
+	size_t n = 0;
+
+	for (size_t i = application->n_done; i < plan->n_changes; i++) {
+		check_change(application->supervisor, &plan->changes[i]);
+		n += !plan->changes[i].is_done;
+		if (n == 0)
+			application->n_done = i + 1;
+	}
+	return n;
 }
 
 static bool is_closing_some(const struct plan *plan)
@@ -340,17 +400,28 @@ static bool is_closing_some(const struct plan *plan)
 	return false;
 }
 
+/* Whoever made a listener meanwhile wants it to lead somewhere. */
+static void remove_actor(struct supervisor *supervisor, struct change *change)
+{
+	struct actor *actor = find_present_actor(supervisor, change);
+	const struct listener *listener = listener_find_to(supervisor, change->name);
+
+	if (actor && listener)
+		fail(change,
+			"the listener %s leads to it since; 'inkoctl close %s', and apply again",
+			listener->name, listener->name);
+	else if (actor)
+		actor_remove(actor, false);
+}
+
 static void remove_actors(struct application *application)
 {
 	application->removes_actors = true;
 	for (size_t i = 0; i < application->plan->n_changes; i++) {
-		const struct change *change = &application->plan->changes[i];
-		struct actor *actor = change->effect == PLAN_STOP
-					      ? actor_find(application->supervisor, change->name)
-					      : NULL;
+		struct change *change = &application->plan->changes[i];
 
-		if (actor && !actor->is_removing)
-			actor_remove(actor, false);
+		if (change->effect == PLAN_STOP && !change->is_done)
+			remove_actor(application->supervisor, change);
 	}
 }
 
@@ -389,17 +460,15 @@ static void answer(struct application *application)
 
 static bool is_over(struct application *application)
 {
-	const struct plan *plan = application->plan;
+	size_t n_open;
 
 	if (!application->is_begun)
 		return false;
-	check_changes(application);
-	if (!application->removes_actors && !is_closing_some(plan))
-		remove_actors(application);
-	for (size_t i = 0; i < plan->n_changes; i++)
-		if (!plan->changes[i].is_done)
-			return false;
-	return true;
+	n_open = check_changes(application);
+	if (application->removes_actors || is_closing_some(application->plan))
+		return n_open == 0;
+	remove_actors(application);
+	return check_changes(application) == 0;
 }
 
 static void release(struct application *application)
@@ -434,7 +503,7 @@ static int on_turn(sd_event_source *source, uint64_t usec, void *userdata)
 	if (application->n_begun == 0 && !supervisor->stopping)
 		make_way(supervisor, plan);
 	if (application->n_begun < plan->n_changes)
-		begin(supervisor, &plan->changes[application->n_begun++]);
+		begin(application, &plan->changes[application->n_begun++]);
 	if (application->n_begun < plan->n_changes)
 		return next_turn(application);
 	application->is_begun = true;

@@ -171,8 +171,10 @@ static int ensure(
 
 	if (!actor) {
 		r = make_spec(supervisor, builtin, &spec);
-		if (r == 0)
+		if (r == 0) {
 			r = actor_new(supervisor, &spec, ACTOR_BUILTIN, &actor);
+			spec_done(&spec);
+		}
 		if (r == 0)
 			r = actor_start(actor);
 		if (r < 0)
@@ -228,9 +230,9 @@ static int tell(struct instance *gateway, const struct actor *actor, bool close)
 	return text ? news_tell(gateway, &envelope, text, NULL, 0) : -ENOMEM;
 }
 
-static void tell_open(struct instance *gateway, struct actor *actor)
+static void tell_whether(struct instance *gateway, struct actor *actor, bool is_open)
 {
-	actor->is_endpoint_told = tell(gateway, actor, false) == 0;
+	actor->is_endpoint_told = tell(gateway, actor, !is_open) == 0;
 }
 
 void builtin_open_endpoint(struct actor *actor)
@@ -238,15 +240,15 @@ void builtin_open_endpoint(struct actor *actor)
 	struct instance *gateway = find_gateway(actor);
 
 	if (gateway && !actor->is_builtin && adapter_takes_messages(&actor->spec))
-		tell_open(gateway, actor);
+		tell_whether(gateway, actor, true);
 }
 
 void builtin_close_endpoint(struct actor *actor)
 {
 	struct instance *gateway = find_gateway(actor);
 
-	if (gateway && !actor->is_builtin && adapter_takes_messages(&actor->spec))
-		(void)tell(gateway, actor, true);
+	if (gateway && !actor->is_builtin)
+		tell_whether(gateway, actor, false);
 }
 
 bool builtin_is_opening(const struct actor *actor)
@@ -259,8 +261,9 @@ static bool is_gateway(const struct instance *instance)
 	return strcmp(instance->actor->spec.name, BUILTIN_GATEWAY) == 0;
 }
 
-/* What does not fit its mailbox is told later: then it begins where it stopped, or those at the end
- * would never be told. */
+/* Of one without a mailbox too: who served before may have changed that, and ended before it said
+ * so. What does not fit its mailbox is told later: then it begins where it stopped, or those at the
+ * end would never be told. */
 void builtin_tell_endpoints(struct instance *gateway)
 {
 	struct actor *actor;
@@ -268,9 +271,8 @@ void builtin_tell_endpoints(struct instance *gateway)
 	if (!is_gateway(gateway))
 		return;
 	TAILQ_FOREACH(actor, &gateway->actor->supervisor->actors, entries)
-		if (!actor->is_builtin && !actor->is_removing && !actor->is_endpoint_told &&
-			adapter_takes_messages(&actor->spec))
-			tell_open(gateway, actor);
+		if (!actor->is_builtin && !actor->is_removing && !actor->is_endpoint_told)
+			tell_whether(gateway, actor, adapter_takes_messages(&actor->spec));
 }
 
 void builtin_on_started(struct instance *instance)

@@ -88,6 +88,9 @@ static int name_listener(struct configured_listener *listener, struct configurat
 			"it is missing; port 0 is another one each time, so that no name can be made "
 			"of it");
 	listener_request_default_name(&listener->request, &listener->address, name);
+	if (!name_is_valid(name))
+		return configuration_refuse(
+			fault, "it is missing, and '%.100s' %s", name, name_complaint(name));
 	listener->request.name = strdup(name);
 	return listener->request.name ? 0 : -ENOMEM;
 }
@@ -236,32 +239,110 @@ static int parse_array(struct configuration *configuration, const struct spec_as
 	return 0;
 }
 
+/* Looking up: arrays of pointers to elements, of which those that are equal stay in their order. */
+
+typedef int compare_fn(const void *a, const void *b);
+
+static int compare_pointers(const void *a, const void *b)
+{
+	return (a > b) - (a < b);
+}
+
+static int compare_actors(const void *a, const void *b)
+{
+	const struct spec *const *actor = a, *const *other = b;
+
+	return strcmp((*actor)->name, (*other)->name);
+}
+
+static int order_actors(const void *a, const void *b)
+{
+	int order = compare_actors(a, b);
+
+	return order ? order : compare_pointers(*(void *const *)a, *(void *const *)b);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct configured_listener *const *listener = a, *const *other = b;
+
+	return strcmp((*listener)->request.name, (*other)->request.name);
+}
+
+static int order_names(const void *a, const void *b)
+{
+	int order = compare_names(a, b);
+
+	return order ? order : compare_pointers(*(void *const *)a, *(void *const *)b);
+}
+
+/* Those that systemd opens are before the others. */
+static int compare_addresses(const void *a, const void *b)
+{
+	const struct configured_listener *const *listener = a, *const *other = b;
+	const struct address *address = &(*listener)->address, *of_other = &(*other)->address;
+
+	if (address->length != of_other->length)
+		return address->length > of_other->length ? 1 : -1;
+	return address->length == 0
+		       ? strcmp((*listener)->request.address, (*other)->request.address)
+		       : memcmp(&address->any, &of_other->any, address->length);
+}
+
+static int order_addresses(const void *a, const void *b)
+{
+	int order = compare_addresses(a, b);
+
+	return order ? order : compare_pointers(*(void *const *)a, *(void *const *)b);
+}
+
+/* The first of those that are like *key, or NULL. */
+static void *find_first(const void *key, void *const *array, size_t n, compare_fn *compare)
+{
+	void *const *found = n > 0 ? bsearch(key, array, n, sizeof(*array), compare) : NULL;
+
+	while (found && found > array && compare(key, found - 1) == 0)
+		found--;
+	return found ? *found : NULL;
+}
+
 const struct spec *configuration_find_actor(
 	const struct configuration *configuration, const char *name)
 {
-	for (size_t i = 0; i < configuration->n_actors; i++)
-		if (strcmp(configuration->actors[i].name, name) == 0)
-			return &configuration->actors[i];
-	return NULL;
+	const struct spec wanted = {.name = (char *)name}, *key = &wanted;
+
+	return find_first(&key, (void *const *)configuration->actors_by_name,
+		configuration->n_actors, compare_actors);
 }
 
 const struct configured_listener *configuration_find_listener(
 	const struct configuration *configuration, const char *name)
 {
-	for (size_t i = 0; i < configuration->n_listeners; i++)
-		if (strcmp(configuration->listeners[i].request.name, name) == 0)
-			return &configuration->listeners[i];
-	return NULL;
+	const struct configured_listener wanted = {.request.name = (char *)name}, *key = &wanted;
+
+	return find_first(&key, (void *const *)configuration->listeners_by_name,
+		configuration->n_listeners, compare_names);
 }
 
-static bool has_same_address(
-	const struct configured_listener *listener, const struct configured_listener *other)
+static int sort(struct configuration *configuration)
 {
-	if (listener->address.length == 0 || other->address.length == 0)
-		return strcmp(listener->request.address, other->request.address) == 0;
-	return listener->address.length == other->address.length &&
-	       memcmp(&listener->address.any, &other->address.any, other->address.length) == 0 &&
-	       !has_any_port(&other->address);
+	size_t n_actors = configuration->n_actors, n_listeners = configuration->n_listeners;
+
+	configuration->actors_by_name =
+		calloc(n_actors + 1, sizeof(*configuration->actors_by_name));
+	configuration->listeners_by_name =
+		calloc(n_listeners + 1, sizeof(*configuration->listeners_by_name));
+	if (!configuration->actors_by_name || !configuration->listeners_by_name)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_actors; i++)
+		configuration->actors_by_name[i] = &configuration->actors[i];
+	for (size_t i = 0; i < n_listeners; i++)
+		configuration->listeners_by_name[i] = &configuration->listeners[i];
+	qsort(configuration->actors_by_name, n_actors, sizeof(*configuration->actors_by_name),
+		order_actors);
+	qsort(configuration->listeners_by_name, n_listeners,
+		sizeof(*configuration->listeners_by_name), order_names);
+	return 0;
 }
 
 /* What is what it is already. */
@@ -275,25 +356,49 @@ static int refuse_second(const struct configured_listener *first, const char *te
 		fault, "%.200s is the %s of %s already", text, member, place.path);
 }
 
-static int check_listener_twice(const struct configuration *configuration,
-	const struct configured_listener *listener, struct configuration_fault *fault)
+static int check_names_twice(
+	const struct configuration *configuration, struct configuration_fault *fault)
 {
-	const struct configured_listener *first =
-		configuration_find_listener(configuration, listener->request.name);
+	for (size_t i = 0; i < configuration->n_listeners; i++) {
+		const struct configured_listener *listener = &configuration->listeners[i];
+		const struct configured_listener *first =
+			configuration_find_listener(configuration, listener->request.name);
 
-	configuration_locate_listener(fault, listener, "name");
-	if (first != listener)
-		return refuse_second(first, listener->request.name, "name", fault);
-	configuration_locate_listener(fault, listener, "address");
-	for (first = configuration->listeners; first < listener; first++)
-		if (has_same_address(listener, first))
+		configuration_locate_listener(fault, listener, "name");
+		if (first != listener)
+			return refuse_second(first, listener->request.name, "name", fault);
+	}
+	return 0;
+}
+
+static int check_addresses_twice(
+	const struct configuration *configuration, struct configuration_fault *fault)
+{
+	_cleanup_free_ const struct configured_listener **sorted =
+		calloc(configuration->n_listeners + 1, sizeof(*sorted));
+	size_t n = 0;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < configuration->n_listeners; i++)
+		if (!has_any_port(&configuration->listeners[i].address))
+			sorted[n++] = &configuration->listeners[i];
+	qsort(sorted, n, sizeof(*sorted), order_addresses);
+	for (size_t i = 0; i < configuration->n_listeners; i++) {
+		const struct configured_listener *listener = &configuration->listeners[i];
+		const struct configured_listener *first =
+			find_first(&listener, (void *const *)sorted, n, compare_addresses);
+
+		configuration_locate_listener(fault, listener, "address");
+		if (first && first != listener)
 			return refuse_second(first, listener->request.address, "address", fault);
+	}
 	return 0;
 }
 
 static int check_twice(const struct configuration *configuration, struct configuration_fault *fault)
 {
-	int r = 0;
+	int r;
 
 	for (size_t i = 0; i < configuration->n_actors; i++) {
 		const struct spec *spec = &configuration->actors[i];
@@ -305,9 +410,8 @@ static int check_twice(const struct configuration *configuration, struct configu
 				"%s is the name of " ACTORS "[%td] already", spec->name,
 				first - configuration->actors);
 	}
-	for (size_t i = 0; r == 0 && i < configuration->n_listeners; i++)
-		r = check_listener_twice(configuration, &configuration->listeners[i], fault);
-	return r;
+	r = check_names_twice(configuration, fault);
+	return r < 0 ? r : check_addresses_twice(configuration, fault);
 }
 
 static const struct {
@@ -343,15 +447,33 @@ static size_t count_array(const cJSON *object, const char *member)
 	return (size_t)cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(object, member));
 }
 
-static int allocate(const cJSON *object, struct configuration *configuration)
+int configuration_check_number(
+	const char *member, size_t n, size_t limit, struct configuration_fault *fault)
+{
+	if (n <= limit)
+		return 0;
+	(void)snprintf(fault->path, sizeof(fault->path), "%s", member);
+	return configuration_refuse(fault,
+		"there would be %zu, and there may be up to %zu; have some of them run by another "
+		"inkod",
+		n, limit);
+}
+
+static int allocate(
+	const cJSON *object, struct configuration *configuration, struct configuration_fault *fault)
 {
 	size_t n_actors = count_array(object, ACTORS), n_listeners = count_array(object, LISTENERS);
 	const cJSON *actor;
-
-	cJSON_ArrayForEach(actor, cJSON_GetObjectItemCaseSensitive(object, ACTORS))
-		n_listeners += count_array(actor, LISTENERS);
+	int r;
 
 	*configuration = (struct configuration){0};
+	cJSON_ArrayForEach(actor, cJSON_GetObjectItemCaseSensitive(object, ACTORS))
+		n_listeners += count_array(actor, LISTENERS);
+	r = configuration_check_number(ACTORS, n_actors, LIMIT_ACTORS, fault);
+	if (r == 0)
+		r = configuration_check_number(LISTENERS, n_listeners, LIMIT_LISTENERS, fault);
+	if (r < 0)
+		return r;
 	configuration->actors = calloc(n_actors + 1, sizeof(*configuration->actors));
 	configuration->listeners = calloc(n_listeners + 1, sizeof(*configuration->listeners));
 	return configuration->actors && configuration->listeners ? 0 : -ENOMEM;
@@ -361,15 +483,18 @@ int configuration_parse(const cJSON *object, const struct spec_asker *asker,
 	struct configuration *ret_configuration, struct configuration_fault *ret_fault)
 {
 	struct configuration configuration;
-	int r = allocate(object, &configuration);
+	int r;
 
 	*ret_fault = (struct configuration_fault){0};
+	r = allocate(object, &configuration, ret_fault);
 	if (r == 0)
 		r = check_outline(object, ret_fault);
 	for (size_t i = 0; r == 0 && i < N_ARRAYS; i++)
 		r = parse_array(&configuration, asker,
 			cJSON_GetObjectItemCaseSensitive(object, arrays[i].member), arrays[i].parse,
 			ret_fault);
+	if (r == 0)
+		r = sort(&configuration);
 	if (r == 0)
 		r = check_twice(&configuration, ret_fault);
 	if (r < 0) {
@@ -388,6 +513,8 @@ void configuration_done(struct configuration *configuration)
 		listener_request_done(&configuration->listeners[i].request);
 	free(configuration->actors);
 	free(configuration->listeners);
+	free(configuration->actors_by_name);
+	free(configuration->listeners_by_name);
 	*configuration = (struct configuration){0};
 }
 

@@ -18,6 +18,9 @@ struct configuration {
 	struct configured_listener *listeners; /* those that actors have of their own as well */
 	size_t n_actors, n_listeners;
 	size_t n_own_listeners; /* those of actors, which come first */
+	/* The same in the order of their names. */
+	struct spec **actors_by_name;
+	struct configured_listener **listeners_by_name;
 };
 
 struct configured_listener {
@@ -48,6 +51,9 @@ const struct spec *configuration_find_actor(
 const struct configured_listener *configuration_find_listener(
 	const struct configuration *configuration, const char *name);
 
+/* May there be n of what member says? Else -EINVAL with *fault filled. */
+int configuration_check_number(
+	const char *member, size_t n, size_t limit, struct configuration_fault *fault);
 /* Fills *ret_fault, and returns -EINVAL. */
 int configuration_refuse(struct configuration_fault *ret_fault, const char *reason, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -260,6 +260,16 @@ static void init_spec(void *parameters)
 	spec_init(parameters);
 }
 
+static bool is_full(const struct supervisor *supervisor)
+{
+	const struct actor *actor;
+	size_t n = 0;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		n += !actor->is_builtin;
+	return n >= LIMIT_ACTORS;
+}
+
 static void spawn(struct supervisor *supervisor, struct call *call, void *parameters)
 {
 	struct spec *spec = parameters;
@@ -292,6 +302,12 @@ static void spawn(struct supervisor *supervisor, struct call *call, void *parame
 		describe_failure(call, "InvalidValue", "opens", "%s", reason);
 		return;
 	}
+	if (is_full(supervisor)) {
+		describe_failure(call, "Failed", NULL,
+			"there are %d actors already, and may be no more; remove one first",
+			LIMIT_ACTORS);
+		return;
+	}
 	(void)builtin_ensure_gateway(supervisor, &gateway);
 	r = adapter_open_listeners(supervisor, spec, &refusal);
 	if (r < 0) {
@@ -300,7 +316,7 @@ static void spawn(struct supervisor *supervisor, struct call *call, void *parame
 	}
 	r = actor_new(supervisor, spec, ACTOR_BY_HAND, &actor);
 	if (r < 0) {
-		listener_close_owned(supervisor, spec->name);
+		adapter_close_listeners(supervisor, spec);
 		fail_errno(call, "the actor cannot be made", r);
 		return;
 	}
@@ -598,13 +614,12 @@ static void apply(struct supervisor *supervisor, struct call *call, void *parame
 	cJSON *changes;
 	int r;
 
-	if (plan_make(supervisor, &asker, wanted->configuration, wanted->prune, &plan, &fault) <
-		0) {
+	if (plan_make(supervisor, &asker, wanted->configuration, wanted->prune, wanted->is_dry_run,
+		    &plan, &fault) < 0) {
 		describe_failure(call, "InvalidConfiguration", fault.path, "%s%s%s", fault.path,
 			fault.path[0] ? ": " : "", fault.reason);
 	} else if (wanted->is_dry_run) {
 		changes = plan_describe(plan);
-		/* First: whoever is told finds no socket that was bound to try it. */
 		plan_free(plan);
 		reply_one(call, "changes", changes);
 	} else {

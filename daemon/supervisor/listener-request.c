@@ -149,6 +149,20 @@ static int check_name(
 	return 0;
 }
 
+static int check_number(struct supervisor *supervisor, struct listener_refusal *refusal)
+{
+	const struct listener *listener;
+	size_t n = 0;
+
+	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
+		n++;
+	return n < LIMIT_LISTENERS
+		       ? 0
+		       : listener_request_refuse(-EUSERS, refusal, "Failed", NULL,
+				 "there are %d listeners already, and may be no more; close one first",
+				 LIMIT_LISTENERS);
+}
+
 /* What systemd opened. */
 
 static int refuse_socket(int result, struct supervisor *supervisor, const char *address,
@@ -196,19 +210,45 @@ static int open_systemd_socket(struct supervisor *supervisor, const char *addres
 	return 0;
 }
 
+static int parse_address(
+	const char *text, struct address *ret_address, struct listener_refusal *refusal)
+{
+	const char *complaint;
+	int r = address_parse(text, ret_address, &complaint);
+
+	return r < 0 ? listener_request_refuse(r, refusal, "InvalidValue", "address",
+			       "'%.200s': %s", text, complaint)
+		     : 0;
+}
+
+int listener_request_try(struct supervisor *supervisor, const struct listener_request *request,
+	struct listener_refusal *ret_refusal)
+{
+	_cleanup_close_ int fd = -1;
+	struct address address;
+	int r;
+
+	if (listener_request_systemd_name(request->address))
+		return open_systemd_socket(
+			supervisor, request->address, &address, &fd, ret_refusal);
+	r = parse_address(request->address, &address, ret_refusal);
+	if (r < 0)
+		return r;
+	r = listening_socket_try(&address);
+	return r < 0 ? refuse_address(r, request->address, ret_refusal) : 0;
+}
+
 int listener_request_bind(struct supervisor *supervisor, const struct listener_request *request,
 	struct address *ret_address, int *ret_fd, struct listener_refusal *ret_refusal)
 {
-	const char *complaint;
 	int r;
 
 	if (listener_request_systemd_name(request->address))
 		return open_systemd_socket(
 			supervisor, request->address, ret_address, ret_fd, ret_refusal);
-	r = address_parse(request->address, ret_address, &complaint);
+	r = parse_address(request->address, ret_address, ret_refusal);
 	if (r < 0)
-		return listener_request_refuse(r, ret_refusal, "InvalidValue", "address",
-			"'%.200s': %s", request->address, complaint);
+		return r;
 	r = listening_socket_open(ret_address, ret_fd);
 	/* The listener itself may have left it, with clients that wait there. */
 	if (r == -EADDRINUSE && request->name &&
@@ -222,8 +262,11 @@ int listener_request_open(struct supervisor *supervisor, const struct listener_r
 {
 	struct listener_opening opening = {.fd = -1};
 	_cleanup_close_ int fd = -1;
+	int r = check_number(supervisor, ret_refusal);
+
 	/* A name that was given is looked at before anything is bound; else the port makes it. */
-	int r = request->name ? check_name(supervisor, request->name, ret_refusal) : 0;
+	if (r == 0 && request->name)
+		r = check_name(supervisor, request->name, ret_refusal);
 
 	if (r == 0)
 		r = listener_request_bind(supervisor, request, &opening.address, &fd, ret_refusal);

@@ -47,12 +47,15 @@ void listener_request_done(struct listener_request *request);
 int listener_request_check(struct listener_request *request, struct listener_refusal *ret_refusal);
 
 /* Binds what request wants, or finds it among what systemd gave. fd is the caller's. On failure
- * (-EINVAL, -EEXIST, and errors of bind and listen) *ret_refusal is filled. */
+ * (-EINVAL, -EEXIST, -EUSERS, and errors of bind and listen) *ret_refusal is filled. */
 int listener_request_open(struct supervisor *supervisor, const struct listener_request *request,
 	struct listener_opening *ret_opening, struct listener_refusal *ret_refusal);
 /* The same without a look at names: *ret_address is as bound, *ret_fd is the caller's. */
 int listener_request_bind(struct supervisor *supervisor, const struct listener_request *request,
 	struct address *ret_address, int *ret_fd, struct listener_refusal *ret_refusal);
+/* Could that be? Nothing is changed by it. The same on failure. */
+int listener_request_try(struct supervisor *supervisor, const struct listener_request *request,
+	struct listener_refusal *ret_refusal);
 /* The name that a listener has by its address, which is not used where systemd opens the socket. */
 void listener_request_default_name(const struct listener_request *request,
 	const struct address *address, char name[static LIMIT_NAME_CHARS + 1]);

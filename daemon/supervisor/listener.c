@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,28 @@ static struct listener *allocate(struct supervisor *supervisor)
 	listener->supervisor = supervisor;
 	listener->fd = -1;
 	return listener;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct listener *)a)->name, ((const struct listener *)b)->name);
+}
+
+static int add_to_list(struct listener *listener)
+{
+	struct listener **node =
+		tsearch(listener, &listener->supervisor->listener_tree, compare_names);
+
+	if (!node || *node != listener)
+		return node ? -EEXIST : -ENOMEM;
+	TAILQ_INSERT_TAIL(&listener->supervisor->listeners, listener, entries);
+	return 0;
+}
+
+static void remove_from_list(struct listener *listener)
+{
+	(void)tdelete(listener, &listener->supervisor->listener_tree, compare_names);
+	TAILQ_REMOVE(&listener->supervisor->listeners, listener, entries);
 }
 
 static void release(struct listener *listener)
@@ -166,10 +189,14 @@ int listener_new_bound(struct supervisor *supervisor, const struct listener_requ
 		release(listener);
 		return r;
 	}
-	listener->fd = descriptor_take(take_fd);
 	/* Its actor is told by what it is started with. */
 	listener->is_owned = listener->is_published = request->is_owned;
-	TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entries);
+	r = add_to_list(listener);
+	if (r < 0) {
+		release(listener);
+		return r;
+	}
+	listener->fd = descriptor_take(take_fd);
 	listener_put(listener);
 	announce_touch(supervisor);
 	*ret_listener = listener;
@@ -222,7 +249,7 @@ struct listener *listener_free(struct listener *listener)
 	former_socket_forget(listener->supervisor, listener->name);
 	holding_drop(listener->supervisor->holding, key_of(listener, key));
 	announce_touch(listener->supervisor);
-	TAILQ_REMOVE(&listener->supervisor->listeners, listener, entries);
+	remove_from_list(listener);
 	release(listener);
 	return NULL;
 }
@@ -239,22 +266,24 @@ int listener_adopt(struct supervisor *supervisor, struct keep_message *message)
 		release(listener);
 		return r;
 	}
+	r = add_to_list(listener);
+	if (r < 0) {
+		release(listener);
+		return r;
+	}
 	listener->fd = message->passed.fds[0];
 	message->passed.n_fds = 0;
 	if (listener->is_published)
 		listener->said_state = state_of(listener);
-	TAILQ_INSERT_TAIL(&supervisor->listeners, listener, entries);
 	return 0;
 }
 
 struct listener *listener_find(struct supervisor *supervisor, const char *name)
 {
-	struct listener *listener;
+	const struct listener wanted = {.name = (char *)name};
+	struct listener **node = tfind(&wanted, &supervisor->listener_tree, compare_names);
 
-	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
-		if (strcmp(listener->name, name) == 0)
-			return listener;
-	return NULL;
+	return node ? *node : NULL;
 }
 
 static bool leads_to(const struct listener *listener, const char *actor)

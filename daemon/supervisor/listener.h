@@ -47,8 +47,7 @@ struct listener {
 int listener_new(struct supervisor *supervisor, const struct listener_request *request,
 	struct listener **ret_listener, struct listener_refusal *ret_refusal);
 /* The same of a socket that is bound already, and checked as its name is; *take_fd is taken.
- * -ENOMEM.
- */
+ * -EEXIST, -ENOMEM. */
 int listener_new_bound(struct supervisor *supervisor, const struct listener_request *request,
 	const struct address *address, int *take_fd, struct listener **ret_listener);
 /* Makes of one that is handed to an actor (to) what request says, under the same name. Where

@@ -1,7 +1,10 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -34,11 +37,11 @@ static int bind_socket(int fd, const struct address *address)
 	return -errno;
 }
 
-int listening_socket_open(struct address *address, int *ret_fd)
+static int make(const struct address *address, int *ret_fd)
 {
 	_cleanup_close_ int fd =
 		socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int on = 1, r;
+	int on = 1;
 
 	if (fd < 0)
 		return -errno;
@@ -49,7 +52,41 @@ int listening_socket_open(struct address *address, int *ret_fd)
 	if (address->any.sa_family == AF_INET6 &&
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
 		return -errno;
-	r = bind_socket(fd, address);
+	*ret_fd = descriptor_take(&fd);
+	return 0;
+}
+
+/* May a socket file be made there? */
+static int try_file(const struct address *address)
+{
+	_cleanup_free_ char *path = strdup(address->un.sun_path);
+	struct stat st;
+
+	if (!path)
+		return -ENOMEM;
+	if (lstat(path, &st) == 0 && !is_stale(address))
+		return -EADDRINUSE;
+	return faccessat(AT_FDCWD, dirname(path), W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+int listening_socket_try(const struct address *address)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (address->any.sa_family == AF_UNIX)
+		return try_file(address);
+	r = make(address, &fd);
+	return r < 0 ? r : bind_socket(fd, address);
+}
+
+int listening_socket_open(struct address *address, int *ret_fd)
+{
+	_cleanup_close_ int fd = -1;
+	int r = make(address, &fd);
+
+	if (r == 0)
+		r = bind_socket(fd, address);
 	if (r < 0)
 		return r;
 	if (listen(fd, BACKLOG) < 0)

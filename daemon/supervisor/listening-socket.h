@@ -15,6 +15,10 @@ struct address;
  * of socket, bind and listen. */
 int listening_socket_open(struct address *address, int *ret_fd);
 
+/* Could that listen on address? Nothing is changed by it, and nobody can connect. -errno of socket
+ * and bind. */
+int listening_socket_try(const struct address *address);
+
 /* Is fd a stream socket that listens (else -EPROTOTYPE)? Then it does not block any more, for all
  * who hold it, and *ret_address is where it listens. */
 int listening_socket_adopt(int fd, struct address *ret_address);

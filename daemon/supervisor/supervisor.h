@@ -40,10 +40,10 @@ struct supervisor {
 	size_t n_stored;     /* descriptors that instances have stored, see stored.h */
 	bool stopping;
 	bool is_unconfigured; /* see configuration-file.h */
-	/* tsearch(3) of what is in the lists: actors and instances by name, lanes that are not
-	 * revoked by their two ends. A list of a thousand that is searched for each of a thousand
-	 * is slow. */
-	void *actor_tree, *instance_tree, *lane_tree;
+	/* tsearch(3) of what is in the lists: actors, instances and listeners by name, lanes that
+	 * are not revoked by their two ends. A list of a thousand that is searched for each of a
+	 * thousand is slow. */
+	void *actor_tree, *instance_tree, *lane_tree, *listener_tree;
 	TAILQ_HEAD(, actor) actors;
 	TAILQ_HEAD(, held_lane) lanes;
 	TAILQ_HEAD(, listener) listeners;

@@ -87,9 +87,19 @@ static int check_tree(const char *path, const cJSON *value, int depth)
 }
 
 /* A NUL would end its string here, unnoticed. */
+/* Which cJSON ends a string at. A backslash that is escaped begins no escape itself. */
 static bool has_nul(const char *text, size_t size)
 {
-	return strlen(text) < size || strstr(text, "\\u0000");
+	const char *escape = text;
+
+	if (strlen(text) < size)
+		return true;
+	while ((escape = strchr(escape, '\\'))) {
+		if (strncmp(escape, "\\u0000", 6) == 0)
+			return true;
+		escape += escape[1] ? 2 : 1;
+	}
+	return false;
 }
 
 static int parse(const char *path, const char *text, size_t size, cJSON **ret_configuration)
@@ -304,11 +314,11 @@ int run_apply(struct session *session, const struct verb *verb, cJSON *parameter
 /* A configuration as a person writes one: a member of an object a line, and arrays of strings on
  * theirs. */
 
-static void print_json(const cJSON *value, int depth);
+static void print_json(FILE *stream, const cJSON *value, int depth);
 
-static void begin_line(int depth)
+static void begin_line(FILE *stream, int depth)
 {
-	printf("\n%*s", 4 * depth, "");
+	(void)fprintf(stream, "\n%*s", 4 * depth, "");
 }
 
 static bool has_lines(const cJSON *value)
@@ -316,41 +326,58 @@ static bool has_lines(const cJSON *value)
 	return cJSON_IsObject(value) || cJSON_IsObject(value->child);
 }
 
-static void print_children(const cJSON *value, int depth)
+static void print_children(FILE *stream, const cJSON *value, int depth)
 {
 	const cJSON *child;
 
 	cJSON_ArrayForEach(child, value) {
 		if (has_lines(value))
-			begin_line(depth);
+			begin_line(stream, depth);
 		if (child->string)
-			printf("\"%s\": ", child->string);
-		print_json(child, depth);
+			(void)fprintf(stream, "\"%s\": ", child->string);
+		print_json(stream, child, depth);
 		if (child->next)
-			(void)fputs(has_lines(value) ? "," : ", ", stdout);
+			(void)fputs(has_lines(value) ? "," : ", ", stream);
 	}
 }
 
-static void print_json(const cJSON *value, int depth)
+static void print_json(FILE *stream, const cJSON *value, int depth)
 {
 	char *text;
 
 	if (cJSON_IsObject(value) || cJSON_IsArray(value)) {
-		putchar(cJSON_IsObject(value) ? '{' : '[');
-		print_children(value, depth + 1);
+		(void)fputc(cJSON_IsObject(value) ? '{' : '[', stream);
+		print_children(stream, value, depth + 1);
 		if (value->child && has_lines(value))
-			begin_line(depth);
-		putchar(cJSON_IsObject(value) ? '}' : ']');
+			begin_line(stream, depth);
+		(void)fputc(cJSON_IsObject(value) ? '}' : ']', stream);
 		return;
 	}
 	text = cJSON_PrintUnformatted(value);
-	printf("%s", text ? text : "null");
+	(void)fputs(text ? text : "null", stream);
 	free(text);
 }
 
 void print_configuration(const cJSON *parameters, const cJSON *reply)
 {
+	char *text = NULL;
+	size_t size = 0;
+	FILE *stream;
+
 	(void)parameters;
-	print_json(reply_member(reply, "configuration"), 0);
-	putchar('\n');
+	stream = open_memstream(&text, &size);
+	if (!stream) {
+		(void)complain(STATUS_REFUSED, "there is not enough memory");
+		return;
+	}
+	print_json(stream, reply_member(reply, "configuration"), 0);
+	(void)fputc('\n', stream);
+	(void)fclose(stream);
+	(void)fwrite(text, 1, size, stdout);
+	free(text);
+	if (size > BYTES_MAX)
+		(void)complain(STATUS_DONE,
+			"this is longer than %u KiB, which is all that inkod takes: divide it, and "
+			"apply each part without --prune",
+			BYTES_MAX >> 10);
 }

@@ -426,6 +426,14 @@ def test_what_is_no_json(inko, text):
     assert result.stderr.startswith(f"inkoctl: {path}{NO_JSON[text]}"), result.stderr
 
 
+def test_an_escaped_backslash_is_no_escape(inko):
+    """What follows it is text, whatever it looks like."""
+    content = configuration(web(description="a\\u0000"))
+    apply(inko, content)
+    assert inko.actor("web")["description"] == "a\\u0000"
+    assert apply(inko, export(inko)).stdout == "nothing to change\n"
+
+
 def test_file_that_cannot_be_read(inko):
     result = inko.ctl("apply", "/no/such", check=False)
     assert result.returncode == 1 and "/no/such cannot be opened" in result.stderr
@@ -543,6 +551,34 @@ def test_waits_for_an_address_that_is_in_use(unstarted):
     assert unstarted.stop() == 0
 
 
+def test_ends_while_it_waits(unstarted):
+    """At once, and not when it has tried for the last time, which would be said."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        path = write(unstarted, configuration(web(), listeners=[front(address=address)]))
+        unstarted.begin("--config", str(path))
+        wait_until(unstarted.runtime.exists, what="inkod has begun")
+        time.sleep(0.3)
+        assert unstarted.stop() == 0
+    assert "in use" not in unstarted.log.read_text()
+    assert not unstarted.runtime.exists()
+
+
+def test_what_is_no_file_is_refused(unstarted):
+    path = unstarted.directory / "fifo"
+    os.mkfifo(path)
+    for one in (path, "/dev/null", unstarted.directory):
+        result = refused(unstarted, "--config", one)
+        assert result.returncode == EX_CONFIG and f"{one}: it is no regular file" in result.stderr
+
+
+def test_an_empty_path_is_none():
+    with private_inkod(INKO_CONFIG="") as inko:
+        assert names(inko) == ([], [])
+
+
 def test_held_state_wins():
     """The file counts when nothing is held: not for the next supervisor, nor the next keeper."""
     with configured_inkod(configuration(web(), web("shop"))) as inko:
@@ -611,6 +647,17 @@ def test_what_does_not_fit_is_refused(inko):
     result = apply(inko, many, check=False)
     assert result.returncode == 1 and "longer than 1024 KiB" in result.stderr
     assert names(inko) == ([], [])
+
+
+def test_an_export_that_does_not_fit_says_so(inko):
+    """Each part of it was applied, and can be again."""
+    for part in ("a", "b"):
+        many = [web(f"{part}{n}", instances=0, environment=["X=" + 1000 * "x"]) for n in range(600)]
+        apply(inko, configuration(*many))
+    result = inko.ctl("export")
+    assert len(json.loads(result.stdout)["actors"]) == 1200
+    assert result.stderr.startswith("inkoctl: this is longer than 1024 KiB, which is all that")
+    assert result.stderr.count("\n") == 1
 
 
 # Dying in the middle.

@@ -84,6 +84,8 @@ static void says_where_it_is_wrong(void **state)
 	refuses(LISTENER("\"to\":\"web\",\"name\":\"a/b\""), "listeners[0].name", "a/b");
 	refuses("{\"listeners\":[{\"address\":\"tcp://127.0.0.1:0\",\"to\":\"web\"}]}",
 		"listeners[0].name", "port 0");
+	refuses("{\"listeners\":[{\"address\":\"systemd:a b\",\"to\":\"web\"}]}",
+		"listeners[0].name", "'systemd-a b'");
 	refuses("{\"listeners\":[{\"address\":\"tcp://x\",\"to\":\"web\"}]}",
 		"listeners[0].address", "tcp://x");
 }
