@@ -187,8 +187,9 @@ void process_describe_failure(
 	case PROCESS_EXECUTE:
 		/* It was there when it was looked for. */
 		(void)snprintf(ret_text, 512, "could not execute %.300s: %s", spec->command[0],
-			failure->error == ENOENT ? "it does not exist, or its interpreter (#!)"
-						 : why);
+			failure->error == ENOENT
+				? "No such file or directory (it, or its interpreter)"
+				: why);
 		return;
 	}
 }

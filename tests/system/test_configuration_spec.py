@@ -433,10 +433,10 @@ def test_who_can_be_opened(shared, name, words):
     """The same by hand and by a configuration."""
     apply(shared, configuration(base("other")))
     with pytest.raises(VarlinkError) as refused:
-        shared.call("Spawn", base(opens=[name]))
+        shared.call("Spawn", base("opener", opens=[name]))
     assert refused.value.parameters["parameter"] == "opens"
     assert words in refused.value.parameters["reason"]
-    result = apply(shared, configuration(base("other"), base(opens=[name])), check=False)
+    result = apply(shared, configuration(base("other"), base("opener", opens=[name])), check=False)
     assert result.returncode == 1 and words in result.stderr
     assert "actors[1].opens" in result.stderr
 
