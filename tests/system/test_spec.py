@@ -447,7 +447,7 @@ def options():
     """What inkoctl says of spawn: flag, value, default."""
     text = subprocess.run([BUILD / "inkoctl", "help", "spawn"], capture_output=True, text=True,
                           check=True).stdout
-    found = re.findall(r"^  (--[\w-]+) (\S+) +(.*)$", text, re.M)
+    found = re.findall(r"^  (--[\w-]+) (\S+)\s+(.*)$", text, re.M)
     return [(flag, value, re.search(r" \(([^()]+)\)$", help)) for flag, value, help in found]
 
 
