@@ -373,7 +373,7 @@ static bool check_rolling(
 {
 	if (!wanted->is_rolling || !readiness_is_shared(&actor->spec))
 		return true;
-	describe_failure(call, "InvalidValue", "rolling",
+	describe_failure(call, "InvalidValue", "readyCheck",
 		"%s is ready when somebody listens at %s (readyCheck): beside the old instance a new "
 		"one would be taken for ready, and could not listen there; 'inkoctl restart %s' "
 		"without --rolling, or let the program say READY=1",
@@ -439,7 +439,7 @@ static void scale(struct supervisor *supervisor, struct call *call, void *parame
 	int r;
 
 	if (actor && wanted->instances > 1 && readiness_is_shared(&actor->spec)) {
-		describe_failure(call, "InvalidValue", "instances",
+		describe_failure(call, "InvalidValue", "readyCheck",
 			"%s is ready when somebody listens at %s (readyCheck), where two programs "
 			"cannot listen; leave it at one instance, or let the program say READY=1",
 			actor->spec.name, actor->spec.ready_check);

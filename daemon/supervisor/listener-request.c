@@ -235,6 +235,10 @@ int listener_request_try(struct supervisor *supervisor, const struct listener_re
 	if (r < 0)
 		return r;
 	r = listening_socket_try(&address);
+	/* As in listener_request_bind. */
+	if (r == -EADDRINUSE && request->name &&
+		former_socket_open(supervisor, request->name, &address, &fd) == 0)
+		r = 0;
 	return r < 0 ? refuse_address(r, request->address, ret_refusal) : 0;
 }
 

@@ -411,8 +411,7 @@ def test_who_is_checked_at_an_address_is_alone(inko):
     assert "one instance" in refusal.value.parameters["reason"]
     inko.call("Spawn", checked(port))
     before = inko.pids("web")
-    for arguments, parameter in ((("restart", "web", "--rolling"), "rolling"),
-                                 (("scale", "web", "2"), "instances")):
+    for arguments in (("restart", "web", "--rolling"), ("scale", "web", "2")):
         refused = inko.ctl(*arguments, check=False)
         assert refused.returncode == 1 and f"tcp://127.0.0.1:{port}" in refused.stderr
         assert "READY=1" in refused.stderr
