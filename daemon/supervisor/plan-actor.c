@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/plan-actor.h"
 #include "daemon/supervisor/plan-difference.h"
@@ -29,7 +27,8 @@ static enum plan_effect judge_actor(
 		return rolls ? PLAN_NEXT_START : PLAN_AT_ONCE;
 	if (rolls || actor->roll.failure)
 		return readiness_is_shared(wanted) ? PLAN_RESTART : PLAN_ROLL;
-	return strcmp(actor_state(actor), "failed") == 0 ? PLAN_START : PLAN_AT_ONCE;
+	/* Also one that waits to be started once more: whether that does is to be seen. */
+	return actor_is_ready(actor) || roll_is_under_way(actor) ? PLAN_AT_ONCE : PLAN_START;
 }
 
 static cJSON *compare_specs(const struct actor *actor, const struct spec *spec)

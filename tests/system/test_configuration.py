@@ -444,6 +444,15 @@ def test_file_that_cannot_be_read(inko):
 
 # What fails while it is done.
 
+def test_an_actor_that_does_not_come_up_is_told_each_time(inko):
+    """Not that there is nothing to change."""
+    content = configuration({"name": "bad", "command": ["/bin/sh", "-c", "exit 2"],
+                             "backoffUSec": 60_000_000})
+    for _ in range(2):
+        result = apply(inko, content, check=False)
+        assert result.returncode == 1 and "status 2" in result.stderr + result.stdout, result
+
+
 def test_a_roll_that_fails_keeps_the_old_ones(inko):
     good = configuration(web(instances=2), listeners=[front()])
     bad = configuration(web(instances=2, command=["/bin/false"]), listeners=[front()])
