@@ -1,7 +1,7 @@
 /*
- * One thread, one queue: a round looks at what epoll has and at the clock, and then runs the tasks
- * that are ready, each until it waits. Who becomes ready meanwhile comes in the next round, so that
- * tasks that wake each other do not keep the others waiting.
+ * One thread, one queue: a round looks at the clock and, mostly, at what epoll has, and then runs
+ * the tasks that are ready, each until it waits. Who becomes ready meanwhile comes in the next
+ * round, so that tasks that wake each other do not keep the others waiting.
  */
 
 #include <errno.h>
@@ -264,11 +264,20 @@ static void scheduler_run_task(struct inko_runtime *runtime, struct inko_task *t
 	task_end(task);
 }
 
+/* While tasks are ready every other round does without epoll: what a connection that was just
+ * accepted needs is there, and asking each time would cost it a system call more. */
+static bool scheduler_must_look(struct inko_runtime *runtime)
+{
+	runtime->has_looked = runtime->n_ready == 0 || !runtime->has_looked;
+	return runtime->has_looked;
+}
+
 static void scheduler_round(struct inko_runtime *runtime, int wait_msec)
 {
 	int saved = errno;
 
-	scheduler_collect_events(runtime, wait_msec);
+	if (scheduler_must_look(runtime))
+		scheduler_collect_events(runtime, wait_msec);
 	scheduler_collect_timers(runtime);
 	for (size_t left = runtime->n_ready; left > 0; left--)
 		scheduler_run_task(runtime, scheduler_take(runtime));
@@ -297,6 +306,7 @@ static void scheduler_enter(struct inko_runtime *runtime)
 {
 	current = runtime;
 	runtime->dispatching = true;
+	runtime->has_looked = false;
 }
 
 static void scheduler_leave(struct inko_runtime *runtime)

@@ -46,6 +46,7 @@ struct inko_runtime {
 	uint64_t alarm_usec;
 	bool nudged;
 	bool dispatching;
+	bool has_looked; /* at epoll, in the last round */
 	bool ending;
 };
 
