@@ -27,8 +27,17 @@ struct interface_method {
 	void (*handle)(struct supervisor *supervisor, struct call *call, void *parameters);
 };
 
-/* Ends with a NULL name. */
-extern const struct interface_method interface_methods[];
+/* Each ends with a NULL name. */
+extern const struct interface_method interface_look_methods[];
+extern const struct interface_method interface_actor_methods[];
+extern const struct interface_method interface_listener_methods[];
+extern const struct interface_method interface_configuration_methods[];
+extern const struct interface_method interface_send_methods[];
+
+/* All of them, and those that are about no object; ends with NULL. */
+extern const struct interface_method *const interface_tables[];
+/* Its row ("io.inkod.Supervisor.Spawn"), or NULL. */
+const struct interface_method *interface_find_method(const char *name);
 
 /* What clients_new wants to know; its context is the supervisor. */
 extern const struct client_events interface_events;
