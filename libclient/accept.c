@@ -19,8 +19,12 @@ static bool has_connections(const struct inko_socket *socket)
 
 int accept_prepare(struct inko_socket *listener)
 {
+	uint64_t turn = scheduler_turn();
 	int flags;
 
+	/* A turn is short: who takes a backlog need not ask for each of it. */
+	if (turn > 0 && listener->accept_turn == turn)
+		return 0;
 	/* What does not listen is left as it is. */
 	if (!listener->listens && !inko_socket_is_listening(listener))
 		return has_connections(listener) ? -EINVAL : -EOPNOTSUPP;
@@ -28,6 +32,7 @@ int accept_prepare(struct inko_socket *listener)
 	flags = fcntl(listener->fd, F_GETFL);
 	if (flags < 0)
 		return -errno;
+	listener->accept_turn = turn;
 	if (flags & O_NONBLOCK)
 		return 0;
 	/* Set for all who hold it, and never cleared: somebody who clears it (systemd does at each

@@ -166,6 +166,13 @@ bool scheduler_turn_is_over(void)
 	return runtime && runtime->running && ++runtime->turn_calls > TURN_CALLS;
 }
 
+uint64_t scheduler_turn(void)
+{
+	struct inko_runtime *runtime = scheduler_current();
+
+	return runtime && runtime->running ? runtime->n_turns : 0;
+}
+
 int scheduler_park(uint64_t deadline_usec, bool by_kernel)
 {
 	struct inko_runtime *runtime = scheduler_current();
@@ -248,6 +255,7 @@ static void scheduler_collect_timers(struct inko_runtime *runtime)
 static void scheduler_run_task(struct inko_runtime *runtime, struct inko_task *task)
 {
 	runtime->running = task;
+	runtime->n_turns++;
 	runtime->turn_calls = 0;
 	switch_to(&runtime->context, &task->context);
 	runtime->running = NULL;

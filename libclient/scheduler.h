@@ -31,6 +31,7 @@ struct inko_runtime {
 	size_t n_ready;
 	struct inko_task *tasks; /* all that have not ended */
 	size_t n_tasks;
+	uint64_t n_turns;
 	unsigned int turn_calls; /* that the running task made since it was switched to */
 	size_t n_reachable;	 /* that wait for a descriptor or a point in time */
 
@@ -67,6 +68,9 @@ int scheduler_yield(void);
 /* To be called by each call that may wait: has the running task made so many of them that it is
  * another's turn? Outside of tasks it is nobody's. */
 bool scheduler_turn_is_over(void);
+/* Which turn of which task this is: a number that does not come again in this runtime; 0 outside of
+ * tasks. */
+uint64_t scheduler_turn(void);
 /* Lets a task that is parked go on with result: true. False when it runs, or was woken already. */
 bool scheduler_wake(struct inko_task *task, int result);
 

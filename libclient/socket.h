@@ -23,6 +23,7 @@ struct inko_socket {
 		type; /* AF_INET, SOCK_STREAM and so on: the kernel's word, which never changes */
 	bool listens; /* it was seen to: tells a listener that was shut down from no listener */
 	bool shared;  /* others may hold what this is a descriptor of: closing it ends nothing */
+	uint64_t accept_turn; /* the last in which it was seen to listen and not to block, or 0 */
 	uint64_t deadline_usec;
 	struct inko_notifier *notifier; /* that ends accept, or NULL */
 	struct service *service;	/* that this connection is counted in, or NULL */

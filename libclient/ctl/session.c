@@ -213,6 +213,7 @@ static int open_and_call(struct session *session, const char *method, const cJSO
 	int status;
 
 	*ret_reply = NULL;
+	session_close(session); /* of the call before */
 	status = session_open(session);
 	if (status != STATUS_DONE)
 		return status;
