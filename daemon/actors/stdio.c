@@ -394,5 +394,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	run(&stdio);
+	children_done(&stdio.children);
+	inko_mailbox_close(stdio.mailbox);
 	return EXIT_SUCCESS;
 }
