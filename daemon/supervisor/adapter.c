@@ -264,6 +264,13 @@ static bool has_siblings(const struct instance *instance)
 	return false;
 }
 
+/* A program that takes its sockets out of a variable takes them for those that it left there itself,
+ * non-blocking: a worker of nginx that loses a client to another one would wait in accept for good. */
+static bool waits_in_accept(const struct spec *spec)
+{
+	return !spec->non_blocking && !spec->fd_env;
+}
+
 static int give_listener(
 	struct instance *instance, struct routing_start *start, struct listener *listener)
 {
@@ -272,7 +279,7 @@ static int give_listener(
 	if (start->n_fds == ADAPTER_LISTENERS_MAX)
 		return -ENOBUFS;
 	r = listener_set_blocking(
-		listener, !instance->actor->spec.non_blocking, has_siblings(instance));
+		listener, waits_in_accept(&instance->actor->spec), has_siblings(instance));
 	if (r < 0)
 		return r;
 	routing_add_other(start, listener->fd, listener->name);

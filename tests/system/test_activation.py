@@ -149,6 +149,9 @@ def test_accept_waits_unless_its_spec_says_otherwise(inko):
     inko.ctl("spawn", "other", "--adapter", "activation", "--listener", "tcp://127.0.0.1:0",
              "--non-blocking", "yes", "--", str(ACTORS / "notifier"))
     assert inko.actor("other")["nonBlocking"] and not blocks(inko.pids("other")[0])
+    # Whoever takes them out of a variable expects them as it left them itself.
+    activate(inko, "third", ACTORS / "notifier", listeners=["tcp://127.0.0.1:0"], fdEnv="NGINX")
+    assert not blocks(inko.pids("third")[0])
 
 
 # Sets O_NONBLOCK if it is told to, and accepts nothing.
