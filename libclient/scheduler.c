@@ -22,8 +22,9 @@
 #define SCHEDULER_EVENTS 256
 /* So many rounds are dispatched before the loop that it stands in has its turn. */
 #define DISPATCH_ROUNDS 64
-/* So many calls a task makes that might wait and need not, before the others have theirs. */
-#define TURN_CALLS 32
+/* So many calls a task makes that might wait and need not, before the others have theirs. Few: what
+ * one that accepts has just accepted is still in the caches when the others come to serve it. */
+#define TURN_CALLS 8
 #define USEC_PER_MSEC 1000
 #define USEC_PER_SEC 1000000
 #define NSEC_PER_USEC 1000
