@@ -52,7 +52,7 @@ static struct child *find(struct children *children, pid_t pid)
 	return NULL;
 }
 
-/* Who cannot be executed is waited for by posix_spawn(3), and who was not added yet may be that
+/* Who cannot be executed is waited for by spawner.c, and who was not added yet may be that
  * one: taken from it here, its pid could be that of the next. */
 pid_t children_reap(struct children *children, int *ret_status)
 {

@@ -2,9 +2,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "spawner.h"
@@ -16,32 +16,45 @@
 struct spawner {
 	char **command, **environment;
 	size_t n_environment;
-	posix_spawnattr_t attributes;
 	int jobs[2], results[2];
 };
 
-/* A child shares this process's memory until it runs its program, which is all that it needs. */
+/* In the child, which shares the parent's memory: all that it needs is there. Returns errno. */
+static int run_program(const struct spawner *spawner, int fd, char **environment)
+{
+	sigset_t none;
+
+	(void)sigemptyset(&none);
+	if (dup2(fd, STDIN_FILENO) >= 0 && dup2(fd, STDOUT_FILENO) >= 0 &&
+		sigprocmask(SIG_SETMASK, &none, NULL) == 0)
+		(void)execve(spawner->command[0], spawner->command, environment);
+	return errno;
+}
+
+/* By vfork(2), which goes on here when the child runs its program: posix_spawn(3) maps a stack for
+ * each, and what it unmaps then every CPU has to be told of. */
 static pid_t start(const struct spawner *spawner, const struct spawner_job *job, char **environment)
 {
 	size_t n_more = sizeof(job->more) / sizeof(*job->more);
-	posix_spawn_file_actions_t actions;
-	int flags = fcntl(job->fd, F_GETFL), r = posix_spawn_file_actions_init(&actions);
+	int flags = fcntl(job->fd, F_GETFL);
+	volatile int error = 0;
 	pid_t pid;
 
-	if (r != 0)
-		return -r;
 	memcpy(environment + spawner->n_environment, job->more, n_more * sizeof(*environment));
 	/* A program that reads its standard input expects to wait. */
-	if (flags >= 0)
+	if (flags & O_NONBLOCK)
 		(void)fcntl(job->fd, F_SETFL, flags & ~O_NONBLOCK);
-	r = posix_spawn_file_actions_adddup2(&actions, job->fd, STDIN_FILENO);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, job->fd, STDOUT_FILENO);
-	if (r == 0)
-		r = posix_spawn(&pid, spawner->command[0], &actions, &spawner->attributes,
-			spawner->command, environment);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	return r == 0 ? pid : -r;
+	pid = vfork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0) {
+		error = run_program(spawner, job->fd, environment);
+		_exit(EXIT_FAILURE);
+	}
+	if (error == 0)
+		return pid;
+	(void)waitpid(pid, NULL, 0);
+	return -error;
 }
 
 static void pass(int fd, struct spawner_job *job)
@@ -85,31 +98,14 @@ static int start_threads(struct spawner *spawner)
 	return 0;
 }
 
-static int prepare_attributes(posix_spawnattr_t *attributes)
-{
-	sigset_t all, none;
-	int r = posix_spawnattr_init(attributes);
-
-	(void)sigemptyset(&none);
-	(void)sigfillset(&all);
-	if (r == 0)
-		r = posix_spawnattr_setsigmask(attributes, &none);
-	if (r == 0)
-		r = posix_spawnattr_setsigdefault(attributes, &all);
-	if (r == 0)
-		r = posix_spawnattr_setflags(
-			attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	return -r;
-}
-
 /* It is there as long as the process: on failure that ends. */
 int spawner_new(char **command, char **environment, struct spawner **ret_spawner)
 {
 	struct spawner *spawner = calloc(1, sizeof(*spawner));
-	int r = spawner ? prepare_attributes(&spawner->attributes) : -ENOMEM;
+	int r;
 
-	if (r < 0)
-		return r;
+	if (!spawner)
+		return -ENOMEM;
 	spawner->command = command;
 	spawner->environment = environment;
 	while (environment[spawner->n_environment])

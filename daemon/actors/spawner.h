@@ -20,8 +20,8 @@ struct spawner_job {
 #define SPAWNER_JOBS_MAX 64
 
 /* Both are borrowed for good: an absolute path with its arguments, and what all have in their
- * environment. Children start with no signal blocked or ignored, all descriptors of this process
- * must be closed on exec. -errno. */
+ * environment. Children start with no signal blocked, those ignored that this process ignores, and
+ * the descriptors of it that are not closed on exec. -errno. */
 int spawner_new(char **command, char **environment, struct spawner **ret_spawner);
 void spawner_push(struct spawner *spawner, struct spawner_job *job);
 /* To poll for reading: a job is done. */

@@ -104,7 +104,7 @@ def test_it_has_its_connection_and_nothing_else(inko):
     # ls has one for the directory.
     assert said[:4] == ["0", "1", "2", "3"]
     signals = dict(zip(said[4::2], (int(word, 16) for word in said[5::2])))
-    # Two are libc's own, which posix_spawn(3) lets nobody have.
+    # Two are libc's own, which it lets nobody have.
     assert signals["SigBlk:"] == 0 and signals["SigIgn:"] & ~(3 << 31) == 0
     wait_until(lambda: "to the log" in inko.ctl("logs", "echo").stdout)
 

@@ -53,7 +53,7 @@ static void test_one_that_ends_before_it_is_known(void **state)
 	children_done(&children);
 }
 
-/* As posix_spawn(3) does when the program cannot be executed: its pid is free after that alone, and
+/* As spawner.c does when the program cannot be executed: its pid is free after that alone, and
  * there is nothing left of it that the next one with this pid could be taken for. */
 static void test_one_that_somebody_else_waits_for(void **state)
 {
