@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,21 +24,17 @@ extern char **environ;
 
 static void start(int fd)
 {
-	posix_spawn_file_actions_t actions;
-	pid_t pid;
-	int r = posix_spawn_file_actions_init(&actions);
+	pid_t pid = vfork();
 
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
-	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, fd, STDOUT_FILENO);
-	if (r == 0)
-		r = posix_spawn(&pid, arguments[2], &actions, NULL, arguments + 2, environ);
-	if (r != 0) {
-		fprintf(stderr, "stdio-limit: %s: %s\n", arguments[2], strerror(r));
-		exit(1);
+	if (pid == 0) {
+		if (dup2(fd, STDIN_FILENO) >= 0 && dup2(fd, STDOUT_FILENO) >= 0)
+			(void)execve(arguments[2], arguments + 2, environ);
+		_exit(EXIT_FAILURE);
 	}
-	(void)posix_spawn_file_actions_destroy(&actions);
+	if (pid < 0) {
+		fprintf(stderr, "stdio-limit: %s: %s\n", arguments[2], strerror(errno));
+		exit(EXIT_FAILURE);
+	}
 }
 
 static void *serve(void *context)
