@@ -20,8 +20,9 @@ from test_contract import Contract, replace_supervisor
 PROXY = "/lib/systemd/systemd-socket-proxyd"
 
 # Serves on the first descriptor that it is given; ready when it is told to be, or does not say.
+# Told to end it ends between two clients.
 SERVER = """
-import os, select, socket, sys
+import os, select, signal, socket, sys
 assert os.environ["LISTEN_PID"] == str(os.getpid())
 names = os.environ["LISTEN_FDNAMES"]
 listener = socket.socket(fileno=3)
@@ -30,7 +31,9 @@ if "ready" in sys.argv:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
         notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
 while True:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     select.select([listener], [], [])
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
     try:
         client, _ = listener.accept()
     except BlockingIOError:
