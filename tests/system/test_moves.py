@@ -190,7 +190,7 @@ def find_ends(dies, places, first):
     ends = []
     for _ in range(3):
         n = first
-        while not ends or n == first or ends[-1] != "lived":
+        while n == first or ends[-1] != "lived":
             ends.append(dies(n, places))
             n += 1
         if "within" in ends:
