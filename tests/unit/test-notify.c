@@ -48,62 +48,76 @@ static int connect_to(const char *path)
 	return fd;
 }
 
+/* A notify socket, and somebody who has it. */
+struct way {
+	char directory[sizeof("/tmp/inko-notify-XXXXXX")], path[PATH_MAX];
+	int fd, sender;
+};
+
+static void begin(struct way *way)
+{
+	(void)strcpy(way->directory, "/tmp/inko-notify-XXXXXX");
+	assert_non_null(mkdtemp(way->directory));
+	(void)snprintf(way->path, sizeof(way->path), "%s/socket", way->directory);
+	assert_int_equal(notify_open(way->path, &way->fd), 0);
+	way->sender = connect_to(way->path);
+}
+
+static void end(struct way *way)
+{
+	descriptor_close(&way->sender);
+	descriptor_close(&way->fd);
+	(void)unlink(way->path);
+	(void)rmdir(way->directory);
+}
+
 static void tells_lines(void **state)
 {
-	char directory[] = "/tmp/inko-notify-XXXXXX", path[PATH_MAX];
-	_cleanup_close_ int fd = -1, sender = -1;
 	struct heard heard = {0};
+	struct way way;
 	int done_fd = -1;
 
 	(void)state;
-	assert_non_null(mkdtemp(directory));
-	(void)snprintf(path, sizeof(path), "%s/socket", directory);
-	assert_int_equal(notify_open(path, &fd), 0);
-	sender = connect_to(path);
-	heard.fd = fd;
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 0);
-	assert_int_equal(send(sender, "READY=1\n\nSTATUS=a b\n", 20, 0), 20);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 1);
+	begin(&way);
+	heard.fd = way.fd;
+	assert_int_equal(notify_dispatch(way.fd, on_notification, &heard, &done_fd), 0);
+	assert_int_equal(send(way.sender, "READY=1\n\nSTATUS=a b\n", 20, 0), 20);
+	assert_int_equal(notify_dispatch(way.fd, on_notification, &heard, &done_fd), 1);
 	assert_int_equal(heard.n, 2);
 	assert_string_equal(heard.lines[0], "READY=1");
 	assert_string_equal(heard.lines[1], "STATUS=a b");
 	/* A supervisor that died in between would have left it for the next. */
 	assert_true(heard.was_there);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 0);
-	(void)unlink(path);
-	(void)rmdir(directory);
+	assert_int_equal(notify_dispatch(way.fd, on_notification, &heard, &done_fd), 0);
+	end(&way);
 }
 
 /* The other end of what was passed is closed when the notification has been dealt with, and not
  * before: who sent BARRIER=1 waits for it. Copies are made of what may be stored. */
 static void closes_what_came_with(const char *text, size_t n_fds)
 {
-	char directory[] = "/tmp/inko-notify-XXXXXX", path[PATH_MAX];
-	_cleanup_close_ int fd = -1, sender = -1, ours = -1, theirs = -1;
+	_cleanup_close_ int ours = -1, theirs = -1;
 	struct iovec iov = {(void *)text, strlen(text)};
 	struct heard heard = {0};
+	struct way way;
 	int pair[2], done_fd = -1;
 
-	assert_non_null(mkdtemp(directory));
-	(void)snprintf(path, sizeof(path), "%s/socket", directory);
-	assert_int_equal(notify_open(path, &fd), 0);
-	sender = connect_to(path);
+	begin(&way);
 	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
 	ours = pair[0];
 	theirs = pair[1];
-	assert_int_equal(passing_send(sender, &iov, 1, &theirs, 1), 0);
+	assert_int_equal(passing_send(way.sender, &iov, 1, &theirs, 1), 0);
 	descriptor_close(&theirs);
-	heard.fd = fd;
+	heard.fd = way.fd;
 	assert_int_equal(poll(&(struct pollfd){.fd = ours}, 1, 0), 0);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 1);
+	assert_int_equal(notify_dispatch(way.fd, on_notification, &heard, &done_fd), 1);
 	assert_int_equal(heard.n_fds, n_fds);
 	assert_true(done_fd >= 0);
 	assert_int_equal(poll(&(struct pollfd){.fd = done_fd}, 1, -1), 1);
 	descriptor_close(&done_fd);
 	assert_int_equal(poll(&(struct pollfd){.fd = ours}, 1, 0), 1);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 0);
-	(void)unlink(path);
-	(void)rmdir(directory);
+	assert_int_equal(notify_dispatch(way.fd, on_notification, &heard, &done_fd), 0);
+	end(&way);
 }
 
 static void closes_what_nobody_takes(void **state)
@@ -116,43 +130,35 @@ static void closes_what_nobody_takes(void **state)
 /* Nor does an empty one, or one of zero bytes, stop those behind it. */
 static void bears_odd_ones(void **state)
 {
-	char directory[] = "/tmp/inko-notify-XXXXXX", path[PATH_MAX];
-	_cleanup_close_ int fd = -1, sender = -1;
 	struct heard heard = {0};
+	struct way way;
 	int done_fd = -1;
 
 	(void)state;
-	assert_non_null(mkdtemp(directory));
-	(void)snprintf(path, sizeof(path), "%s/socket", directory);
-	assert_int_equal(notify_open(path, &fd), 0);
-	sender = connect_to(path);
-	heard.fd = fd;
-	assert_int_equal(send(sender, "", 0, 0), 0);
-	assert_int_equal(send(sender, "\0\0\n", 3, 0), 3);
-	assert_int_equal(send(sender, "READY=1", 7, 0), 7);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 1);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 1);
+	begin(&way);
+	heard.fd = way.fd;
+	assert_int_equal(send(way.sender, "", 0, 0), 0);
+	assert_int_equal(send(way.sender, "\0\0\n", 3, 0), 3);
+	assert_int_equal(send(way.sender, "READY=1", 7, 0), 7);
+	assert_int_equal(notify_dispatch(way.fd, on_notification, &heard, &done_fd), 1);
+	assert_int_equal(notify_dispatch(way.fd, on_notification, &heard, &done_fd), 1);
 	assert_int_equal(heard.n, 0);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 1);
+	assert_int_equal(notify_dispatch(way.fd, on_notification, &heard, &done_fd), 1);
 	assert_int_equal(heard.n, 1);
-	assert_int_equal(notify_dispatch(fd, on_notification, &heard, &done_fd), 0);
-	(void)unlink(path);
-	(void)rmdir(directory);
+	assert_int_equal(notify_dispatch(way.fd, on_notification, &heard, &done_fd), 0);
+	end(&way);
 }
 
 /* A file that a former inkod left is no hindrance. */
 static void binds_over_a_file(void **state)
 {
-	char directory[] = "/tmp/inko-notify-XXXXXX", path[PATH_MAX];
-	_cleanup_close_ int first = -1, second = -1;
+	_cleanup_close_ int second = -1;
+	struct way way;
 
 	(void)state;
-	assert_non_null(mkdtemp(directory));
-	(void)snprintf(path, sizeof(path), "%s/socket", directory);
-	assert_int_equal(notify_open(path, &first), 0);
-	assert_int_equal(notify_open(path, &second), 0);
-	(void)unlink(path);
-	(void)rmdir(directory);
+	begin(&way);
+	assert_int_equal(notify_open(way.path, &second), 0);
+	end(&way);
 }
 
 static void names_the_socket_of_an_instance(void **state)
