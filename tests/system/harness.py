@@ -29,6 +29,8 @@ SANITIZED = (BUILD / "inkod").exists() and b"libasan" in (BUILD / "inkod").read_
 
 # What may take any time on a busy machine but must come: no test waits for less than that.
 DEADLINE = 30
+# Of a program that has a mailbox and never looks into it: when it is stopped nobody waits for that.
+BRIEF = {"drainUSec": 1000}
 
 
 def wait_until(condition, timeout=DEADLINE, what=""):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ACTORS, BUILD, DEADLINE, PYTHON, SOURCE, VarlinkError, alive, \
+from harness import ACTORS, BRIEF, BUILD, DEADLINE, PYTHON, SOURCE, VarlinkError, alive, \
     assert_all_answered, free_port, http_get, list_descriptors, nginx_conf, private_inkod, \
     process_state, wait_until
 from test_contract import Contract, replace_supervisor
@@ -200,7 +200,7 @@ def test_nothing_is_lost_when_they_are_killed_or_inkod_is(inko):
 
 
 def test_listeners_go_with_their_actor(inko):
-    inko.spawn("first", ACTORS / "notifier")
+    inko.spawn("first", ACTORS / "notifier", **BRIEF)
     with inko.leak_check():
         port = serve(inko)
         name = inko.status()["listeners"][0]["name"]
@@ -220,7 +220,7 @@ def test_listeners_go_with_their_actor(inko):
     (["tcp://127.0.0.1:0"] * 65, "InvalidValue"),
 ])
 def test_wrong_listeners(inko, listeners, error):
-    inko.spawn("first", ACTORS / "notifier")
+    inko.spawn("first", ACTORS / "notifier", **BRIEF)
     with socket.socket() as taken, inko.leak_check():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -309,7 +309,7 @@ def test_a_check_that_connects_to_itself():
 
 def test_it_has_no_mailbox(inko):
     serve(inko)
-    inko.spawn("ask", ACTORS / "notifier", opens=["web"])
+    inko.spawn("ask", ACTORS / "notifier", opens=["web"], **BRIEF)
     for method, parameters in (("Send", {"mailbox": "web", "text": "x"}),
                                ("Listen", {"address": "tcp://127.0.0.1:0", "to": "web"})):
         with pytest.raises(VarlinkError, match="has no mailbox"):
@@ -477,7 +477,7 @@ def test_the_old_one_stays_until_the_new_one_has_settled(inko):
 
 
 def test_how_long_it_settles_follows_from_the_adapter(inko):
-    inko.spawn("mail", ACTORS / "notifier")
+    inko.spawn("mail", ACTORS / "notifier", **BRIEF)
     hasty(inko)
     assert (inko.actor("mail")["settleUSec"], inko.actor("web")["settleUSec"]) == (0, 1_000_000)
     inko.call("Spawn", {"name": "own", "adapter": "activation", "settleUSec": 0,
@@ -701,7 +701,7 @@ def test_a_reload_command_that_cannot_begin(inko):
     """Why is said, as for the program itself."""
     directory = inko.directory / "there"
     directory.mkdir(mode=0o755)
-    inko.spawn("web", ACTORS / "notifier", reloadCommand=":", directory=str(directory))
+    inko.spawn("web", ACTORS / "notifier", reloadCommand=":", directory=str(directory), **BRIEF)
     inko.ctl("reload", "web")
     directory.rmdir()
     with pytest.raises(VarlinkError, match="its reload command could not enter the directory"):

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from harness import ACTORS, PYTHON, SOURCE, VarlinkError, assert_all_answered, free_port, \
+from harness import ACTORS, BRIEF, PYTHON, SOURCE, VarlinkError, assert_all_answered, free_port, \
     http_get, private_inkod, wait_until
 from test_activation import SERVER
 from test_configuration import (
@@ -92,7 +92,7 @@ def test_what_is_spawned_is_exported_and_applied_without_a_difference():
     """By hand, from all fields that there are; and again where inkod begins with it."""
     specs = [spec for spec in all_fields() if "readyCheck" not in spec] + [base("other")]
     with private_inkod() as inko:
-        inko.spawn("other", ACTORS / "notifier")
+        inko.spawn("other", ACTORS / "notifier", **BRIEF)
         for spec in specs[:-1]:
             inko.call("Spawn", spec)
         exported = export(inko)
@@ -440,8 +440,8 @@ def test_who_can_be_opened(shared, name, words):
 
 
 def test_what_opens_others_is_exported_and_applied(inko):
-    inko.spawn("other", ACTORS / "notifier")
-    inko.spawn("a", ACTORS / "notifier", opens=["other", "a"])
+    inko.spawn("other", ACTORS / "notifier", **BRIEF)
+    inko.spawn("a", ACTORS / "notifier", opens=["other", "a"], **BRIEF)
     exported = export(inko)
     assert exported["actors"][1]["opens"] == ["other", "a"]
     assert {effect for _, effect in changes(inko, exported).values()} == {"atOnce"}
@@ -449,8 +449,8 @@ def test_what_opens_others_is_exported_and_applied(inko):
 
 def test_opens_nobody_any_more(inko):
     """What was removed since is not exported, and its lack is no difference."""
-    inko.spawn("other", ACTORS / "notifier")
-    inko.spawn("a", ACTORS / "notifier", opens=["other"])
+    inko.spawn("other", ACTORS / "notifier", **BRIEF)
+    inko.spawn("a", ACTORS / "notifier", opens=["other"], **BRIEF)
     inko.ctl("remove", "other")
     exported = export(inko)
     assert "opens" not in exported["actors"][0]

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from harness import (ACTORS, DEADLINE, PYTHON, VarlinkError, alive, count_descriptors,
+from harness import (ACTORS, BRIEF, DEADLINE, PYTHON, VarlinkError, alive, count_descriptors,
                      private_inkod, wait_until)
 
 STORED_MAX = 128
@@ -370,7 +370,7 @@ def test_a_stored_descriptor_goes_with_its_other_end(inko, words, left):
 
 
 def test_one_that_stores_without_end_is_bounded(inko):
-    inko.spawn("web", ACTORS / "notifier")
+    inko.spawn("web", ACTORS / "notifier", **BRIEF)
     contract = Contract(inko)
     held = count_descriptors(inko.supervisor_pid())
     for number in range(40):

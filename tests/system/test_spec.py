@@ -14,11 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import ACTORS, BUILD, PYTHON, SANITIZED, SOURCE, VarlinkError, alive, assert_all_answered, http_get, wait_until
+from harness import ACTORS, BRIEF, BUILD, PYTHON, SANITIZED, SOURCE, VarlinkError, alive, \
+    assert_all_answered, http_get, wait_until
 
 HELLO = BUILD / "http-hello"
 NOBODY = pwd.getpwnam("daemon")
-PATIENT = {"backoffUSec": 10_000, "intensity": 0}
+PATIENT = {"backoffUSec": 10_000, "intensity": 0, **BRIEF}
 
 only_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -118,7 +119,7 @@ def test_the_same_by_flags(inko):
 def test_another_user(inko):
     extra = grp.getgrnam("games")
     actor = inko.spawn("a", PYTHON, "-c", WAIT, user=NOBODY.pw_name,
-                       supplementaryGroups=[extra.gr_name])
+                       supplementaryGroups=[extra.gr_name], **BRIEF)
     assert actor["user"] == NOBODY.pw_name
     pid = inko.pids("a")[0]
     status = read_status(pid)
