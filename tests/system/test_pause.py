@@ -38,10 +38,11 @@ def resume(inko, name="front"):
 
 
 def idle(inko, record):
-    """Everything that was accepted was served."""
+    """Everything that was accepted was served; what was received is begun a moment later."""
     def is_idle():
         waits = sum(i["messages"] for i in inko.instances("web"))
-        return waits == 0 and record.count("begin") == record.count("end")
+        received = inko.call("GetCounters", {"actor": "web"})["actors"][0]["connections"]
+        return waits == 0 and received == record.count("begin") == record.count("end")
 
     wait_until(is_idle, what="what was accepted before is served")
     return record.count("begin")
