@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "daemon/supervisor/actor-state.h"
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/apply.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/supervisor/actor-state.h"
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"

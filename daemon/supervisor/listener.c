@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/supervisor/actor-state.h"
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/announce.h"
 #include "daemon/supervisor/builtin.h"

@@ -1,3 +1,4 @@
+#include "daemon/supervisor/actor-state.h"
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/plan-actor.h"
 #include "daemon/supervisor/plan-difference.h"

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/supervisor/actor-state.h"
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
