@@ -10,7 +10,7 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/announce.h"
 #include "daemon/supervisor/builtin.h"
-#include "daemon/supervisor/configuration.h"
+#include "daemon/supervisor/describe.h"
 #include "daemon/supervisor/former-socket.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/listener-news.h"
@@ -751,6 +751,17 @@ void listener_on_actor_failed(struct actor *actor, bool has_failed)
 	}
 }
 
+struct listener_request listener_get_request(const struct listener *listener)
+{
+	return (struct listener_request){.name = listener->name,
+		.address = listener->address,
+		.to = listener->to,
+		.give = listener->give,
+		.balance = listener->balance,
+		.hold_usec = listener->hold_usec,
+		.is_owned = listener->is_owned};
+}
+
 cJSON *listener_describe(const struct listener *listener)
 {
 	static const char *const own[] = {
@@ -760,7 +771,6 @@ cJSON *listener_describe(const struct listener *listener)
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
 		cJSON_DeleteItemFromObjectCaseSensitive(object, own[i]);
 	(void)cJSON_AddStringToObject(object, "state", state_of(listener));
-	(void)cJSON_AddStringToObject(
-		object, "origin", configuration_origin(listener->is_configured));
+	(void)cJSON_AddStringToObject(object, "origin", describe_origin(listener->is_configured));
 	return object;
 }

@@ -98,5 +98,7 @@ void listener_on_notified(struct supervisor *supervisor, const char *line);
 /* actor has failed, or runs again. */
 void listener_on_actor_failed(struct actor *actor, bool has_failed);
 
+/* What to ask for, to get it as it is; the texts are the listener's. */
+struct listener_request listener_get_request(const struct listener *listener);
 /* As in the interface (type Listener); the caller's. */
 cJSON *listener_describe(const struct listener *listener);
