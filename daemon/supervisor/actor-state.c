@@ -1,5 +1,6 @@
 #include "daemon/supervisor/actor-state.h"
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/instance-state.h"
 
 /* ready, failed and ended count those that are not retiring; who has ended as it should was ready.
  */
