@@ -11,6 +11,7 @@
 #include "daemon/supervisor/count.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/instance-life.h"
+#include "daemon/supervisor/listener-route.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/requests.h"

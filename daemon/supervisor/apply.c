@@ -12,6 +12,8 @@
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/describe.h"
+#include "daemon/supervisor/listener-change.h"
+#include "daemon/supervisor/listener-route.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/log.h"

@@ -14,7 +14,7 @@
 #include "daemon/supervisor/instance-notice.h"
 #include "daemon/supervisor/instance-timer.h"
 #include "daemon/supervisor/instance.h"
-#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/listener-notice.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/stored.h"
