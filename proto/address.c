@@ -214,6 +214,12 @@ static void format_unix(const struct address *address, char text[static ADDRESS_
 		(int)strnlen(path, size - is_abstract), path);
 }
 
+bool address_has_any_port(const struct address *address)
+{
+	return (address->any.sa_family == AF_INET && address->v4.sin_port == 0) ||
+	       (address->any.sa_family == AF_INET6 && address->v6.sin6_port == 0);
+}
+
 void address_format(const struct address *address, char text[static ADDRESS_TEXT_BYTES])
 {
 	switch (address->any.sa_family) {

@@ -33,6 +33,9 @@ int address_parse(const char *text, struct address *ret_address, const char **re
 /* A port and nothing else: a decimal number without sign and leading zeros, up to 65535. */
 bool address_parse_port(const char *text, uint16_t *ret_port);
 
+/* Is its port 0, so that each bind(2) finds another one? */
+bool address_has_any_port(const struct address *address);
+
 /* The canonical text of address, as address_parse takes it. */
 void address_format(const struct address *address, char text[static ADDRESS_TEXT_BYTES]);
 

@@ -67,8 +67,8 @@ void actor_unlink_instance(struct instance *instance);
 /* The instance of that name ("web/0"), or NULL. */
 struct instance *actor_find_instance(struct supervisor *supervisor, const char *name);
 
-/* What somebody wants of it. Each is held, and begun when it returns: actor_state tells how far it
- * has come. An instance that cannot be made is the error (those of instance_new). */
+/* What somebody wants of it. Each is held, and begun when it returns: actor-state.h tells how far
+ * it has come. An instance that cannot be made is the error (those of instance_new). */
 
 /* Makes the instances that are missing, and starts all that do not run. On failure none is. */
 int actor_start(struct actor *actor);
@@ -97,15 +97,3 @@ int actor_add_instance(struct actor *actor, struct instance **ret_instance);
 
 /* Something about it changed: what follows is done when the loop comes round. */
 void actor_touch(struct actor *actor);
-
-/* stopped, starting, ready, degraded, stopping or failed: what its instances' states add up to. */
-const char *actor_state(const struct actor *actor);
-/* Are all instances ready that it shall have (it may be none)? */
-bool actor_is_ready(const struct actor *actor);
-/* Is it ready, and are no others there? */
-bool actor_is_settled(const struct actor *actor);
-/* Does no instance run, or wait for its next start? */
-bool actor_is_stopped(const struct actor *actor);
-/* An instance that ended before it was ready, or has failed, so that the actor will not be ready;
- * or NULL. */
-const struct instance *actor_find_failure(const struct actor *actor);

@@ -7,6 +7,7 @@
 #include "daemon/supervisor/former-socket.h"
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/held.h"
+#include "daemon/supervisor/instance-life.h"
 #include "daemon/supervisor/lane-watch.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/log.h"

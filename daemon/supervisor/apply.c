@@ -5,12 +5,15 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "daemon/supervisor/actor-state.h"
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/apply.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/describe.h"
+#include "daemon/supervisor/listener-change.h"
+#include "daemon/supervisor/listener-route.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/log.h"

@@ -13,6 +13,7 @@
 #include "daemon/supervisor/capability.h"
 #include "daemon/supervisor/credentials.h"
 #include "daemon/supervisor/files.h"
+#include "daemon/supervisor/instance-state.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/news.h"
 #include "daemon/supervisor/notify.h"

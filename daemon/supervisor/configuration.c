@@ -1,17 +1,14 @@
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/configuration-lookup.h"
 #include "daemon/supervisor/configuration.h"
 #include "daemon/supervisor/field-fault.h"
-#include "daemon/supervisor/listener.h"
-#include "proto/descriptor.h"
 #include "proto/name.h"
 
 #define ACTORS "actors"
@@ -66,13 +63,6 @@ static int check_address(struct configured_listener *listener, struct configurat
 	return 0;
 }
 
-static bool has_any_port(const struct address *address)
-{
-	return address->length > 0 &&
-	       ((address->any.sa_family == AF_INET && address->v4.sin_port == 0) ||
-		       (address->any.sa_family == AF_INET6 && address->v6.sin6_port == 0));
-}
-
 /* Its name is what it is known by the next time. */
 static int name_listener(struct configured_listener *listener, struct configuration_fault *fault)
 {
@@ -83,7 +73,7 @@ static int name_listener(struct configured_listener *listener, struct configurat
 			name_complaint(listener->request.name));
 	if (listener->request.name)
 		return 0;
-	if (has_any_port(&listener->address))
+	if (address_has_any_port(&listener->address))
 		return configuration_refuse(fault,
 			"it is missing; port 0 is another one each time, so that no name can be made "
 			"of it");
@@ -239,181 +229,6 @@ static int parse_array(struct configuration *configuration, const struct spec_as
 	return 0;
 }
 
-/* Looking up: arrays of pointers to elements, of which those that are equal stay in their order. */
-
-typedef int compare_fn(const void *a, const void *b);
-
-static int compare_pointers(const void *a, const void *b)
-{
-	return (a > b) - (a < b);
-}
-
-static int compare_actors(const void *a, const void *b)
-{
-	const struct spec *const *actor = a, *const *other = b;
-
-	return strcmp((*actor)->name, (*other)->name);
-}
-
-static int order_actors(const void *a, const void *b)
-{
-	int order = compare_actors(a, b);
-
-	return order ? order : compare_pointers(*(void *const *)a, *(void *const *)b);
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	const struct configured_listener *const *listener = a, *const *other = b;
-
-	return strcmp((*listener)->request.name, (*other)->request.name);
-}
-
-static int order_names(const void *a, const void *b)
-{
-	int order = compare_names(a, b);
-
-	return order ? order : compare_pointers(*(void *const *)a, *(void *const *)b);
-}
-
-/* Those that systemd opens are before the others. */
-static int compare_addresses(const void *a, const void *b)
-{
-	const struct configured_listener *const *listener = a, *const *other = b;
-	const struct address *address = &(*listener)->address, *of_other = &(*other)->address;
-
-	if (address->length != of_other->length)
-		return address->length > of_other->length ? 1 : -1;
-	return address->length == 0
-		       ? strcmp((*listener)->request.address, (*other)->request.address)
-		       : memcmp(&address->any, &of_other->any, address->length);
-}
-
-static int order_addresses(const void *a, const void *b)
-{
-	int order = compare_addresses(a, b);
-
-	return order ? order : compare_pointers(*(void *const *)a, *(void *const *)b);
-}
-
-/* The first of those that are like *key, or NULL. */
-static void *find_first(const void *key, void *const *array, size_t n, compare_fn *compare)
-{
-	void *const *found = n > 0 ? bsearch(key, array, n, sizeof(*array), compare) : NULL;
-
-	while (found && found > array && compare(key, found - 1) == 0)
-		found--;
-	return found ? *found : NULL;
-}
-
-const struct spec *configuration_find_actor(
-	const struct configuration *configuration, const char *name)
-{
-	const struct spec wanted = {.name = (char *)name}, *key = &wanted;
-
-	return find_first(&key, (void *const *)configuration->actors_by_name,
-		configuration->n_actors, compare_actors);
-}
-
-const struct configured_listener *configuration_find_listener(
-	const struct configuration *configuration, const char *name)
-{
-	const struct configured_listener wanted = {.request.name = (char *)name}, *key = &wanted;
-
-	return find_first(&key, (void *const *)configuration->listeners_by_name,
-		configuration->n_listeners, compare_names);
-}
-
-static int sort(struct configuration *configuration)
-{
-	size_t n_actors = configuration->n_actors, n_listeners = configuration->n_listeners;
-
-	configuration->actors_by_name =
-		calloc(n_actors + 1, sizeof(*configuration->actors_by_name));
-	configuration->listeners_by_name =
-		calloc(n_listeners + 1, sizeof(*configuration->listeners_by_name));
-	if (!configuration->actors_by_name || !configuration->listeners_by_name)
-		return -ENOMEM;
-	for (size_t i = 0; i < n_actors; i++)
-		configuration->actors_by_name[i] = &configuration->actors[i];
-	for (size_t i = 0; i < n_listeners; i++)
-		configuration->listeners_by_name[i] = &configuration->listeners[i];
-	qsort(configuration->actors_by_name, n_actors, sizeof(*configuration->actors_by_name),
-		order_actors);
-	qsort(configuration->listeners_by_name, n_listeners,
-		sizeof(*configuration->listeners_by_name), order_names);
-	return 0;
-}
-
-/* What is what it is already. */
-static int refuse_second(const struct configured_listener *first, const char *text,
-	const char *member, struct configuration_fault *fault)
-{
-	struct configuration_fault place;
-
-	configuration_locate_listener(&place, first, NULL);
-	return configuration_refuse(
-		fault, "%.200s is the %s of %s already", text, member, place.path);
-}
-
-static int check_names_twice(
-	const struct configuration *configuration, struct configuration_fault *fault)
-{
-	for (size_t i = 0; i < configuration->n_listeners; i++) {
-		const struct configured_listener *listener = &configuration->listeners[i];
-		const struct configured_listener *first =
-			configuration_find_listener(configuration, listener->request.name);
-
-		configuration_locate_listener(fault, listener, "name");
-		if (first != listener)
-			return refuse_second(first, listener->request.name, "name", fault);
-	}
-	return 0;
-}
-
-static int check_addresses_twice(
-	const struct configuration *configuration, struct configuration_fault *fault)
-{
-	_cleanup_free_ const struct configured_listener **sorted =
-		calloc(configuration->n_listeners + 1, sizeof(*sorted));
-	size_t n = 0;
-
-	if (!sorted)
-		return -ENOMEM;
-	for (size_t i = 0; i < configuration->n_listeners; i++)
-		if (!has_any_port(&configuration->listeners[i].address))
-			sorted[n++] = &configuration->listeners[i];
-	qsort(sorted, n, sizeof(*sorted), order_addresses);
-	for (size_t i = 0; i < configuration->n_listeners; i++) {
-		const struct configured_listener *listener = &configuration->listeners[i];
-		const struct configured_listener *first =
-			find_first(&listener, (void *const *)sorted, n, compare_addresses);
-
-		configuration_locate_listener(fault, listener, "address");
-		if (first && first != listener)
-			return refuse_second(first, listener->request.address, "address", fault);
-	}
-	return 0;
-}
-
-static int check_twice(const struct configuration *configuration, struct configuration_fault *fault)
-{
-	int r;
-
-	for (size_t i = 0; i < configuration->n_actors; i++) {
-		const struct spec *spec = &configuration->actors[i];
-		const struct spec *first = configuration_find_actor(configuration, spec->name);
-
-		configuration_locate(fault, ACTORS, i, "name");
-		if (first != spec)
-			return configuration_refuse(fault,
-				"%s is the name of " ACTORS "[%td] already", spec->name,
-				first - configuration->actors);
-	}
-	r = check_names_twice(configuration, fault);
-	return r < 0 ? r : check_addresses_twice(configuration, fault);
-}
-
 static const struct {
 	const char *member;
 	parse_element_fn *parse;
@@ -494,9 +309,9 @@ int configuration_parse(const cJSON *object, const struct spec_asker *asker,
 			cJSON_GetObjectItemCaseSensitive(object, arrays[i].member), arrays[i].parse,
 			ret_fault);
 	if (r == 0)
-		r = sort(&configuration);
+		r = configuration_sort(&configuration);
 	if (r == 0)
-		r = check_twice(&configuration, ret_fault);
+		r = configuration_check_twice(&configuration, ret_fault);
 	if (r < 0) {
 		configuration_done(&configuration);
 		return r;
@@ -516,116 +331,4 @@ void configuration_done(struct configuration *configuration)
 	free(configuration->actors_by_name);
 	free(configuration->listeners_by_name);
 	*configuration = (struct configuration){0};
-}
-
-/* Writing. */
-
-/* Leaves out of object what is as it is in defaults. */
-static void leave_out(cJSON *object, const cJSON *defaults)
-{
-	const cJSON *member;
-
-	cJSON_ArrayForEach(member, defaults) {
-		const cJSON *said = cJSON_GetObjectItemCaseSensitive(object, member->string);
-
-		if (said && cJSON_Compare(said, member, true))
-			cJSON_DeleteItemFromObjectCaseSensitive(object, member->string);
-	}
-}
-
-static bool is_named(char *const *names, const char *name)
-{
-	for (; names && *names; names++)
-		if (strcmp(*names, name) == 0)
-			return true;
-	return false;
-}
-
-cJSON *configuration_encode_spec(
-	struct supervisor *supervisor, const struct spec *spec, const struct spec *wanted)
-{
-	cJSON *object = json_encode(spec_fields, spec);
-	cJSON *opens = cJSON_GetObjectItemCaseSensitive(object, "opens"), *name, *next;
-
-	for (name = opens ? opens->child : NULL; name; name = next) {
-		const struct actor *actor = actor_find(supervisor, name->valuestring);
-
-		next = name->next;
-		if ((!actor || actor->is_removing) &&
-			!(wanted && is_named(wanted->opens, name->valuestring)))
-			cJSON_Delete(cJSON_DetachItemViaPointer(opens, name));
-	}
-	if (opens && !opens->child)
-		cJSON_DeleteItemFromObjectCaseSensitive(object, "opens");
-	return object;
-}
-
-static cJSON *describe_spec(struct supervisor *supervisor, const struct spec *spec)
-{
-	cJSON *object = configuration_encode_spec(supervisor, spec, NULL), *defaults;
-	struct spec initial;
-
-	spec_init(&initial);
-	/* What follows from the adapter is left out, the adapter itself is not. */
-	initial.adapter = strdup(spec->adapter);
-	if (initial.adapter && spec_complete(&initial) == 0) {
-		defaults = json_encode(spec_fields, &initial);
-		if (strcmp(spec->adapter, spec_about(spec_find("adapter"))->initial_text) != 0)
-			cJSON_DeleteItemFromObjectCaseSensitive(defaults, "adapter");
-		leave_out(object, defaults);
-		cJSON_Delete(defaults);
-	}
-	spec_done(&initial);
-	return object;
-}
-
-static cJSON *describe_listener(const struct listener *listener)
-{
-	const struct listener_request request = {.name = listener->name,
-		.address = listener->address,
-		.to = listener->to,
-		.give = listener->give,
-		.balance = listener->balance,
-		.hold_usec = listener->hold_usec};
-	struct listener_request initial;
-	struct listener_refusal refusal;
-	cJSON *object = json_encode(listener_request_fields, &request), *defaults;
-	char name[LIMIT_NAME_CHARS + 1];
-
-	if (listener_request_name_address(listener->address, name) == 0 &&
-		strcmp(listener->name, name) == 0)
-		cJSON_DeleteItemFromObjectCaseSensitive(object, "name");
-
-	/* What a listener has of itself that is given away it has not of somebody's saying. */
-	listener_request_init(&initial);
-	initial.to = strdup("");
-	if (initial.to && listener_request_check(&initial, &refusal) == 0) {
-		defaults = json_encode(listener_request_fields, &initial);
-		leave_out(object, defaults);
-		cJSON_Delete(defaults);
-	}
-	listener_request_done(&initial);
-	return object;
-}
-
-cJSON *configuration_describe(struct supervisor *supervisor)
-{
-	cJSON *object = cJSON_CreateObject();
-	cJSON *actors = cJSON_AddArrayToObject(object, ACTORS);
-	cJSON *listeners = cJSON_AddArrayToObject(object, LISTENERS);
-	const struct listener *listener;
-	const struct actor *actor;
-
-	TAILQ_FOREACH(actor, &supervisor->actors, entries)
-		if (!actor->is_builtin && !actor->is_removing)
-			(void)cJSON_AddItemToArray(actors, describe_spec(supervisor, &actor->spec));
-	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
-		if (!listener->is_closing && !listener->is_owned)
-			(void)cJSON_AddItemToArray(listeners, describe_listener(listener));
-	return object;
-}
-
-const char *configuration_origin(bool is_configured)
-{
-	return is_configured ? "configuration" : "hand";
 }

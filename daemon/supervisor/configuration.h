@@ -2,8 +2,8 @@
 
 /*
  * A configuration: the actors and listeners that there shall be, as JSON. The objects are those of
- * the interface, what Spawn and Listen take, by the same tables. Here it is read, checked as far as
- * it can be checked alone, and written.
+ * the interface, what Spawn and Listen take, by the same tables. Here it is read, and checked as
+ * far as it can be checked alone.
  */
 
 #include "daemon/supervisor/listener-request.h"
@@ -11,14 +11,12 @@
 #include "proto/address.h"
 #include "proto/json.h"
 
-struct supervisor;
-
 struct configuration {
 	struct spec *actors;
 	struct configured_listener *listeners; /* those that actors have of their own as well */
 	size_t n_actors, n_listeners;
 	size_t n_own_listeners; /* those of actors, which come first */
-	/* The same in the order of their names. */
+	/* The same in the order of their names, see configuration-lookup.h. */
 	struct spec **actors_by_name;
 	struct configured_listener **listeners_by_name;
 };
@@ -45,12 +43,6 @@ int configuration_parse(const cJSON *object, const struct spec_asker *asker,
 /* Frees what it owns, and makes it an empty one. */
 void configuration_done(struct configuration *configuration);
 
-/* The actor of that name in it, or NULL. */
-const struct spec *configuration_find_actor(
-	const struct configuration *configuration, const char *name);
-const struct configured_listener *configuration_find_listener(
-	const struct configuration *configuration, const char *name);
-
 /* May there be n of what member says? Else -EINVAL with *fault filled. */
 int configuration_check_number(
 	const char *member, size_t n, size_t limit, struct configuration_fault *fault);
@@ -63,12 +55,3 @@ void configuration_locate(
 /* The same of a listener: where it stands. */
 void configuration_locate_listener(struct configuration_fault *fault,
 	const struct configured_listener *listener, const char *member);
-
-/* spec as JSON, the caller's, without the actors of its opens that were removed since, unless
- * wanted, which may be NULL, has them too: to open nobody is nothing. */
-cJSON *configuration_encode_spec(
-	struct supervisor *supervisor, const struct spec *spec, const struct spec *wanted);
-/* The configuration of what is there now, without what goes without saying; the caller's. */
-cJSON *configuration_describe(struct supervisor *supervisor);
-/* As in the interface (field origin). */
-const char *configuration_origin(bool is_configured);

@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/supervisor/actor-state.h"
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/client.h"
-#include "daemon/supervisor/configuration.h"
 #include "daemon/supervisor/count.h"
 #include "daemon/supervisor/describe.h"
 #include "daemon/supervisor/listener.h"
@@ -121,6 +121,11 @@ static void ensure_array(cJSON *object, const char *name)
 		(void)cJSON_AddArrayToObject(object, name);
 }
 
+const char *describe_origin(bool is_configured)
+{
+	return is_configured ? "configuration" : "hand";
+}
+
 cJSON *describe_actor(const struct actor *actor)
 {
 	cJSON *object = json_encode(spec_fields, &actor->spec), *instances;
@@ -134,7 +139,7 @@ cJSON *describe_actor(const struct actor *actor)
 	(void)cJSON_AddBoolToObject(object, "builtin", actor->is_builtin);
 	if (!actor->is_builtin)
 		(void)cJSON_AddStringToObject(
-			object, "origin", configuration_origin(actor->is_configured));
+			object, "origin", describe_origin(actor->is_configured));
 	(void)cJSON_AddNumberToObject(object, "generation", (double)actor->generation);
 	(void)cJSON_AddItemToObject(object, "restarts", json_new_integer(count_restarts(actor)));
 	(void)cJSON_AddBoolToObject(object, "rolling", roll_is_under_way(actor));

@@ -5,6 +5,7 @@
  */
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct actor;
@@ -21,6 +22,9 @@ cJSON *describe_listeners(const struct supervisor *supervisor);
 cJSON *describe_routes(const struct supervisor *supervisor);
 /* Where each instance of actor prints to. */
 cJSON *describe_logs(const struct actor *actor);
+
+/* Whose saying something is there by (field origin). */
+const char *describe_origin(bool is_configured);
 
 /* How an instance ended that never was ready, and what it printed last; the caller's. */
 char *describe_end(const struct instance *instance);

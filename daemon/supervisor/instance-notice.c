@@ -10,9 +10,11 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/instance-life.h"
 #include "daemon/supervisor/instance-notice.h"
+#include "daemon/supervisor/instance-timer.h"
 #include "daemon/supervisor/instance.h"
-#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/listener-notice.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/stored.h"
@@ -139,7 +141,7 @@ static void on_ready(
 	(void)notification;
 	(void)value;
 	instance_on_reloading(instance, false);
-	instance_on_notified(instance, LIFECYCLE_NOTIFIED);
+	instance_on_event(instance, LIFECYCLE_NOTIFIED);
 	reload_on_ready(instance);
 }
 
@@ -192,7 +194,7 @@ static void on_stopping(
 	(void)notification;
 	(void)value;
 	instance_on_reloading(instance, false);
-	instance_on_notified(instance, LIFECYCLE_STOPPING);
+	instance_on_event(instance, LIFECYCLE_STOPPING);
 }
 
 static void on_status(

@@ -2,8 +2,8 @@
 
 /*
  * The process of an instance: started behind a gate that opens when the keeper has it, watched
- * until it ends, or taken over from a former supervisor. What its end leads to is instance.c's
- * concern, what a process is given process.c's.
+ * until it ends, or taken over from a former supervisor. What its end leads to is
+ * instance-life.c's concern, what a process is given process.c's.
  */
 
 #include <stdbool.h>

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * An instance of an actor and its life: lifecycle.h says what follows what, this does it. Its
- * process is instance-process.h's, what it is told news.h's, what it is handed routing.h's.
+ * An instance of an actor: what is known of it, and held. Its life is instance-life.h's, its
+ * process instance-process.h's, what it is told news.h's, what it is handed routing.h's.
  */
 
 #include <stdbool.h>
@@ -81,57 +81,9 @@ void instance_update(struct instance *instance);
  * that supervisor knew none. In actor's list the instances stand by their numbers. Its process
  * comes after. -EBADMSG, -EINVAL, -ENOMEM. */
 int instance_adopt(struct actor *actor, struct keep_message *message);
-/* After everything was adopted: goes on where the former supervisor stopped. */
-void instance_resume(struct instance *instance);
-
-/* What somebody wants of it; what cannot be done at once follows. A start and a restart forgive its
- * past (restart-policy.h). What a restart has stopped actor.c starts again. */
-void instance_start(struct instance *instance);
-void instance_stop(struct instance *instance);
-void instance_restart(struct instance *instance);
-/* Lets it end for good: actor.c frees it then. Nothing where that was said before. */
-void instance_retire(struct instance *instance);
-
-/* Its process has said something that event stands for. */
-void instance_on_notified(struct instance *instance, enum lifecycle_event event);
-/* It lives (WATCHDOG=1). */
-void instance_on_alive(struct instance *instance);
-/* It does not work, as it says itself (WATCHDOG=trigger). */
-void instance_on_hung(struct instance *instance);
-/* So often it will say that it lives; 0: not at all. */
-void instance_set_watchdog(struct instance *instance, int64_t usec);
-/* What it does now, starting or ending, it does for so long from now, if that is longer than it
- * had. */
-void instance_extend(struct instance *instance, int64_t usec);
-/* It reads its configuration again (RELOADING=1), or has done so (READY=1). */
-void instance_on_reloading(struct instance *instance, bool is_reloading);
-/* Its process has ended before it ran: nobody was there any more to open its gate. */
-void instance_on_unstarted(struct instance *instance);
-/* Its process has ended, as it should or not; how is noted. Starts it again in its time, unless it
- * was to end or its spec says otherwise. */
-void instance_on_ended(struct instance *instance, bool is_clean);
 /* So many messages in the lane of that number waited for it and are left to its siblings. Each lane
  * counts once: to note the same one again, as the next supervisor may, is nothing. */
 void instance_note_moved(struct instance *instance, int64_t lane, unsigned int messages);
 /* Notes how its last process ended, or why there was none. */
 void instance_set_last_exit(struct instance *instance, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-
-/* Is it one that may be handed something now or soon? */
-bool instance_is_serving(const struct instance *instance);
-/* How often it is to say that it lives, 0: never. */
-int64_t instance_get_watchdog(const struct instance *instance);
-/* Is it ready, and does it read its mailbox? */
-bool instance_reads(const struct instance *instance);
-/* Has it become ready, be it that it has ended since as it should? */
-bool instance_has_served(const struct instance *instance);
-/* From when on it can take another's place, which is settleUSec after it became ready: a time of
- * supervisor_now, or UINT64_MAX while it is not ready, and if it did not stay so. */
-uint64_t instance_settles_at(const struct instance *instance);
-/* Does its process run, and was it told to end? */
-bool instance_is_ending(const struct instance *instance);
-/* Did it end before it was ready, or has it failed, so that its actor will not be ready? */
-bool instance_is_broken(const struct instance *instance);
-/* Is another instance of its actor such a one? */
-bool instance_has_sibling(
-	const struct instance *instance, bool (*is_such)(const struct instance *instance));

@@ -6,7 +6,7 @@
 #include "daemon/supervisor/interface.h"
 #include "daemon/supervisor/interface-answer.h"
 #include "daemon/supervisor/service.h"
-#include "daemon/supervisor/configuration.h"
+#include "daemon/supervisor/configuration-export.h"
 #include "daemon/supervisor/plan.h"
 #include "daemon/supervisor/supervisor.h"
 #include "proto/json-fields.h"

@@ -8,6 +8,8 @@
 #include "daemon/supervisor/interface.h"
 #include "daemon/supervisor/interface-answer.h"
 #include "daemon/supervisor/service.h"
+#include "daemon/supervisor/listener-pause.h"
+#include "daemon/supervisor/listener-route.h"
 #include "daemon/supervisor/listener.h"
 #include "proto/json-fields.h"
 

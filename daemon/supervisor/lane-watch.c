@@ -3,6 +3,7 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/held-lane.h"
+#include "daemon/supervisor/instance-state.h"
 #include "daemon/supervisor/lane-watch.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/monitor.h"

@@ -2,7 +2,7 @@
 
 /*
  * The life of an instance as a table, without effects: which state follows which event, and what
- * has to be done on the way. instance.c does it.
+ * has to be done on the way. instance-life.c does it.
  */
 
 enum lifecycle_state {

@@ -4,6 +4,7 @@
 #include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/former-socket.h"
+#include "daemon/supervisor/instance-state.h"
 #include "daemon/supervisor/listener-news.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/news.h"

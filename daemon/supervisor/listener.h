@@ -2,7 +2,7 @@
 
 /*
  * Listeners: bound sockets, and the one route that each has: to an actor's mailboxes through the
- * acceptor, or given to each instance of an actor.
+ * acceptor, or given to each instance of an actor. Here they are made, found, held and closed.
  */
 
 #include <cjson/cJSON.h>
@@ -50,17 +50,18 @@ int listener_new(struct supervisor *supervisor, const struct listener_request *r
  * -EEXIST, -ENOMEM. */
 int listener_new_bound(struct supervisor *supervisor, const struct listener_request *request,
 	const struct address *address, int *take_fd, struct listener **ret_listener);
-/* Makes of one that is handed to an actor (to) what request says, under the same name. Where
- * *take_fd is not -1 it listens there from now on, at address, and who waits at the former socket
- * is accepted first, unless the listener is given away by it. One that is given away is not paused
- * any more. On failure it is as it was, and *take_fd the caller's: errors of listener_publish (also
- * for an actor that is being removed), of former_socket_keep, -ENOMEM. */
-int listener_change(struct listener *listener, const struct listener_request *request,
-	const struct address *address, int *take_fd);
+/* One that is asked for so, in no list yet, without a name and a socket; where address is NULL
+ * without one too. *ret_listener is the caller's. -ENOMEM. */
+int listener_make(struct supervisor *supervisor, const struct listener_request *request,
+	const struct address *address, struct listener **ret_listener);
+/* Frees one that is in no list, and what it has; nothing else comes of it. NULL is nothing. */
+void listener_release(struct listener *listener);
 /* Forgets it. When nobody else holds it clients are refused. Returns NULL. */
 struct listener *listener_free(struct listener *listener);
 /* Has it held as it is now. */
 void listener_put(struct listener *listener);
+/* The same where nothing but its JSON has changed. */
+void listener_update(struct listener *listener);
 /* Takes over what a former supervisor held: message's socket. -EBADMSG, -EINVAL, -ENOMEM. */
 int listener_adopt(struct supervisor *supervisor, struct keep_message *message);
 /* The listener of that name, or NULL. */
@@ -68,15 +69,8 @@ struct listener *listener_find(struct supervisor *supervisor, const char *name);
 /* A listener that leads to actor, and is not its own, or NULL. */
 struct listener *listener_find_to(struct supervisor *supervisor, const char *actor);
 
-/* Hands it out: to the acceptor, or to the instances of its actor; one that is not there yet is
- * started with it. -ENOENT when that is gone whose connections the acceptor would hand over; errors
- * of builtin_ensure_acceptor and routing_open: the acceptor was told nothing then. */
-int listener_publish(struct listener *listener);
 /* After everything was adopted: finishes what a former supervisor had begun. */
 void listener_resume_all(struct supervisor *supervisor);
-/* Has each listener of systemd's listen on the socket that systemd gave last, and its acceptor go
- * on there; who waits at the one before is accepted all the same. */
-void listener_follow_systemd(struct supervisor *supervisor);
 /* A process is about to be given it, to accept from it as systemd's services do: has accept(2) wait
  * or not. What others who have it (is_shared) have made of that since is left to them. -errno. */
 int listener_set_blocking(struct listener *listener, bool blocks, bool is_shared);
@@ -86,17 +80,8 @@ void listener_close(struct listener *listener);
 void listener_close_all(const struct actor *actor);
 /* Closes those that are the own ones of the actor of that name. */
 void listener_close_owned(struct supervisor *supervisor, const char *actor);
-/* Has the acceptor accept no more from it, which has a route (to) and is not closing;
- * has_confirmed tells when that is so. What is paused already is told again. */
-void listener_pause(struct listener *listener);
-/* Has it go on. Nothing where it is not paused. */
-void listener_resume(struct listener *listener);
-/* The acceptor says that it has closed one (X_INKO_CLOSED=NAME), or accepts no more from one that
- * was paused for the time TURN (X_INKO_PAUSED=NAME TURN), or has nobody waiting any more at a
- * former socket (see former-socket.h). */
-void listener_on_notified(struct supervisor *supervisor, const char *line);
-/* actor has failed, or runs again. */
-void listener_on_actor_failed(struct actor *actor, bool has_failed);
 
+/* What to ask for, to get it as it is; the texts are the listener's. */
+struct listener_request listener_get_request(const struct listener *listener);
 /* As in the interface (type Listener); the caller's. */
 cJSON *listener_describe(const struct listener *listener);

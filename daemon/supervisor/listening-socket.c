@@ -134,6 +134,14 @@ int listening_socket_adopt(int fd, struct address *ret_address)
 	return 0;
 }
 
+void listening_socket_unlink(const char *address)
+{
+	static const char scheme[] = "unix://";
+
+	if (strncmp(address, scheme, strlen(scheme)) == 0)
+		(void)unlink(address + strlen(scheme));
+}
+
 int listening_socket_identify(int fd, uint64_t *ret_inode)
 {
 	struct stat st;

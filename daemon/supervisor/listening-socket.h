@@ -23,6 +23,10 @@ int listening_socket_try(const struct address *address);
  * who hold it, and *ret_address is where it listens. */
 int listening_socket_adopt(int fd, struct address *ret_address);
 
+/* Removes the file of the socket at address, if it is one of a file: nobody connects to it where
+ * it is not listened on any more. */
+void listening_socket_unlink(const char *address);
+
 /* Does an accept(2) on it wait, for all who hold it? -errno of fcntl. */
 int listening_socket_set_blocking(int fd, bool blocks);
 

@@ -6,6 +6,7 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/held-lane.h"
+#include "daemon/supervisor/instance-state.h"
 #include "daemon/supervisor/mail.h"
 #include "daemon/supervisor/routing.h"
 #include "proto/lane.h"

@@ -16,7 +16,7 @@
 #include "daemon/supervisor/files.h"
 #include "daemon/supervisor/held.h"
 #include "daemon/supervisor/holding.h"
-#include "daemon/supervisor/listener.h"
+#include "daemon/supervisor/listener-change.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/output.h"

@@ -1,4 +1,6 @@
+#include "daemon/supervisor/actor-state.h"
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/configuration-export.h"
 #include "daemon/supervisor/plan-actor.h"
 #include "daemon/supervisor/plan-difference.h"
 #include "daemon/supervisor/plan.h"

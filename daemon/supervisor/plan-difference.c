@@ -1,8 +1,9 @@
 #include <string.h>
 
-#include "daemon/supervisor/configuration.h"
+#include "daemon/supervisor/describe.h"
 #include "daemon/supervisor/plan-difference.h"
 #include "proto/descriptor.h"
+#include "proto/json-fields.h"
 
 /* Nothing, and an array of nothing, are the same. */
 static bool is_nothing(const cJSON *value)
@@ -68,8 +69,8 @@ void plan_difference_add_values(cJSON **fields, const char *name, cJSON *from, c
 void plan_difference_add_origin(cJSON **fields, bool is_configured, bool shall_be)
 {
 	plan_difference_add_values(fields, "origin",
-		cJSON_CreateString(configuration_origin(is_configured)),
-		cJSON_CreateString(configuration_origin(shall_be)));
+		cJSON_CreateString(describe_origin(is_configured)),
+		cJSON_CreateString(describe_origin(shall_be)));
 }
 
 static bool is_same_member(const cJSON *field, const cJSON *other, const char *name)

@@ -5,6 +5,7 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/configuration-lookup.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/plan-difference.h"
 #include "daemon/supervisor/plan-listener.h"
@@ -39,12 +40,7 @@ static void settle_port(struct address *address, const struct listener *listener
 
 static cJSON *encode_current(const struct listener *listener)
 {
-	const struct listener_request request = {.name = listener->name,
-		.address = listener->address,
-		.to = listener->to,
-		.give = listener->give,
-		.balance = listener->balance,
-		.hold_usec = listener->hold_usec};
+	const struct listener_request request = listener_get_request(listener);
 
 	return json_encode(listener_request_fields, &request);
 }

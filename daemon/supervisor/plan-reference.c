@@ -1,5 +1,6 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/configuration-lookup.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/nearest.h"
 #include "daemon/supervisor/plan-reference.h"

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/configuration-lookup.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/listening-socket.h"
 #include "daemon/supervisor/plan-actor.h"

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/instance-life.h"
 #include "daemon/supervisor/readiness.h"
 #include "proto/address.h"
 #include "proto/descriptor.h"
@@ -29,7 +30,7 @@ void readiness_end(struct readiness *readiness)
 static void say_ready(struct instance *instance)
 {
 	readiness_end(&instance->readiness);
-	instance_on_notified(instance, LIFECYCLE_NOTIFIED);
+	instance_on_event(instance, LIFECYCLE_NOTIFIED);
 }
 
 static int on_time(sd_event_source *source, uint64_t usec, void *userdata)

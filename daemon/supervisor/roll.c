@@ -6,6 +6,8 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/describe.h"
+#include "daemon/supervisor/instance-life.h"
+#include "daemon/supervisor/instance-state.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/monitor.h"
 #include "daemon/supervisor/roll-course.h"

@@ -2,10 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/supervisor/actor-state.h"
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
 #include "daemon/supervisor/held-lane.h"
+#include "daemon/supervisor/instance-state.h"
 #include "daemon/supervisor/lane-watch.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/news.h"

@@ -55,6 +55,27 @@ static void parses_unix_paths(void **state)
 		offsetof(struct sockaddr_un, sun_path) + strlen("/run/web.sock") + 1);
 }
 
+static void knows_any_port(void **state)
+{
+	static const struct {
+		const char *text;
+		bool is_any;
+	} cases[] = {
+		{"tcp://127.0.0.1:0", true},
+		{"tcp://127.0.0.1:80", false},
+		{"tcp://[::1]:0", true},
+		{"tcp://[::1]:80", false},
+		{"unix:///run/web.sock", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct address address = parse(cases[i].text);
+
+		assert_int_equal(address_has_any_port(&address), cases[i].is_any);
+	}
+}
+
 static void prints_the_canonical_text(void **state)
 {
 	const struct {
@@ -160,6 +181,7 @@ int main(void)
 		leaks_test(parses_ipv4),
 		leaks_test(parses_ipv6),
 		leaks_test(parses_unix_paths),
+		leaks_test(knows_any_port),
 		leaks_test(prints_the_canonical_text),
 		leaks_test(refuses_anything_else),
 		leaks_test(bounds_unix_paths),

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/supervisor/configuration-lookup.h"
 #include "daemon/supervisor/configuration.h"
 
 #define ACTOR(more) "{\"actors\":[{\"name\":\"web\",\"command\":[\"/bin/true\"]" more "}]"
