@@ -299,6 +299,7 @@ int supervision_take_over(struct supervision *supervision, int link_fd)
 	log_line("took over %zu things from inko-supervisor, whose keeper had died",
 		supervision->store->n_keys);
 	if (is_gone) {
+		log_line("inko-supervisor ended when it had given all; starting it again at once");
 		link_close(&supervision->link);
 		return 0;
 	}
