@@ -32,7 +32,8 @@ static int run_program(const struct spawner *spawner, int fd, char **environment
 }
 
 /* By vfork(2), which goes on here when the child runs its program: posix_spawn(3) maps a stack for
- * each, and what it unmaps then every CPU has to be told of. */
+ * each, and what it unmaps then every CPU has to be told of. Where an instrument makes a fork of it
+ * (valgrind, the thread sanitizer) a program that cannot be executed is one that failed. */
 static pid_t start(const struct spawner *spawner, const struct spawner_job *job, char **environment)
 {
 	size_t n_more = sizeof(job->more) / sizeof(*job->more);
@@ -42,7 +43,7 @@ static pid_t start(const struct spawner *spawner, const struct spawner_job *job,
 
 	memcpy(environment + spawner->n_environment, job->more, n_more * sizeof(*environment));
 	/* A program that reads its standard input expects to wait. */
-	if (flags & O_NONBLOCK)
+	if (flags >= 0 && (flags & O_NONBLOCK))
 		(void)fcntl(job->fd, F_SETFL, flags & ~O_NONBLOCK);
 	pid = vfork();
 	if (pid < 0)

@@ -21,7 +21,8 @@ struct spawner_job {
 
 /* Both are borrowed for good: an absolute path with its arguments, and what all have in their
  * environment. Children start with no signal blocked, those ignored that this process ignores, and
- * the descriptors of it that are not closed on exec. -errno. */
+ * the descriptors of it that are not closed on exec; it handles no signal but by a signalfd(2), and
+ * has something open as 0, 1 and 2. -errno. */
 int spawner_new(char **command, char **environment, struct spawner **ret_spawner);
 void spawner_push(struct spawner *spawner, struct spawner_job *job);
 /* To poll for reading: a job is done. */

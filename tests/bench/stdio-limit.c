@@ -24,15 +24,19 @@ extern char **environ;
 
 static void start(int fd)
 {
+	volatile int error = 0;
 	pid_t pid = vfork();
 
 	if (pid == 0) {
 		if (dup2(fd, STDIN_FILENO) >= 0 && dup2(fd, STDOUT_FILENO) >= 0)
 			(void)execve(arguments[2], arguments + 2, environ);
+		error = errno;
 		_exit(EXIT_FAILURE);
 	}
-	if (pid < 0) {
-		fprintf(stderr, "stdio-limit: %s: %s\n", arguments[2], strerror(errno));
+	if (pid < 0)
+		error = errno;
+	if (error != 0) {
+		fprintf(stderr, "stdio-limit: %s: %s\n", arguments[2], strerror(error));
 		exit(EXIT_FAILURE);
 	}
 }
