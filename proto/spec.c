@@ -39,7 +39,7 @@ const struct json_field spec_fields[] = {
 			"with activation: a variable that is 3;4;, as nginx's NGINX")},
 	{NAMED("nonBlocking", JSON_BOOLEAN, non_blocking, false),
 		ABOUT("--non-blocking", SPEC_YES_NO, "yes|no", NULL, false, NULL, SPEC_AT_START,
-			"with activation: its listeners have O_NONBLOCK set, as by systemd's NonBlocking=")},
+			"with activation: its listeners have O_NONBLOCK set, as they have with --fd-env")},
 	{RANGED("instances", instances, 0, LIMIT_INSTANCES),
 		ABOUT("--instances", SPEC_NUMBER, "N", NULL, 1, NULL, SPEC_AT_ONCE,
 			"how many processes of it run")},

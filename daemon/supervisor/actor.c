@@ -259,7 +259,7 @@ static int on_settle(sd_event_source *source, void *userdata)
 	has_failed = strcmp(actor_state(actor), "failed") == 0;
 	if (has_failed != actor->has_failed) {
 		actor->has_failed = has_failed;
-		listener_on_actor_failed(actor, has_failed);
+		listener_route_on_actor_failed(actor, has_failed);
 	}
 	requests_check(supervisor);
 	return 0;

@@ -8,6 +8,7 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/environment.h"
+#include "daemon/supervisor/instance-state.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/routing.h"
@@ -253,19 +254,15 @@ int adapter_make_command(const struct spec *spec, char ***ret_command)
 	return 0;
 }
 
-/* Does another instance run, which was given the same? */
-static bool has_siblings(const struct instance *instance)
+/* It was given the same. */
+static bool is_running(const struct instance *instance)
 {
-	const struct instance *sibling;
-
-	TAILQ_FOREACH(sibling, &instance->actor->instances, entries)
-		if (sibling != instance && sibling->process.pid > 0)
-			return true;
-	return false;
+	return instance->process.pid > 0;
 }
 
-/* A program that takes its sockets out of a variable takes them for those that it left there itself,
- * non-blocking: a worker of nginx that loses a client to another one would wait in accept for good. */
+/* A program that takes its sockets out of a variable takes them for those that it left there
+ * itself, non-blocking: a worker of nginx that loses a client to another one would wait in accept
+ * for good. */
 static bool waits_in_accept(const struct spec *spec)
 {
 	return !spec->non_blocking && !spec->fd_env;
@@ -278,8 +275,8 @@ static int give_listener(
 
 	if (start->n_fds == ADAPTER_LISTENERS_MAX)
 		return -ENOBUFS;
-	r = listener_set_blocking(
-		listener, waits_in_accept(&instance->actor->spec), has_siblings(instance));
+	r = listener_set_blocking(listener, waits_in_accept(&instance->actor->spec),
+		instance_has_sibling(instance, is_running));
 	if (r < 0)
 		return r;
 	routing_add_other(start, listener->fd, listener->name);

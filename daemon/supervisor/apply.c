@@ -186,7 +186,7 @@ static int add_listener(struct application *application, struct change *change)
 	listener->is_configured = true;
 	listener_put(listener);
 	/* Its actor may not be there yet, and is started with it. */
-	r = request->is_owned ? 0 : listener_publish(listener);
+	r = request->is_owned ? 0 : listener_route_publish(listener);
 	if (r < 0)
 		listener_free(listener);
 	return r;

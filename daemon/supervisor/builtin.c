@@ -19,7 +19,6 @@
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/requests.h"
-#include "daemon/supervisor/routing.h"
 #include "proto/descriptor.h"
 #include "proto/runtime.h"
 

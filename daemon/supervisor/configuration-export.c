@@ -25,7 +25,7 @@ static bool is_named(char *const *names, const char *name)
 	return false;
 }
 
-cJSON *configuration_encode_spec(
+cJSON *configuration_export_spec(
 	struct supervisor *supervisor, const struct spec *spec, const struct spec *wanted)
 {
 	cJSON *object = json_encode(spec_fields, spec);
@@ -46,7 +46,7 @@ cJSON *configuration_encode_spec(
 
 static cJSON *describe_spec(struct supervisor *supervisor, const struct spec *spec)
 {
-	cJSON *object = configuration_encode_spec(supervisor, spec, NULL), *defaults;
+	cJSON *object = configuration_export_spec(supervisor, spec, NULL), *defaults;
 	struct spec initial;
 
 	spec_init(&initial);
@@ -87,7 +87,7 @@ static cJSON *describe_listener(const struct listener *listener)
 	return object;
 }
 
-cJSON *configuration_describe(struct supervisor *supervisor)
+cJSON *configuration_export(struct supervisor *supervisor)
 {
 	cJSON *object = cJSON_CreateObject();
 	cJSON *actors = cJSON_AddArrayToObject(object, "actors");

@@ -11,7 +11,7 @@ struct supervisor;
 
 /* spec as JSON, the caller's, without the actors of its opens that were removed since, unless
  * wanted, which may be NULL, has them too: to open nobody is nothing. */
-cJSON *configuration_encode_spec(
+cJSON *configuration_export_spec(
 	struct supervisor *supervisor, const struct spec *spec, const struct spec *wanted);
 /* The configuration of what is there now, without what goes without saying; the caller's. */
-cJSON *configuration_describe(struct supervisor *supervisor);
+cJSON *configuration_export(struct supervisor *supervisor);

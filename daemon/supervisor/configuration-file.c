@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/supervisor/apply.h"
+#include "daemon/supervisor/configuration-fault.h"
 #include "daemon/supervisor/configuration-file.h"
 #include "daemon/supervisor/files.h"
 #include "daemon/supervisor/held.h"
@@ -86,14 +87,15 @@ static int read_file(const char *path, bool may_be_missing, cJSON **ret_object,
 	if (fd < 0 && errno == ENOENT && may_be_missing)
 		return 0;
 	if (fd < 0)
-		return configuration_refuse(fault, "it cannot be opened: %s", strerror(errno));
+		return configuration_fault_refuse(
+			fault, "it cannot be opened: %s", strerror(errno));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return configuration_refuse(fault, "it is no regular file");
+		return configuration_fault_refuse(fault, "it is no regular file");
 	r = text ? read_all(fd, text, LIMIT_FRAME_BYTES + 1, &size) : -ENOMEM;
 	if (r < 0)
-		return configuration_refuse(fault, "it cannot be read: %s", strerror(-r));
+		return configuration_fault_refuse(fault, "it cannot be read: %s", strerror(-r));
 	if (size > LIMIT_FRAME_BYTES)
-		return configuration_refuse(
+		return configuration_fault_refuse(
 			fault, "it is longer than %u KiB", LIMIT_FRAME_BYTES >> 10);
 	if (json_parse(text, size, ret_object) < 0) {
 		json_explain(text, size, fault->reason, sizeof(fault->reason));

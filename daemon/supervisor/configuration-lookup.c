@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/supervisor/configuration-fault.h"
 #include "daemon/supervisor/configuration-lookup.h"
 #include "daemon/supervisor/configuration.h"
 #include "proto/descriptor.h"
@@ -73,7 +74,7 @@ static void *find_first(const void *key, void *const *array, size_t n, compare_f
 	return found ? *found : NULL;
 }
 
-const struct spec *configuration_find_actor(
+const struct spec *configuration_lookup_actor(
 	const struct configuration *configuration, const char *name)
 {
 	const struct spec wanted = {.name = (char *)name}, *key = &wanted;
@@ -82,7 +83,7 @@ const struct spec *configuration_find_actor(
 		configuration->n_actors, compare_actors);
 }
 
-const struct configured_listener *configuration_find_listener(
+const struct configured_listener *configuration_lookup_listener(
 	const struct configuration *configuration, const char *name)
 {
 	const struct configured_listener wanted = {.request.name = (char *)name}, *key = &wanted;
@@ -91,7 +92,7 @@ const struct configured_listener *configuration_find_listener(
 		configuration->n_listeners, compare_names);
 }
 
-int configuration_sort(struct configuration *configuration)
+int configuration_lookup_sort(struct configuration *configuration)
 {
 	size_t n_actors = configuration->n_actors, n_listeners = configuration->n_listeners;
 
@@ -118,8 +119,8 @@ static int refuse_second(const struct configured_listener *first, const char *te
 {
 	struct configuration_fault place;
 
-	configuration_locate_listener(&place, first, NULL);
-	return configuration_refuse(
+	configuration_fault_locate_listener(&place, first, NULL);
+	return configuration_fault_refuse(
 		fault, "%.200s is the %s of %s already", text, member, place.path);
 }
 
@@ -129,9 +130,9 @@ static int check_names_twice(
 	for (size_t i = 0; i < configuration->n_listeners; i++) {
 		const struct configured_listener *listener = &configuration->listeners[i];
 		const struct configured_listener *first =
-			configuration_find_listener(configuration, listener->request.name);
+			configuration_lookup_listener(configuration, listener->request.name);
 
-		configuration_locate_listener(fault, listener, "name");
+		configuration_fault_locate_listener(fault, listener, "name");
 		if (first != listener)
 			return refuse_second(first, listener->request.name, "name", fault);
 	}
@@ -156,26 +157,27 @@ static int check_addresses_twice(
 		const struct configured_listener *first =
 			find_first(&listener, (void *const *)sorted, n, compare_addresses);
 
-		configuration_locate_listener(fault, listener, "address");
+		configuration_fault_locate_listener(fault, listener, "address");
 		if (first && first != listener)
 			return refuse_second(first, listener->request.address, "address", fault);
 	}
 	return 0;
 }
 
-int configuration_check_twice(
+int configuration_lookup_check_twice(
 	const struct configuration *configuration, struct configuration_fault *fault)
 {
 	int r;
 
 	for (size_t i = 0; i < configuration->n_actors; i++) {
 		const struct spec *spec = &configuration->actors[i];
-		const struct spec *first = configuration_find_actor(configuration, spec->name);
+		const struct spec *first = configuration_lookup_actor(configuration, spec->name);
 
-		configuration_locate(fault, "actors", i, "name");
+		configuration_fault_locate(fault, "actors", i, "name");
 		if (first != spec)
-			return configuration_refuse(fault, "%s is the name of actors[%td] already",
-				spec->name, first - configuration->actors);
+			return configuration_fault_refuse(fault,
+				"%s is the name of actors[%td] already", spec->name,
+				first - configuration->actors);
 	}
 	r = check_names_twice(configuration, fault);
 	return r < 0 ? r : check_addresses_twice(configuration, fault);

@@ -11,14 +11,14 @@ struct configured_listener;
 struct spec;
 
 /* Puts what was read in order, which all below need. -ENOMEM. */
-int configuration_sort(struct configuration *configuration);
+int configuration_lookup_sort(struct configuration *configuration);
 /* Is no name and no address there twice? Else -EINVAL with *fault filled. -ENOMEM. */
-int configuration_check_twice(
+int configuration_lookup_check_twice(
 	const struct configuration *configuration, struct configuration_fault *fault);
 
 /* The actor of that name in it, or NULL. */
-const struct spec *configuration_find_actor(
+const struct spec *configuration_lookup_actor(
 	const struct configuration *configuration, const char *name);
 /* The listener of that name, or NULL. */
-const struct configured_listener *configuration_find_listener(
+const struct configured_listener *configuration_lookup_listener(
 	const struct configuration *configuration, const char *name);

@@ -1,11 +1,11 @@
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/supervisor/adapter.h"
 #include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/configuration-fault.h"
 #include "daemon/supervisor/configuration-lookup.h"
 #include "daemon/supervisor/configuration.h"
 #include "daemon/supervisor/field-fault.h"
@@ -13,34 +13,6 @@
 
 #define ACTORS "actors"
 #define LISTENERS "listeners"
-
-/* Faults. */
-
-int configuration_refuse(struct configuration_fault *ret_fault, const char *reason, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, reason);
-	(void)vsnprintf(ret_fault->reason, sizeof(ret_fault->reason), reason, arguments);
-	va_end(arguments);
-	return -EINVAL;
-}
-
-void configuration_locate(
-	struct configuration_fault *fault, const char *array, size_t index, const char *member)
-{
-	(void)snprintf(fault->path, sizeof(fault->path), "%s[%zu]%s%.80s", array, index,
-		member ? "." : "", member ? member : "");
-}
-
-void configuration_locate_listener(struct configuration_fault *fault,
-	const struct configured_listener *listener, const char *member)
-{
-	if (listener->request.is_owned)
-		configuration_locate(fault, ACTORS, listener->index, LISTENERS);
-	else
-		configuration_locate(fault, LISTENERS, listener->index, member);
-}
 
 static int refuse_field(const struct json_field *fields, const cJSON *object, const char *name,
 	enum json_problem problem, struct configuration_fault *fault)
@@ -58,7 +30,7 @@ static int check_address(struct configured_listener *listener, struct configurat
 	if (listener_request_systemd_name(listener->request.address))
 		return 0;
 	if (address_parse(listener->request.address, &listener->address, &complaint) < 0)
-		return configuration_refuse(
+		return configuration_fault_refuse(
 			fault, "'%.200s': %s", listener->request.address, complaint);
 	return 0;
 }
@@ -69,17 +41,17 @@ static int name_listener(struct configured_listener *listener, struct configurat
 	char name[LIMIT_NAME_CHARS + 1];
 
 	if (listener->request.name && !name_is_valid(listener->request.name))
-		return configuration_refuse(fault, "'%.100s' %s", listener->request.name,
+		return configuration_fault_refuse(fault, "'%.100s' %s", listener->request.name,
 			name_complaint(listener->request.name));
 	if (listener->request.name)
 		return 0;
 	if (address_has_any_port(&listener->address))
-		return configuration_refuse(fault,
+		return configuration_fault_refuse(fault,
 			"it is missing; port 0 is another one each time, so that no name can be made "
 			"of it");
 	listener_request_default_name(&listener->request, &listener->address, name);
 	if (!name_is_valid(name))
-		return configuration_refuse(
+		return configuration_fault_refuse(
 			fault, "it is missing, and '%.100s' %s", name, name_complaint(name));
 	listener->request.name = strdup(name);
 	return listener->request.name ? 0 : -ENOMEM;
@@ -101,7 +73,7 @@ static int check_listener(struct configured_listener *listener, const char **ret
 
 	if (r == -EINVAL) {
 		*ret_member = find_member(listener_request_fields, refusal.subject);
-		return configuration_refuse(fault, "%s", refusal.reason);
+		return configuration_fault_refuse(fault, "%s", refusal.reason);
 	}
 	*ret_member = "address";
 	if (r == 0)
@@ -137,7 +109,7 @@ static int refuse_spec(const char *member, const char *reason, struct configurat
 	size_t length = strlen(member);
 	bool is_named = strncmp(reason, member, length) == 0 && reason[length] == ':';
 
-	return configuration_refuse(fault, "%s", is_named ? reason + length + 2 : reason);
+	return configuration_fault_refuse(fault, "%s", is_named ? reason + length + 2 : reason);
 }
 
 static int check_actor(struct spec *spec, const struct spec_asker *asker, const char **ret_member,
@@ -150,7 +122,7 @@ static int check_actor(struct spec *spec, const struct spec_asker *asker, const 
 		return refuse_spec(*ret_member, reason, fault);
 	*ret_member = "name";
 	if (r == 0 && builtin_is_reserved(spec->name))
-		return configuration_refuse(fault, "%s belongs to inkod", spec->name);
+		return configuration_fault_refuse(fault, "%s belongs to inkod", spec->name);
 	return r;
 }
 
@@ -219,9 +191,9 @@ static int parse_array(struct configuration *configuration, const struct spec_as
 	cJSON_ArrayForEach(object, array) {
 		member = NULL;
 		r = cJSON_IsObject(object) ? parse(configuration, asker, object, &member, fault)
-					   : configuration_refuse(fault, "it is no object");
+					   : configuration_fault_refuse(fault, "it is no object");
 		if (r < 0) {
-			configuration_locate(fault, array->string, index, member);
+			configuration_fault_locate(fault, array->string, index, member);
 			return r;
 		}
 		index++;
@@ -252,7 +224,7 @@ static int check_outline(const cJSON *object, struct configuration_fault *fault)
 		if (!is_known)
 			return refuse_field(fields, object, member->string, JSON_UNKNOWN, fault);
 		if (!cJSON_IsArray(member))
-			return configuration_refuse(fault, "it must be an array of objects");
+			return configuration_fault_refuse(fault, "it must be an array of objects");
 	}
 	return 0;
 }
@@ -260,18 +232,6 @@ static int check_outline(const cJSON *object, struct configuration_fault *fault)
 static size_t count_array(const cJSON *object, const char *member)
 {
 	return (size_t)cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(object, member));
-}
-
-int configuration_check_number(
-	const char *member, size_t n, size_t limit, struct configuration_fault *fault)
-{
-	if (n <= limit)
-		return 0;
-	(void)snprintf(fault->path, sizeof(fault->path), "%s", member);
-	return configuration_refuse(fault,
-		"there would be %zu, and there may be up to %zu; have some of them run by another "
-		"inkod",
-		n, limit);
 }
 
 static int allocate(
@@ -284,9 +244,10 @@ static int allocate(
 	*configuration = (struct configuration){0};
 	cJSON_ArrayForEach(actor, cJSON_GetObjectItemCaseSensitive(object, ACTORS))
 		n_listeners += count_array(actor, LISTENERS);
-	r = configuration_check_number(ACTORS, n_actors, LIMIT_ACTORS, fault);
+	r = configuration_fault_check_number(ACTORS, n_actors, LIMIT_ACTORS, fault);
 	if (r == 0)
-		r = configuration_check_number(LISTENERS, n_listeners, LIMIT_LISTENERS, fault);
+		r = configuration_fault_check_number(
+			LISTENERS, n_listeners, LIMIT_LISTENERS, fault);
 	if (r < 0)
 		return r;
 	configuration->actors = calloc(n_actors + 1, sizeof(*configuration->actors));
@@ -309,9 +270,9 @@ int configuration_parse(const cJSON *object, const struct spec_asker *asker,
 			cJSON_GetObjectItemCaseSensitive(object, arrays[i].member), arrays[i].parse,
 			ret_fault);
 	if (r == 0)
-		r = configuration_sort(&configuration);
+		r = configuration_lookup_sort(&configuration);
 	if (r == 0)
-		r = configuration_check_twice(&configuration, ret_fault);
+		r = configuration_lookup_check_twice(&configuration, ret_fault);
 	if (r < 0) {
 		configuration_done(&configuration);
 		return r;

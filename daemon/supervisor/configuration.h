@@ -11,6 +11,8 @@
 #include "proto/address.h"
 #include "proto/json.h"
 
+struct configuration_fault;
+
 struct configuration {
 	struct spec *actors;
 	struct configured_listener *listeners; /* those that actors have of their own as well */
@@ -28,30 +30,9 @@ struct configured_listener {
 	size_t place;			 /* there: in the actor's listeners */
 };
 
-/* What is wrong: the path of a field, such as actors[3].drainUSec, or "" where the whole is meant,
- * and one sentence. */
-struct configuration_fault {
-	char path[128];
-	char reason[512];
-	bool is_transient; /* somebody else is in the way, and may go */
-};
-
 /* Reads object, which asker wants. On failure *ret_fault is filled: -EINVAL for what is wrong with
  * it, -ENOMEM. */
 int configuration_parse(const cJSON *object, const struct spec_asker *asker,
 	struct configuration *ret_configuration, struct configuration_fault *ret_fault);
 /* Frees what it owns, and makes it an empty one. */
 void configuration_done(struct configuration *configuration);
-
-/* May there be n of what member says? Else -EINVAL with *fault filled. */
-int configuration_check_number(
-	const char *member, size_t n, size_t limit, struct configuration_fault *fault);
-/* Fills *ret_fault, and returns -EINVAL. */
-int configuration_refuse(struct configuration_fault *ret_fault, const char *reason, ...)
-	__attribute__((format(printf, 2, 3)));
-/* Says what it is about: member of array[index], or of that one as a whole (NULL). */
-void configuration_locate(
-	struct configuration_fault *fault, const char *array, size_t index, const char *member);
-/* The same of a listener: where it stands. */
-void configuration_locate_listener(struct configuration_fault *fault,
-	const struct configured_listener *listener, const char *member);

@@ -18,8 +18,8 @@ void instance_restart(struct instance *instance);
 /* Lets it end for good: actor.c frees it then. Nothing where that was said before. */
 void instance_retire(struct instance *instance);
 
-/* It has said, or its time brings about, what event stands for; all else that happens to it is
- * below. */
+/* It has said (LIFECYCLE_NOTIFIED, LIFECYCLE_STOPPING), or its time brings about
+ * (LIFECYCLE_TIMEOUT), what event stands for; all else that happens to it is above and below. */
 void instance_on_event(struct instance *instance, enum lifecycle_event event);
 /* It does not work, as it says itself (WATCHDOG=trigger). */
 void instance_on_hung(struct instance *instance);

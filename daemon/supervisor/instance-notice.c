@@ -150,7 +150,7 @@ static void on_watchdog(
 {
 	(void)notification;
 	if (strcmp(value, "1") == 0)
-		instance_on_alive(instance);
+		instance_timer_on_alive(instance);
 	else if (strcmp(value, "trigger") == 0)
 		instance_on_hung(instance);
 }
@@ -175,7 +175,7 @@ static void on_watchdog_usec(
 
 	(void)notification;
 	if (parse_usec(value, &usec))
-		instance_set_watchdog(instance, usec);
+		instance_timer_set_watchdog(instance, usec);
 }
 
 static void on_extend(
@@ -185,7 +185,7 @@ static void on_extend(
 
 	(void)notification;
 	if (parse_usec(value, &usec))
-		instance_extend(instance, usec);
+		instance_timer_extend(instance, usec);
 }
 
 static void on_stopping(
@@ -232,7 +232,7 @@ static void hear_builtin(struct instance *instance, const struct notification *n
 
 	while ((line = notification_next_line(notification, line))) {
 		builtin_on_notified(instance, line);
-		listener_on_notified(instance->actor->supervisor, line);
+		listener_notice_read(instance->actor->supervisor, line);
 	}
 }
 

@@ -76,7 +76,7 @@ static void note_exit(struct instance *instance, int code, int status)
 	else if (instance->is_hung)
 		instance_set_last_exit(instance,
 			"did not say WATCHDOG=1 within %" PRIi64 " ms, and was killed",
-			instance_get_watchdog(instance) / 1000);
+			instance_timer_get_watchdog(instance) / 1000);
 	else if (instance->state == LIFECYCLE_KILLING)
 		instance_set_last_exit(instance,
 			"killed by SIGKILL, as it did not end within %" PRIi64 " ms of %s",

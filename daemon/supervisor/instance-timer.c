@@ -33,7 +33,7 @@ static uint64_t back_off(struct instance *instance)
 		supervisor_now(instance->actor->supervisor), random);
 }
 
-int64_t instance_get_watchdog(const struct instance *instance)
+int64_t instance_timer_get_watchdog(const struct instance *instance)
 {
 	return instance->watchdog_usec < 0 ? instance->actor->spec.watchdog_usec
 					   : instance->watchdog_usec;
@@ -61,8 +61,8 @@ void instance_timer_arm(struct instance *instance)
 		arm(instance, back_off(instance));
 		return;
 	case LIFECYCLE_READY:
-		if (instance_get_watchdog(instance) > 0) {
-			arm(instance, (uint64_t)instance_get_watchdog(instance));
+		if (instance_timer_get_watchdog(instance) > 0) {
+			arm(instance, (uint64_t)instance_timer_get_watchdog(instance));
 			return;
 		}
 		/* fall through */
@@ -101,7 +101,7 @@ void instance_timer_resume(struct instance *instance)
 	arm_extension(instance);
 }
 
-void instance_extend(struct instance *instance, int64_t usec)
+void instance_timer_extend(struct instance *instance, int64_t usec)
 {
 	int64_t until_usec = (int64_t)supervisor_now(instance->actor->supervisor) + usec;
 
@@ -112,15 +112,15 @@ void instance_extend(struct instance *instance, int64_t usec)
 	arm_extension(instance);
 }
 
-void instance_on_alive(struct instance *instance)
+void instance_timer_on_alive(struct instance *instance)
 {
 	if (instance->state == LIFECYCLE_READY && !instance->is_hung)
 		instance_timer_arm(instance);
 }
 
-void instance_set_watchdog(struct instance *instance, int64_t usec)
+void instance_timer_set_watchdog(struct instance *instance, int64_t usec)
 {
 	instance->watchdog_usec = usec;
 	instance_update(instance);
-	instance_on_alive(instance);
+	instance_timer_on_alive(instance);
 }

@@ -19,10 +19,10 @@ void instance_timer_resume(struct instance *instance);
 
 /* What it does now, starting or ending, it does for so long from now, if that is longer than it
  * had. */
-void instance_extend(struct instance *instance, int64_t usec);
+void instance_timer_extend(struct instance *instance, int64_t usec);
 /* It lives (WATCHDOG=1). */
-void instance_on_alive(struct instance *instance);
+void instance_timer_on_alive(struct instance *instance);
 /* So often it will say that it lives; 0: not at all. */
-void instance_set_watchdog(struct instance *instance, int64_t usec);
+void instance_timer_set_watchdog(struct instance *instance, int64_t usec);
 /* How often it is to say that it lives, 0: never. */
-int64_t instance_get_watchdog(const struct instance *instance);
+int64_t instance_timer_get_watchdog(const struct instance *instance);

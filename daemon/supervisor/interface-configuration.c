@@ -2,6 +2,7 @@
 
 #include "daemon/supervisor/apply.h"
 #include "daemon/supervisor/client.h"
+#include "daemon/supervisor/configuration-fault.h"
 #include "daemon/supervisor/describe.h"
 #include "daemon/supervisor/interface.h"
 #include "daemon/supervisor/interface-answer.h"
@@ -52,7 +53,7 @@ static void apply(struct supervisor *supervisor, struct call *call, void *parame
 static void export_configuration(struct supervisor *supervisor, struct call *call, void *parameters)
 {
 	(void)parameters;
-	interface_reply(call, "configuration", configuration_describe(supervisor));
+	interface_reply(call, "configuration", configuration_export(supervisor));
 }
 
 /* clang-format off */

@@ -52,7 +52,7 @@ static void open_listener(struct supervisor *supervisor, struct call *call, void
 		describe_failure(call, refusal.error, refusal.subject, "%s", refusal.reason);
 		return;
 	}
-	r = listener_publish(listener);
+	r = listener_route_publish(listener);
 	if (r < 0) {
 		listener_free(listener);
 		interface_fail_errno(call, "the acceptor cannot be started", r);

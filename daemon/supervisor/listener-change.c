@@ -108,7 +108,7 @@ int listener_change(struct listener *listener, const struct listener_request *re
 	struct supervisor *supervisor = listener->supervisor;
 	bool moves = *take_fd >= 0;
 	struct listener *other;
-	int r = listener_make(supervisor, request, moves ? address : NULL, &other);
+	int r = listener_new_unlisted(supervisor, request, moves ? address : NULL, &other);
 
 	if (r < 0)
 		return r;
@@ -119,7 +119,7 @@ int listener_change(struct listener *listener, const struct listener_request *re
 	}
 	if (r == 0)
 		finish_change(listener, other);
-	listener_release(other);
+	listener_free_unlisted(other);
 	/* Somebody may wait for a pause that will not be. This may close the listener. */
 	requests_check(supervisor);
 	return r;
@@ -197,7 +197,7 @@ static void follow(struct listener *listener)
 		tell_move(listener);
 }
 
-void listener_follow_systemd(struct supervisor *supervisor)
+void listener_change_follow_systemd(struct supervisor *supervisor)
 {
 	struct listener *listener;
 

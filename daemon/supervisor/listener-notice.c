@@ -39,7 +39,7 @@ static const struct {
 	{"X_INKO_DRAINED", former_socket_on_drained},
 };
 
-void listener_on_notified(struct supervisor *supervisor, const char *line)
+void listener_notice_read(struct supervisor *supervisor, const char *line)
 {
 	for (size_t i = 0; i < sizeof(confirmations) / sizeof(*confirmations); i++) {
 		const char *value = notify_find_value(line, confirmations[i].variable);

@@ -9,4 +9,4 @@ struct supervisor;
 /* The acceptor says that it has closed one (X_INKO_CLOSED=NAME), or accepts no more from one that
  * was paused for the time TURN (X_INKO_PAUSED=NAME TURN), or has nobody waiting any more at a
  * former socket (see former-socket.h). */
-void listener_on_notified(struct supervisor *supervisor, const char *line);
+void listener_notice_read(struct supervisor *supervisor, const char *line);

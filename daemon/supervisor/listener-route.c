@@ -37,7 +37,7 @@ void listener_route_hand_out(struct listener *listener)
 	if (listener->to) {
 		listener_news_open(listener);
 		if (strcmp(actor_state(actor), "failed") == 0)
-			listener_on_actor_failed(actor, true);
+			listener_route_on_actor_failed(actor, true);
 	} else if (actor) {
 		listener_news_give(listener, actor);
 	}
@@ -46,7 +46,7 @@ void listener_route_hand_out(struct listener *listener)
 	listener_say_state(listener);
 }
 
-int listener_publish(struct listener *listener)
+int listener_route_publish(struct listener *listener)
 {
 	int r = listener_route_open(listener);
 
@@ -86,7 +86,7 @@ static int on_held(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-void listener_on_actor_failed(struct actor *actor, bool has_failed)
+void listener_route_on_actor_failed(struct actor *actor, bool has_failed)
 {
 	struct supervisor *supervisor = actor->supervisor;
 	struct listener *listener;

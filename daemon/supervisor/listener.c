@@ -94,7 +94,7 @@ static void remove_from_list(struct listener *listener)
 	TAILQ_REMOVE(&listener->supervisor->listeners, listener, entries);
 }
 
-void listener_release(struct listener *listener)
+void listener_free_unlisted(struct listener *listener)
 {
 	if (!listener)
 		return;
@@ -141,7 +141,7 @@ static int set_route(struct listener *listener, const struct listener_request *r
 	return r;
 }
 
-int listener_make(struct supervisor *supervisor, const struct listener_request *request,
+int listener_new_unlisted(struct supervisor *supervisor, const struct listener_request *request,
 	const struct address *address, struct listener **ret_listener)
 {
 	struct listener *listener = allocate(supervisor);
@@ -150,7 +150,7 @@ int listener_make(struct supervisor *supervisor, const struct listener_request *
 	if (r == 0 && address)
 		r = set_address(listener, request, address);
 	if (r < 0) {
-		listener_release(listener);
+		listener_free_unlisted(listener);
 		return r;
 	}
 	*ret_listener = listener;
@@ -161,7 +161,7 @@ int listener_new_bound(struct supervisor *supervisor, const struct listener_requ
 	const struct address *address, int *take_fd, struct listener **ret_listener)
 {
 	struct listener *listener;
-	int r = listener_make(supervisor, request, address, &listener);
+	int r = listener_new_unlisted(supervisor, request, address, &listener);
 
 	if (r < 0)
 		return r;
@@ -171,7 +171,7 @@ int listener_new_bound(struct supervisor *supervisor, const struct listener_requ
 	if (r == 0)
 		r = add_to_list(listener);
 	if (r < 0) {
-		listener_release(listener);
+		listener_free_unlisted(listener);
 		return r;
 	}
 	listener->fd = descriptor_take(take_fd);
@@ -219,7 +219,7 @@ struct listener *listener_free(struct listener *listener)
 	holding_drop(listener->supervisor->holding, key_of(listener, key));
 	announce_touch(listener->supervisor);
 	remove_from_list(listener);
-	listener_release(listener);
+	listener_free_unlisted(listener);
 	return NULL;
 }
 
@@ -232,12 +232,12 @@ int listener_adopt(struct supervisor *supervisor, struct keep_message *message)
 		return -ENOMEM;
 	r = holding_decode(message, fields, 1, listener);
 	if (r < 0) {
-		listener_release(listener);
+		listener_free_unlisted(listener);
 		return r;
 	}
 	r = add_to_list(listener);
 	if (r < 0) {
-		listener_release(listener);
+		listener_free_unlisted(listener);
 		return r;
 	}
 	listener->fd = message->passed.fds[0];
@@ -285,13 +285,13 @@ void listener_resume_all(struct supervisor *supervisor)
 	struct listener *next;
 	struct actor *acceptor;
 
-	listener_follow_systemd(supervisor);
+	listener_change_follow_systemd(supervisor);
 	for (listener = TAILQ_FIRST(&supervisor->listeners); listener; listener = next) {
 		next = TAILQ_NEXT(listener, entries);
 		if (is_over(listener))
 			listener_free(listener);
 		else if (!listener->is_published && !listener->is_closing)
-			(void)listener_publish(listener);
+			(void)listener_route_publish(listener);
 		else if (listener->to)
 			(void)builtin_ensure_acceptor(supervisor, &acceptor);
 	}

@@ -52,10 +52,10 @@ int listener_new_bound(struct supervisor *supervisor, const struct listener_requ
 	const struct address *address, int *take_fd, struct listener **ret_listener);
 /* One that is asked for so, in no list yet, without a name and a socket; where address is NULL
  * without one too. *ret_listener is the caller's. -ENOMEM. */
-int listener_make(struct supervisor *supervisor, const struct listener_request *request,
+int listener_new_unlisted(struct supervisor *supervisor, const struct listener_request *request,
 	const struct address *address, struct listener **ret_listener);
 /* Frees one that is in no list, and what it has; nothing else comes of it. NULL is nothing. */
-void listener_release(struct listener *listener);
+void listener_free_unlisted(struct listener *listener);
 /* Forgets it. When nobody else holds it clients are refused. Returns NULL. */
 struct listener *listener_free(struct listener *listener);
 /* Has it held as it is now. */

@@ -105,7 +105,7 @@ static void on_socket(void *context, struct keep_message *message)
 	if (systemd_socket_adopt(supervisor, message) < 0)
 		log_error("cannot take over %s from the keeper", message->key);
 	else if (strcmp(message->key, KEEP_SOCKET SYSTEMD_SOCKET_CONTROL) != 0)
-		listener_follow_systemd(supervisor);
+		listener_change_follow_systemd(supervisor);
 	else
 		control_socket_follow_systemd(supervisor);
 }

@@ -1,6 +1,7 @@
 #include "daemon/supervisor/actor-state.h"
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/configuration-export.h"
+#include "daemon/supervisor/configuration-fault.h"
 #include "daemon/supervisor/plan-actor.h"
 #include "daemon/supervisor/plan-difference.h"
 #include "daemon/supervisor/plan.h"
@@ -36,7 +37,7 @@ static enum plan_effect judge_actor(
 static cJSON *compare_specs(const struct actor *actor, const struct spec *spec)
 {
 	return plan_difference_compare(spec_fields,
-		configuration_encode_spec(actor->supervisor, &actor->spec, spec),
+		configuration_export_spec(actor->supervisor, &actor->spec, spec),
 		json_encode(spec_fields, spec));
 }
 
@@ -79,7 +80,7 @@ int plan_actor(struct plan *plan, size_t index, struct configuration_fault *faul
 
 	if (actor && actor->is_removing) {
 		fault->is_transient = true;
-		return configuration_refuse(
+		return configuration_fault_refuse(
 			fault, "%s is being removed; apply again when it is gone", spec->name);
 	}
 	if (actor)

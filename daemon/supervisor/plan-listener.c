@@ -5,6 +5,7 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/configuration-fault.h"
 #include "daemon/supervisor/configuration-lookup.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/plan-difference.h"
@@ -29,12 +30,12 @@ static void settle_port(struct address *address, const struct listener *listener
 
 	if (listener_request_systemd_name(listener->address) ||
 		address_parse(listener->address, &current, &complaint) < 0 ||
-		current.any.sa_family != address->any.sa_family ||
-		(current.any.sa_family != AF_UNIX && !has_same_host(address, &current)))
+		current.any.sa_family != address->any.sa_family || !address_has_any_port(address) ||
+		!has_same_host(address, &current))
 		return;
-	if (address->any.sa_family == AF_INET && address->v4.sin_port == 0)
+	if (address->any.sa_family == AF_INET)
 		address->v4.sin_port = current.v4.sin_port;
-	else if (address->any.sa_family == AF_INET6 && address->v6.sin6_port == 0)
+	else
 		address->v6.sin6_port = current.v6.sin6_port;
 }
 
@@ -143,7 +144,7 @@ int plan_listener_write_own(
 static bool is_of_another(const struct plan *plan, const struct listener *listener)
 {
 	return listener->is_owned && !plan->prune &&
-	       !configuration_find_actor(&plan->configuration, listener->give);
+	       !configuration_lookup_actor(&plan->configuration, listener->give);
 }
 
 static int plan_listener(struct plan *plan, size_t index, struct configuration_fault *fault)
@@ -159,11 +160,11 @@ static int plan_listener(struct plan *plan, size_t index, struct configuration_f
 		return r;
 	if (listener && listener->is_closing) {
 		fault->is_transient = true;
-		return configuration_refuse(
+		return configuration_fault_refuse(
 			fault, "%s is being closed; apply again when it is", listener->name);
 	}
 	if (listener && is_of_another(plan, listener))
-		return configuration_refuse(fault,
+		return configuration_fault_refuse(fault,
 			"the listener %s belongs to %s, and goes when that is removed",
 			listener->name, listener->give);
 	if (listener)
@@ -181,7 +182,7 @@ static const struct spec *find_starter(
 	const struct configuration *configuration, const struct listener_request *request)
 {
 	const struct spec *spec =
-		request->give ? configuration_find_actor(configuration, request->give) : NULL;
+		request->give ? configuration_lookup_actor(configuration, request->give) : NULL;
 
 	return spec && !adapter_has_mailbox(spec) ? spec : NULL;
 }
@@ -195,7 +196,7 @@ int plan_listeners(struct plan *plan, bool are_for_start, struct configuration_f
 
 		if (!find_starter(&plan->configuration, &listener->request) == are_for_start)
 			continue;
-		configuration_locate_listener(fault, listener, "name");
+		configuration_fault_locate_listener(fault, listener, "name");
 		r = plan_listener(plan, i, fault);
 	}
 	return r;

@@ -1,5 +1,6 @@
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/configuration-fault.h"
 #include "daemon/supervisor/configuration-lookup.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/nearest.h"
@@ -19,7 +20,7 @@ static int check_name(const struct plan *plan, const char *name, struct configur
 	struct nearest nearest;
 	char hint[HINT_BYTES];
 
-	if (configuration_find_actor(&plan->configuration, name) || (actor && stays(plan, actor)))
+	if (configuration_lookup_actor(&plan->configuration, name) || (actor && stays(plan, actor)))
 		return 0;
 	nearest_init(&nearest, name);
 	for (size_t i = 0; i < plan->configuration.n_actors; i++)
@@ -28,7 +29,7 @@ static int check_name(const struct plan *plan, const char *name, struct configur
 		if (stays(plan, actor))
 			nearest_try(&nearest, actor->spec.name);
 	nearest_format(&nearest, hint, sizeof(hint));
-	return configuration_refuse(fault, "no actor is called '%.100s'%s", name, hint);
+	return configuration_fault_refuse(fault, "no actor is called '%.100s'%s", name, hint);
 }
 
 /* Is there somebody for a listener, who can do with it? */
@@ -36,7 +37,7 @@ static int check_target(const struct plan *plan, const struct listener_request *
 	struct configuration_fault *fault)
 {
 	const char *name = request->to ? request->to : request->give, *obstacle;
-	const struct spec *spec = configuration_find_actor(&plan->configuration, name);
+	const struct spec *spec = configuration_lookup_actor(&plan->configuration, name);
 	int r = check_name(plan, name, fault);
 
 	if (r < 0)
@@ -44,7 +45,7 @@ static int check_target(const struct plan *plan, const struct listener_request *
 	if (!spec)
 		spec = &actor_find(plan->supervisor, name)->spec;
 	obstacle = adapter_find_obstacle(spec, request);
-	return obstacle ? configuration_refuse(fault, "%s %s", name, obstacle) : 0;
+	return obstacle ? configuration_fault_refuse(fault, "%s %s", name, obstacle) : 0;
 }
 
 int plan_reference_check(const struct plan *plan, struct configuration_fault *fault)
@@ -55,14 +56,14 @@ int plan_reference_check(const struct plan *plan, struct configuration_fault *fa
 	for (size_t i = 0; r == 0 && i < configuration->n_actors; i++) {
 		char **opens = configuration->actors[i].opens;
 
-		configuration_locate(fault, "actors", i, "opens");
+		configuration_fault_locate(fault, "actors", i, "opens");
 		for (; r == 0 && opens && *opens; opens++)
 			r = check_name(plan, *opens, fault);
 	}
 	for (size_t i = 0; r == 0 && i < configuration->n_listeners; i++) {
 		const struct configured_listener *listener = &configuration->listeners[i];
 
-		configuration_locate_listener(
+		configuration_fault_locate_listener(
 			fault, listener, listener->request.to ? "to" : "give");
 		r = check_target(plan, &listener->request, fault);
 	}
@@ -79,16 +80,16 @@ int plan_reference_check_kept(const struct plan *plan, struct configuration_faul
 		const struct listener_request request = {
 			.to = listener->to, .give = listener->give};
 		const char *name = listener->to ? listener->to : listener->give;
-		const struct spec *spec = configuration_find_actor(&plan->configuration, name);
+		const struct spec *spec = configuration_lookup_actor(&plan->configuration, name);
 
 		if (r < 0 || !spec || plan->prune || listener->is_closing ||
-			configuration_find_listener(&plan->configuration, listener->name))
+			configuration_lookup_listener(&plan->configuration, listener->name))
 			continue;
-		configuration_locate(
+		configuration_fault_locate(
 			fault, "actors", (size_t)(spec - plan->configuration.actors), "adapter");
 		obstacle = adapter_find_obstacle(spec, &request);
 		if (obstacle)
-			r = configuration_refuse(fault,
+			r = configuration_fault_refuse(fault,
 				"the listener %s leads to it, and %s then %s", listener->name, name,
 				obstacle);
 	}

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/supervisor/configuration-fault.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/plan-difference.h"
 #include "daemon/supervisor/plan-listener.h"
@@ -102,14 +103,14 @@ static int refuse_for(const struct listener *other, const char *address, bool is
 
 	fault->is_transient = true;
 	if (other->is_owned)
-		return configuration_refuse(fault, "the listener %s of %s is at %.200s",
+		return configuration_fault_refuse(fault, "the listener %s of %s is at %.200s",
 			other->name, other->give, where);
 	if (is_own)
-		return configuration_refuse(fault,
+		return configuration_fault_refuse(fault,
 			"it is at %.200s now, and cannot listen on %.200s beside that; 'inkoctl "
 			"close %s' first, and clients are refused until it is open again",
 			where, address, other->name);
-	return configuration_refuse(fault,
+	return configuration_fault_refuse(fault,
 		"the listener %s is at %.200s; 'inkoctl close %s' first, and clients are refused "
 		"until another is open there",
 		other->name, where, other->name);
@@ -149,7 +150,7 @@ static int judge_obstacle(struct plan *plan, struct change *change, int result,
 	if (r < 0 || change->is_late)
 		return r;
 	fault->is_transient = strcmp(refusal->error, "AddressInUse") == 0;
-	return configuration_refuse(fault, "%s", refusal->reason);
+	return configuration_fault_refuse(fault, "%s", refusal->reason);
 }
 
 static int try_one(struct plan *plan, struct change *change, struct configuration_fault *fault)
@@ -195,7 +196,7 @@ static int do_all(struct plan *plan,
 
 		if (!needs_socket(change))
 			continue;
-		configuration_locate_listener(fault, change->configured, "address");
+		configuration_fault_locate_listener(fault, change->configured, "address");
 		r = do_one(plan, change, fault);
 	}
 	return r;

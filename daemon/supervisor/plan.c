@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "daemon/supervisor/actor.h"
+#include "daemon/supervisor/configuration-fault.h"
 #include "daemon/supervisor/configuration-lookup.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/listening-socket.h"
@@ -84,8 +85,8 @@ static int plan_other(struct plan *plan, const char *name, const struct listener
 bool plan_gives_up(const struct plan *plan, const struct listener *listener)
 {
 	return listener->is_owned && !listener->is_closing &&
-	       configuration_find_actor(&plan->configuration, listener->give) &&
-	       !configuration_find_listener(&plan->configuration, listener->name);
+	       configuration_lookup_actor(&plan->configuration, listener->give) &&
+	       !configuration_lookup_listener(&plan->configuration, listener->name);
 }
 
 static int plan_given_up(struct plan *plan)
@@ -110,12 +111,12 @@ static int plan_others(struct plan *plan)
 		/* One that is owned goes with its actor. */
 		if (r == 0 && !listener->is_closing && !plan_gives_up(plan, listener) &&
 			!(plan->prune && listener->is_owned) &&
-			!configuration_find_listener(&plan->configuration, listener->name))
+			!configuration_lookup_listener(&plan->configuration, listener->name))
 			r = plan_other(plan, listener->name, listener, listener->is_configured,
 				plan->prune);
 	TAILQ_FOREACH(actor, &plan->supervisor->actors, entries)
 		if (r == 0 && !actor->is_builtin && !actor->is_removing &&
-			!configuration_find_actor(&plan->configuration, actor->spec.name))
+			!configuration_lookup_actor(&plan->configuration, actor->spec.name))
 			r = plan_other(
 				plan, actor->spec.name, NULL, actor->is_configured, plan->prune);
 	return r;
@@ -133,7 +134,7 @@ static int plan_all(struct plan *plan, struct configuration_fault *fault)
 	if (r == 0)
 		r = plan_listeners(plan, true, fault);
 	for (size_t i = 0; r == 0 && i < configuration->n_actors; i++) {
-		configuration_locate(fault, "actors", i, "name");
+		configuration_fault_locate(fault, "actors", i, "name");
 		r = plan_actor(plan, i, fault);
 	}
 	if (r == 0)
@@ -151,8 +152,10 @@ static int check_numbers(const struct plan *plan, struct configuration_fault *fa
 
 	for (size_t i = 0; i < plan->n_changes; i++)
 		n[plan->changes[i].is_listener] += plan->changes[i].action == PLAN_KEEP;
-	r = configuration_check_number("actors", n[false], LIMIT_ACTORS, fault);
-	return r < 0 ? r : configuration_check_number("listeners", n[true], LIMIT_LISTENERS, fault);
+	r = configuration_fault_check_number("actors", n[false], LIMIT_ACTORS, fault);
+	return r < 0 ? r
+		     : configuration_fault_check_number(
+			       "listeners", n[true], LIMIT_LISTENERS, fault);
 }
 
 static int fill(struct plan *plan, struct configuration_fault *fault)
@@ -188,7 +191,7 @@ int plan_make(struct supervisor *supervisor, const struct spec_asker *asker, con
 	if (r == 0)
 		r = fill(plan, ret_fault);
 	if (r == -ENOMEM)
-		(void)configuration_refuse(ret_fault, "there is no memory for it");
+		(void)configuration_fault_refuse(ret_fault, "there is no memory for it");
 	if (r < 0) {
 		json_clean(ret_fault->path);
 		json_clean(ret_fault->reason);

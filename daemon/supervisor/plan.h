@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "daemon/supervisor/configuration-fault.h"
 #include "daemon/supervisor/configuration.h"
 
 struct listener;

@@ -11,7 +11,6 @@
 #include "daemon/supervisor/client.h"
 #include "daemon/supervisor/describe.h"
 #include "daemon/supervisor/listener.h"
-#include "daemon/supervisor/output.h"
 #include "daemon/supervisor/requests.h"
 
 struct request {

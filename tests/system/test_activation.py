@@ -153,8 +153,13 @@ def test_accept_waits_unless_its_spec_says_otherwise(inko):
              "--non-blocking", "yes", "--", str(ACTORS / "notifier"))
     assert inko.actor("other")["nonBlocking"] and not blocks(inko.pids("other")[0])
     # Whoever takes them out of a variable expects them as it left them itself.
-    activate(inko, "third", ACTORS / "notifier", listeners=["tcp://127.0.0.1:0"], fdEnv="NGINX")
-    assert not blocks(inko.pids("third")[0])
+    activate(inko, "third", ACTORS / "notifier", listeners=["tcp://127.0.0.1:0"], fdEnv="NGINX",
+             instances=2, backoffUSec=1000)
+    pids = inko.pids("third")
+    assert not any(map(blocks, pids))
+    inko.kill(pids[0])
+    wait_until(lambda: len(inko.pids("third")) == 2 and pids[0] not in inko.pids("third"))
+    assert not any(map(blocks, inko.pids("third")))
 
 
 # Sets O_NONBLOCK if it is told to, and accepts nothing.

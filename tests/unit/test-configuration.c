@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/supervisor/configuration-fault.h"
 #include "daemon/supervisor/configuration-lookup.h"
 #include "daemon/supervisor/configuration.h"
 
@@ -49,9 +50,9 @@ static void reads_actors_and_listeners(void **state)
 		parse(LISTENER("\"to\":\"web\",\"balance\":\"pull\""), &configuration, &fault), 0);
 	assert_int_equal(configuration.n_actors, 1);
 	assert_int_equal(configuration.n_listeners, 1);
-	assert_non_null(configuration_find_actor(&configuration, "web"));
-	assert_null(configuration_find_actor(&configuration, "we"));
-	assert_non_null(configuration_find_listener(&configuration, "tcp-127.0.0.1-80"));
+	assert_non_null(configuration_lookup_actor(&configuration, "web"));
+	assert_null(configuration_lookup_actor(&configuration, "we"));
+	assert_non_null(configuration_lookup_listener(&configuration, "tcp-127.0.0.1-80"));
 	assert_string_equal(configuration.listeners[0].request.balance, "pull");
 	assert_int_equal(configuration.listeners[0].request.hold_usec, 60000000);
 	configuration_done(&configuration);
