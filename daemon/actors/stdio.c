@@ -49,7 +49,7 @@ struct stdio {
 	TAILQ_HEAD(, birth) births;
 	size_t n_births;
 	size_t max_per_source;	       /* 0: any number */
-	unsigned long refused, failed; /* connections, and programs that served one */
+	unsigned long refused, failed; /* connections, and programs that were to serve one */
 	unsigned long told;	       /* of both in STATUS= */
 	int64_t told_msec;	       /* when that was */
 	unsigned long dropped;	       /* messages */
@@ -211,13 +211,22 @@ static void serve(struct stdio *stdio, struct inko_message *message, int *take_f
 	spawner_push(stdio->spawner, &birth->job);
 }
 
+static void note_failure(struct stdio *stdio, const char *how)
+{
+	if (is_worth_a_line(++stdio->failed))
+		fprintf(stderr, "%s %s; %lu failed so far\n", stdio->command[0], how,
+			stdio->failed);
+}
+
 static void note_birth(struct stdio *stdio, struct birth *birth)
 {
 	pid_t pid = birth->job.pid;
+	char how[128];
 
-	if (pid < 0)
-		fprintf(stderr, "%s cannot be executed: %s\n", stdio->command[0], strerror(-pid));
-	else {
+	if (pid < 0) {
+		(void)snprintf(how, sizeof(how), "cannot be executed: %s", strerror(-pid));
+		note_failure(stdio, how);
+	} else {
 		birth->child.pid = pid;
 		children_add(&stdio->children, &birth->child);
 		if (stdio->end_signal)
@@ -238,17 +247,17 @@ static bool is_success(const struct stdio *stdio, int status)
 /* As systemd's would: not every program says so itself. */
 static void note_end(struct stdio *stdio, pid_t pid, int status)
 {
-	char how[64];
+	char how[128];
 
-	if (WIFSIGNALED(status))
-		(void)snprintf(
-			how, sizeof(how), "was killed by SIG%s", sigabbrev_np(WTERMSIG(status)));
-	else
-		(void)snprintf(how, sizeof(how), "exited with status %d", WEXITSTATUS(status));
-	if (is_success(stdio, status) || !is_worth_a_line(++stdio->failed))
+	if (is_success(stdio, status))
 		return;
-	fprintf(stderr, "%s (pid %d) %s; %lu failed so far\n", stdio->command[0], (int)pid, how,
-		stdio->failed);
+	if (WIFSIGNALED(status))
+		(void)snprintf(how, sizeof(how), "(pid %d) was killed by SIG%s", (int)pid,
+			sigabbrev_np(WTERMSIG(status)));
+	else
+		(void)snprintf(how, sizeof(how), "(pid %d) exited with status %d", (int)pid,
+			WEXITSTATUS(status));
+	note_failure(stdio, how);
 }
 
 static void reap(struct stdio *stdio)
@@ -384,8 +393,14 @@ static int init(struct stdio *stdio, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct stdio stdio = {0};
-	int r = init(&stdio, argc, argv);
+	int r;
 
+	/* It would fail for each connection; one that never becomes ready takes nobody's place. */
+	if (argc > 3 && access(argv[3], X_OK) < 0) {
+		fprintf(stderr, "%s cannot be executed: %s\n", argv[3], strerror(errno));
+		return EXIT_FAILURE;
+	}
+	r = init(&stdio, argc, argv);
 	if (r == 0)
 		r = inko_actor_ready();
 	if (r < 0) {

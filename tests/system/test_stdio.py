@@ -184,7 +184,25 @@ def test_many_at_once_that_cannot_be_executed(inko):
     program.chmod(0o755)
     assert all(ask(port) for _ in range(20))
     wait_until(lambda: not children(inko))
-    assert "cannot be executed" in inko.ctl("logs", "echo").stdout
+    said = [line for line in inko.ctl("logs", "echo").stdout.splitlines()
+            if "cannot be executed" in line]
+    assert [int(line.split("; ")[1].split()[0]) for line in said] == [1, 2, 4, 8, 16, 32]
+    wait_until(lambda: "40 programs failed" in inko.ctl("status").stdout)
+
+
+def test_a_program_that_is_gone_takes_nobodys_place(inko):
+    program = inko.directory / "program"
+    program.write_text("#!/bin/echo\n")
+    program.chmod(0o755)
+    port = serve(inko, program)
+    pids = inko.pids("echo")
+    program.rename(inko.directory / "other")
+    result = inko.ctl("restart", "echo", "--rolling", check=False)
+    assert result.returncode == 1 and "cannot be executed" in result.stderr, result
+    assert inko.pids("echo") == pids
+    (inko.directory / "other").rename(program)
+    inko.ctl("restart", "echo", "--rolling")
+    assert ask(port)
 
 
 def test_a_program_that_forks_and_exits(inko):
