@@ -320,6 +320,7 @@ static void repeat(struct instance *instance)
 
 void instance_resume(struct instance *instance)
 {
+	instance->said_pid = instance->process.pid;
 	if (!instance_process_resume(instance))
 		return;
 	/* Of a supervisor that ended between seeing the process's end and noting it, as former ones

@@ -263,6 +263,17 @@ def test_an_adoption(inko):
         assert monitor.states("web/0") == [("ready", "draining"), ("draining", "stopped")]
 
 
+def test_the_end_of_one_that_was_adopted(inko):
+    """Who and why, as of any other."""
+    inko.spawn("web", ACTORS / "recorder", backoffUSec=10_000)
+    pid = inko.pids("web")[0]
+    replace_supervisor(inko)
+    with monitoring(inko) as monitor:
+        inko.kill(pid)
+        end = monitor.until(name="web/0", to="waiting")
+        assert end["pid"] == pid and "SIGKILL" in end["why"]
+
+
 def test_adoptions_in_quick_succession(inko):
     """No client came to those in between, and none of them is missed."""
     inko.spawn("web", HELLO)
