@@ -128,6 +128,9 @@ static int refuse_address(int result, const char *address, struct listener_refus
 	if (result == -EADDRINUSE)
 		return listener_request_refuse(result, refusal, "AddressInUse", address,
 			"%.200s is in use; choose another, or stop who listens there", address);
+	if (result == -ENOTSOCK)
+		return listener_request_refuse(result, refusal, "AddressNotUsable", address,
+			"%.200s is there and is no socket; choose another, or remove it", address);
 	if (result == -EACCES)
 		return listener_request_refuse(result, refusal, "AddressNotUsable", address,
 			"%.200s: permission denied; ports below 1024 and other people's "

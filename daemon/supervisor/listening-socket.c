@@ -27,6 +27,16 @@ static bool is_stale(const struct address *address)
 	       connect(fd, &address->any, address->length) < 0 && errno == ECONNREFUSED;
 }
 
+/* Of what is in use. */
+static int find_obstacle(const struct address *address)
+{
+	struct stat st;
+
+	if (address->any.sa_family != AF_UNIX || lstat(address->un.sun_path, &st) < 0)
+		return -EADDRINUSE;
+	return S_ISSOCK(st.st_mode) ? -EADDRINUSE : -ENOTSOCK;
+}
+
 static int bind_socket(int fd, const struct address *address)
 {
 	if (bind(fd, &address->any, address->length) == 0)
@@ -34,7 +44,7 @@ static int bind_socket(int fd, const struct address *address)
 	if (errno == EADDRINUSE && address->any.sa_family == AF_UNIX && is_stale(address) &&
 		unlink(address->un.sun_path) == 0 && bind(fd, &address->any, address->length) == 0)
 		return 0;
-	return -errno;
+	return errno == EADDRINUSE ? find_obstacle(address) : -errno;
 }
 
 static int make(const struct address *address, int *ret_fd)
@@ -65,7 +75,7 @@ static int try_file(const struct address *address)
 	if (!path)
 		return -ENOMEM;
 	if (lstat(path, &st) == 0 && !is_stale(address))
-		return -EADDRINUSE;
+		return find_obstacle(address);
 	return faccessat(AT_FDCWD, dirname(path), W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 

@@ -11,12 +11,12 @@
 struct address;
 
 /* Listens on address, which becomes the one that was bound: port 0 is then a real one. A socket
- * file that nobody listens on is replaced. *ret_fd does not block, for all who will hold it. -errno
- * of socket, bind and listen. */
+ * file that nobody listens on is replaced. *ret_fd does not block, for all who will hold it.
+ * -ENOTSOCK where a file is that is none, -errno of socket, bind and listen. */
 int listening_socket_open(struct address *address, int *ret_fd);
 
-/* Could that listen on address? Nothing is changed by it, and nobody can connect. -errno of socket
- * and bind. */
+/* Could that listen on address? Nothing is changed by it, and nobody can connect. The same errors
+ * but those of listen. */
 int listening_socket_try(const struct address *address);
 
 /* Is fd a stream socket that listens (else -EPROTOTYPE)? Then it does not block any more, for all

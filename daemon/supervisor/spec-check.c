@@ -384,7 +384,7 @@ static const char *find_obstacle(const char *program)
 	struct stat st;
 
 	if (!strchr(program, '/'))
-		return "is not in the PATH of inkod; give its full path";
+		return "is not found; give its full path";
 	if (program[0] != '/')
 		return "is not a full path";
 	if (stat(program, &st) < 0)

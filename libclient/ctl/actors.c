@@ -59,8 +59,8 @@ static char *search(const char *name)
 	return found;
 }
 
-/* The caller's PATH and directory are not inkod's: what is found is sent as an absolute path, what
- * is not as it was typed, so that inkod refuses it in its own words. */
+/* The caller's PATH and directory are not inkod's: what is found is sent as an absolute path, and
+ * what is not is refused by inkod in its own words. */
 static int resolve_program(cJSON *parameters)
 {
 	cJSON *command = cJSON_GetObjectItemCaseSensitive(parameters, "command");
@@ -68,10 +68,7 @@ static int resolve_program(cJSON *parameters)
 	cJSON *item;
 	char *program;
 
-	if (!strchr(typed, '/'))
-		program = search(typed);
-	else
-		program = access(typed, F_OK) == 0 ? make_absolute(typed) : NULL;
+	program = strchr(typed, '/') ? make_absolute(typed) : search(typed);
 	if (!program)
 		return STATUS_DONE;
 	item = cJSON_CreateString(program);

@@ -229,6 +229,19 @@ const struct argument *argument_find_member(const struct argument *table, const 
 	return NULL;
 }
 
+/* Of a choice the name of the value is what may be written. */
+static int complain_value(
+	const struct argument *argument, const char *text, const char *verb, const char *complaint)
+{
+	const char *name = argument->flag ? argument->flag : argument->value;
+
+	if (complaint != argument->value)
+		return complain_usage(verb, "%s '%s': %s", name, text, complaint);
+	return argument->flag
+		       ? complain_usage(verb, "%s '%s': write one of %s", name, text, complaint)
+		       : complain_usage(verb, "'%s': write one of %s", text, complaint);
+}
+
 int argument_take_flag(
 	const struct argument *argument, char *const *words, const char *verb, cJSON *values)
 {
@@ -243,8 +256,7 @@ int argument_take_flag(
 		return -complain_usage(verb, "%s takes no value", argument->flag);
 	complaint = argument->parse(argument, text, values);
 	if (complaint)
-		return -complain_usage(
-			verb, "%s '%s': %s", argument->flag, text ? text : "", complaint);
+		return -complain_value(argument, text ? text : "", verb, complaint);
 	return argument->value && !equals ? 2 : 1;
 }
 
@@ -285,7 +297,7 @@ int argument_take_word(
 		return complain_usage(verb, "'%s' is one word too many for %s", word, verb);
 	complaint = argument->parse(argument, word, values);
 	if (complaint)
-		return complain_usage(verb, "%s '%s': %s", argument->value, word, complaint);
+		return complain_value(argument, word, verb, complaint);
 	return STATUS_DONE;
 }
 

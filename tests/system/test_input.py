@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -229,7 +230,8 @@ def test_unix_path_in_use(busy):
             client.connect(str(path))
     plain = busy.directory / "plain"
     plain.write_text("keep me")
-    assert str(plain) in refused(busy, "listen", f"unix://{plain}", "--to", "web")
+    assert f"{plain} is there and is no socket" in refused(
+        busy, "listen", f"unix://{plain}", "--to", "web")
     assert plain.read_text() == "keep me"
 
 
@@ -259,9 +261,23 @@ def test_listen_to_both_or_neither(busy):
 
 
 @pytest.mark.parametrize("program", ["/no/such/program", "no-such-program-anywhere", "/etc",
-                                     "/etc/passwd", "./relative"])
+                                     "/etc/passwd"])
 def test_no_such_program(busy, program):
     assert program in refused(busy, "spawn", "other", "--", program)
+
+
+@pytest.mark.parametrize("words, said", [
+    (("completion", "nosh"), "'nosh': write one of bash|zsh|fish"),
+    (("spawn", "a", "--adapter", "sdtio", "--", "/bin/cat"),
+     "--adapter 'sdtio': write one of mailbox|activation|stdio")])
+def test_what_is_none_of_the_choices(busy, words, said):
+    result = busy.ctl(*words, check=False)
+    assert result.returncode == 2 and said in result.stderr, result
+
+
+def test_a_relative_program_is_looked_for_where_one_is(busy):
+    program = Path.cwd() / "relative"
+    assert f"'{program}' does not exist" in refused(busy, "spawn", "other", "--", "./relative")
 
 
 def test_program_that_cannot_be_executed(busy):

@@ -559,7 +559,7 @@ def left_by(inko, n):
 @pytest.mark.parametrize("program, words", [
     ("/etc/passwd", "'/etc/passwd' is not executable"), ("/tmp", "'/tmp' is a directory"),
     ("/nonexistent/x", "'/nonexistent/x' does not exist"), ("./x", "'./x' is not a full path"),
-    ("no-such-program", "'no-such-program' is not in the PATH of inkod; give its full path")])
+    ("no-such-program", "'no-such-program' is not found; give its full path")])
 def test_why_a_program_is_none(inko, program, words):
     with pytest.raises(VarlinkError, match="NoSuchProgram") as refused:
         inko.call("Spawn", {"name": "none", "command": [program]})
