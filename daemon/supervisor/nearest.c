@@ -55,7 +55,9 @@ void nearest_try(struct nearest *nearest, const char *candidate)
 {
 	size_t distance = measure(nearest->wanted, candidate);
 
-	if (distance > nearest->distance || (nearest->found && distance == nearest->distance))
+	/* Where no letter is left nothing is near. */
+	if (distance >= strnlen(nearest->wanted, CHARS) || distance > nearest->distance ||
+		(nearest->found && distance == nearest->distance))
 		return;
 	nearest->found = candidate;
 	nearest->distance = distance;

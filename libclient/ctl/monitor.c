@@ -74,7 +74,7 @@ static const struct {
 		"has ended; what runs goes on, and the next one is given all of it"},
 	{"keeper", "replaced", NULL, "another one has taken over"},
 	{"roll", "begun", NULL, "is rolled over to new instances"},
-	{"roll", "replacing", NULL, "a new instance takes the place of one that ends"},
+	{"roll", "replacing", NULL, "an instance of the former generation ends"},
 	{"roll", "ended", NULL, "has rolled over"},
 	{"roll", "cancelled", NULL, "is rolled over no further"},
 	{"roll", "failed", NULL, "could not be rolled over"},

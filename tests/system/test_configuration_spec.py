@@ -439,6 +439,11 @@ def test_who_can_be_opened(shared, name, words):
     assert "actors[1].opens" in result.stderr
 
 
+def test_what_shares_no_letter_is_not_near(shared):
+    result = apply(shared, configuration(base("x"), base("a", opens=["y"])), check=False)
+    assert result.stderr == "inkoctl: actors[1].opens: no actor is called 'y'\n"
+
+
 def test_what_opens_others_is_exported_and_applied(inko):
     inko.spawn("other", ACTORS / "notifier", **BRIEF)
     inko.spawn("a", ACTORS / "notifier", opens=["other", "a"], **BRIEF)
