@@ -10,7 +10,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from harness import BUILD, DEADLINE, SOURCE, Inkod, wait_until
+from harness import BUILD, DEADLINE, SOURCE, Inkod, uninstalled, wait_until
 
 
 def forbid_core_files():
@@ -81,7 +81,6 @@ class Systemd(Service):
 
     def write_unit(self, kind, text):
         name = f"inkod.{kind}"
-        text = re.sub(r"(?m)^ExecStart=\S+/inkod$", f"ExecStart={BUILD}/inkod", text)
         (self.UNITS / name).write_text(text)
         (self.UNITS / f"{name}.d").mkdir(exist_ok=True)
         (self.UNITS / f"{name}.d" / "matrix.conf").write_text(DROP_INS[kind].format(service=self))
@@ -89,7 +88,7 @@ class Systemd(Service):
 
     def start(self):
         self.log.touch()
-        self.write_unit("service", (BUILD / "systemd" / "inkod.service").read_text())
+        self.write_unit("service", uninstalled((BUILD / "systemd" / "inkod.service").read_text()))
         self.write_unit("socket", (SOURCE / "systemd" / "inkod.socket").read_text())
         self.systemctl("daemon-reload")
         self.systemctl("start", *self.units)

@@ -237,6 +237,13 @@ def assert_all_answered(report, at_least=1):
     assert report["answered"] >= at_least, report
 
 
+def uninstalled(text):
+    """The service unit, with the program that was just built."""
+    replaced, n = re.subn(r"(?m)^ExecStart=\S+/inkod\b", f"ExecStart={BUILD}/inkod", text)
+    assert n == 1, text
+    return replaced
+
+
 class Inkod:
     def __init__(self, programs=BUILD, **environment):
         self.programs = programs

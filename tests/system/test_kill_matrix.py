@@ -1,10 +1,14 @@
 """The kill matrix in short: every cell of `make kill-matrix`, a few rounds each."""
 
+import os
+import re
+import subprocess
 import sys
 
 import pytest
 
-from harness import SANITIZED, SOURCE
+from harness import BUILD, SANITIZED, SOURCE
+from inside_systemd import SKIPPED
 
 sys.path.insert(0, str(SOURCE / "tests" / "matrix"))
 
@@ -23,6 +27,19 @@ def test_cell(cell, seeded):
     result = play(cell, Alone, Options(seed=seeded.randrange(1 << 32), **SHORT))
     assert result.connections > 0 and result.messages > 0
     assert not result.beyond and not result.growth, result
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's look for leaks may hang beside systemd")
+def test_beside_systemd():
+    result = subprocess.run(
+        [SOURCE / "tests" / "matrix" / "run", "--under", "systemd", "--rounds", "2",
+         "--only", "supervisor, SIGKILL", "--only", "keeper, clean stop"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "INKO_BUILD": str(BUILD)})
+    print(result.stdout, result.stderr)
+    if result.returncode == SKIPPED:
+        pytest.skip(re.search(r"^skipped: (.*)", result.stdout, re.M)[1])
+    assert result.returncode == 0 and "2 cells hold, 0 do not" in result.stdout
 
 
 def test_matrix_is_whole():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import BUILD, SOURCE
+from harness import BUILD, SOURCE, uninstalled
 from inside_systemd import CASES, PORT, SKIPPED, USER, USER_ID
 
 UNITS = BUILD / "systemd"
@@ -47,13 +47,6 @@ Delegate=yes
 KillMode=mixed
 """
 USER_TARGETS = ("basic", "default", "sockets", "shutdown")
-
-
-def uninstalled(text):
-    """The service unit, with the program that was just built."""
-    replaced, n = re.subn(r"(?m)^ExecStart=\S+/inkod\b", f"ExecStart={BUILD}/inkod", text)
-    assert n == 1, text
-    return replaced
 
 
 def write_units(directory, source="."):
