@@ -42,9 +42,22 @@ static int try_inside(const struct outside *outside, long (*attempt)(const struc
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
-	if (WEXITSTATUS(status) == 255)
-		skip();
+	assert_int_not_equal(WEXITSTATUS(status), 255);
 	return WEXITSTATUS(status);
+}
+
+/* Before anything is open, which who skips leaves behind. */
+static void need_sandbox(void)
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(sandbox_enter() < 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (status != 0)
+		skip();
 }
 
 static char byte = 'x';
@@ -182,6 +195,7 @@ static void test_reaches_nobody(void **state)
 	struct outside outside;
 
 	(void)state;
+	need_sandbox();
 	init(&outside);
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
 		int error = try_inside(&outside, ways[i].attempt);
@@ -211,6 +225,7 @@ static void test_hands_over(void **state)
 	struct outside outside;
 
 	(void)state;
+	need_sandbox();
 	init(&outside);
 	assert_int_equal(try_inside(&outside, hand_over), 0);
 	done(&outside);
