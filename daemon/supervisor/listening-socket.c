@@ -41,10 +41,12 @@ static int bind_socket(int fd, const struct address *address)
 {
 	if (bind(fd, &address->any, address->length) == 0)
 		return 0;
-	if (errno == EADDRINUSE && address->any.sa_family == AF_UNIX && is_stale(address) &&
+	if (errno != EADDRINUSE)
+		return -errno;
+	if (address->any.sa_family == AF_UNIX && is_stale(address) &&
 		unlink(address->un.sun_path) == 0 && bind(fd, &address->any, address->length) == 0)
 		return 0;
-	return errno == EADDRINUSE ? find_obstacle(address) : -errno;
+	return find_obstacle(address);
 }
 
 static int make(const struct address *address, int *ret_fd)

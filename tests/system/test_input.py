@@ -228,6 +228,12 @@ def test_unix_path_in_use(busy):
         assert str(path) in refused(busy, "listen", f"unix://{path}", "--to", "web")
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(path))
+    datagrams = busy.directory / "datagrams"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.bind(str(datagrams))
+        assert f"{datagrams} is in use" in refused(
+            busy, "listen", f"unix://{datagrams}", "--to", "web")
+        assert datagrams.is_socket()
     plain = busy.directory / "plain"
     plain.write_text("keep me")
     assert f"{plain} is there and is no socket" in refused(
