@@ -254,7 +254,7 @@ int adapter_make_command(const struct spec *spec, char ***ret_command)
 	return 0;
 }
 
-/* It was given the same. */
+/* One that runs was given the same as its siblings. */
 static bool is_running(const struct instance *instance)
 {
 	return instance->process.pid > 0;

@@ -42,12 +42,12 @@ struct actor *interface_find_own_actor(
 }
 
 void interface_answer_later(
-	struct supervisor *supervisor, struct call *call, enum request_kind kind, const char *actor)
+	struct supervisor *supervisor, struct call *call, enum request_kind kind, const char *name)
 {
-	int r = requests_add(supervisor, call, kind, actor);
+	int r = requests_add(supervisor, call, kind, name);
 
 	if (r < 0)
-		interface_fail_errno(call, actor, r);
+		interface_fail_errno(call, name, r);
 }
 
 void interface_reply(struct call *call, const char *name, cJSON *value)
