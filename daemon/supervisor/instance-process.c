@@ -12,6 +12,7 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
+#include "daemon/supervisor/exit-status.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/instance-life.h"
 #include "daemon/supervisor/instance-process.h"
@@ -21,7 +22,6 @@
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/output.h"
-#include "daemon/supervisor/pidfd-info.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/routing.h"
 #include "proto/descriptor.h"
@@ -180,14 +180,14 @@ static void on_ended(struct instance *instance, int code, int status)
 	instance_on_ended(instance, is_clean_end(instance, code, status));
 }
 
-/* A former supervisor's child: the kernel tells once its parent has waited for it, or the keeper,
- * which is that parent, does. */
+/* A former supervisor's child: the kernel tells, or the keeper does, which is its parent unless a
+ * former keeper was. */
 static int on_unknown_end(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct instance *instance = userdata;
 	struct instance_process *process = &instance->process;
 	int code = 0, status = 0;
-	int r = pidfd_info_read_exit(process->pidfd, &code, &status);
+	int r = exit_status_read(process->pidfd, (pid_t)process->pid, &code, &status);
 
 	(void)source;
 	(void)usec;

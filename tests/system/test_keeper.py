@@ -5,6 +5,7 @@ The short form is what runs by default; INKO_FULL=1 asks for the numbers of the 
 
 import bisect
 import contextlib
+import ctypes
 import itertools
 import json
 import os
@@ -32,6 +33,7 @@ FULL = os.environ.get("INKO_FULL") == "1"
 PATIENT = {"backoffUSec": 10_000, "intensity": 0}
 PROGRAMS = ("inkod", "inko-supervisor")
 BUILTIN = ("inko-acceptor", "inko-gateway")
+PR_SET_CHILD_SUBREAPER = 36
 # proto/keep.h
 PUT, LOCK, ALL = 1, 13, 14
 HEAD = struct.Struct("=II161s3x")
@@ -938,23 +940,56 @@ os.execv("{BUILD}/inkod", sys.argv)
 """
 
 
-@pytest.mark.parametrize("restart", ["always", "onFailure", "never"])
-def test_end_that_nobody_saw(tmp_path, restart):
-    """Neither keeper nor supervisor is its parent, and the kernel does not say either: a failure,
-    after which it is started again, and counted, unless that is never to be."""
+@pytest.fixture
+def orphans():
+    """Whose parents end becomes this process's child, which waits for none by itself."""
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    assert prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    yield
+    assert prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == 0
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+
+
+@contextlib.contextmanager
+def web_is_an_orphan(tmp_path, restart):
+    """Its parent is neither keeper nor supervisor, and the kernel tells nobody else how it ended."""
     install(tmp_path, "inkod", WITHOUT_PIDFD_INFO)
     with private_inkod(tmp_path) as inko:
         spawn_recorder(inko, instances=1, restart=restart)
         wait_for_keeper(inko, kill_keeper(inko))
         kill_supervisor(inko)
-        victim, = inko.pids("web")
+        yield inko, *inko.pids("web")
+
+
+@pytest.mark.parametrize("restart", ["always", "onFailure", "never"])
+def test_end_that_nobody_saw(tmp_path, orphans, restart):
+    """A failure, after which it is started again, and counted, unless that is never to be."""
+    with web_is_an_orphan(tmp_path, restart) as (inko, victim):
+        supervisor = inko.supervisor_pid()
+        stop_process(inko, supervisor)
         inko.kill(victim, signal.SIGTERM)
+        os.waitpid(victim, 0)
+        inko.kill(supervisor, signal.SIGCONT)
         if restart == "never":
             wait_until(lambda: inko.actor("web")["state"] == "failed")
         else:
             inko.wait_restarted("web", victim)
         assert inko.restarts("web") == (restart != "never")
         assert inko.instances("web")[0]["lastExit"] == "ended, nobody saw how"
+
+
+@pytest.mark.parametrize("number, state, how", [
+    (signal.SIGTERM, "stopped", "killed by SIGTERM"),
+    (signal.SIGKILL, "ready", "killed by SIGKILL")])
+def test_end_that_its_parent_does_not_look_at(tmp_path, orphans, number, state, how):
+    """The kernel tells it of a zombie. What was right is not taken for a failure."""
+    with web_is_an_orphan(tmp_path, "onFailure") as (inko, victim):
+        inko.kill(victim, number)
+        wait_until(lambda: inko.instances("web")[0].get("lastExit") == how)
+        wait_until(lambda: inko.actor("web")["state"] == state)
+        assert os.waitpid(victim, os.WNOHANG)[0] == victim
 
 
 def test_keeper_is_short_of_descriptors_when_the_supervisor_dies():
