@@ -158,23 +158,30 @@ cJSON *describe_actor(const struct actor *actor)
 	return object;
 }
 
-cJSON *describe_actors(const struct supervisor *supervisor)
+cJSON *describe_actors(const struct supervisor *supervisor, const struct actor *only)
 {
 	cJSON *array = cJSON_CreateArray();
 	const struct actor *actor;
 
 	TAILQ_FOREACH(actor, &supervisor->actors, entries)
-		(void)cJSON_AddItemToArray(array, describe_actor(actor));
+		if (!only || actor == only)
+			(void)cJSON_AddItemToArray(array, describe_actor(actor));
 	return array;
 }
 
-cJSON *describe_listeners(const struct supervisor *supervisor)
+static const char *actor_of(const struct listener *listener)
+{
+	return listener->to ? listener->to : listener->give;
+}
+
+cJSON *describe_listeners(const struct supervisor *supervisor, const struct actor *only)
 {
 	cJSON *array = cJSON_CreateArray();
 	const struct listener *listener;
 
 	TAILQ_FOREACH(listener, &supervisor->listeners, entries)
-		(void)cJSON_AddItemToArray(array, listener_describe(listener));
+		if (!only || strcmp(actor_of(listener), only->spec.name) == 0)
+			(void)cJSON_AddItemToArray(array, listener_describe(listener));
 	return array;
 }
 
@@ -188,8 +195,7 @@ cJSON *describe_routes(const struct supervisor *supervisor)
 
 		(void)cJSON_AddStringToObject(object, "listener", listener->name);
 		(void)cJSON_AddStringToObject(object, "address", listener->address);
-		(void)cJSON_AddStringToObject(
-			object, "actor", listener->to ? listener->to : listener->give);
+		(void)cJSON_AddStringToObject(object, "actor", actor_of(listener));
 		(void)cJSON_AddStringToObject(
 			object, "how", listener->to ? listener->balance : "give");
 		(void)cJSON_AddItemToArray(array, object);

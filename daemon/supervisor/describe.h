@@ -16,9 +16,10 @@ struct supervisor;
 /* What is returned is the caller's; without memory it lacks something. */
 
 cJSON *describe_actor(const struct actor *actor);
-/* Arrays of all of them. */
-cJSON *describe_actors(const struct supervisor *supervisor);
-cJSON *describe_listeners(const struct supervisor *supervisor);
+/* Arrays: of that actor and the listeners that lead to it, or, with NULL, of all. */
+cJSON *describe_actors(const struct supervisor *supervisor, const struct actor *only);
+cJSON *describe_listeners(const struct supervisor *supervisor, const struct actor *only);
+/* Of all. */
 cJSON *describe_routes(const struct supervisor *supervisor);
 /* Where each instance of actor prints to. */
 cJSON *describe_logs(const struct actor *actor);

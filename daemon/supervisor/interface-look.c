@@ -25,7 +25,7 @@ static const struct json_field actor_fields[] = {
 	JSON_FIELDS_END,
 };
 
-static const struct json_field counters_fields[] = {
+static const struct json_field optional_actor_fields[] = {
 	JSON_FIELD(named, "actor", JSON_STRING, name, false),
 	JSON_FIELDS_END,
 };
@@ -35,20 +35,31 @@ static const struct json_field monitor_fields[] = {
 	JSON_FIELDS_END,
 };
 
+/* NULL for all of them; false: the call has been answered. */
+static bool find_only(struct supervisor *supervisor, struct call *call, const struct named *named,
+	const struct actor **ret_only)
+{
+	*ret_only = named->name ? interface_find_actor(supervisor, call, named->name) : NULL;
+	return *ret_only || !named->name;
+}
+
 static void get_status(struct supervisor *supervisor, struct call *call, void *parameters)
 {
 	const struct holding_keeper *keeper = holding_peek_keeper(supervisor->holding);
-	cJSON *object = cJSON_CreateObject();
+	const struct actor *only;
+	cJSON *object;
 
-	(void)parameters;
+	if (!find_only(supervisor, call, parameters, &only))
+		return;
+	object = cJSON_CreateObject();
 	(void)cJSON_AddStringToObject(object, "version", PACKAGE_VERSION);
 	(void)cJSON_AddStringToObject(object, "runtimeDirectory", supervisor->runtime);
 	(void)cJSON_AddNumberToObject(object, "keeperPid", keeper->pid);
 	(void)cJSON_AddStringToObject(object, "keeperVersion", keeper->version);
 	(void)cJSON_AddNumberToObject(object, "keeperReplaced", keeper->replaced);
 	(void)cJSON_AddNumberToObject(object, "supervisorPid", getpid());
-	(void)cJSON_AddItemToObject(object, "actors", describe_actors(supervisor));
-	(void)cJSON_AddItemToObject(object, "listeners", describe_listeners(supervisor));
+	(void)cJSON_AddItemToObject(object, "actors", describe_actors(supervisor, only));
+	(void)cJSON_AddItemToObject(object, "listeners", describe_listeners(supervisor, only));
 	(void)cJSON_AddItemToObject(
 		object, "position", json_new_integer(monitor_get_position(supervisor->monitor)));
 	call_reply(call, object);
@@ -57,13 +68,13 @@ static void get_status(struct supervisor *supervisor, struct call *call, void *p
 static void list_actors(struct supervisor *supervisor, struct call *call, void *parameters)
 {
 	(void)parameters;
-	interface_reply(call, "actors", describe_actors(supervisor));
+	interface_reply(call, "actors", describe_actors(supervisor, NULL));
 }
 
 static void list_listeners(struct supervisor *supervisor, struct call *call, void *parameters)
 {
 	(void)parameters;
-	interface_reply(call, "listeners", describe_listeners(supervisor));
+	interface_reply(call, "listeners", describe_listeners(supervisor, NULL));
 }
 
 static void list_routes(struct supervisor *supervisor, struct call *call, void *parameters)
@@ -83,12 +94,10 @@ static void get_logs(struct supervisor *supervisor, struct call *call, void *par
 
 static void get_counters(struct supervisor *supervisor, struct call *call, void *parameters)
 {
-	struct named *named = parameters;
-	struct actor *actor =
-		named->name ? interface_find_actor(supervisor, call, named->name) : NULL;
+	const struct actor *only;
 
-	if (actor || !named->name)
-		call_reply(call, count_describe(supervisor, actor));
+	if (find_only(supervisor, call, parameters, &only))
+		call_reply(call, count_describe(supervisor, only));
 }
 
 static void init_monitor(void *parameters)
@@ -116,12 +125,12 @@ static void monitor(struct supervisor *supervisor, struct call *call, void *para
 
 /* clang-format off */
 const struct interface_method interface_look_methods[] = {
-	{SERVICE_SUPERVISOR ".GetStatus", no_fields, 0, INTERFACE_LOOK, NULL, get_status},
+	{SERVICE_SUPERVISOR ".GetStatus", optional_actor_fields, sizeof(struct named), INTERFACE_LOOK, NULL, get_status},
 	{SERVICE_SUPERVISOR ".ListActors", no_fields, 0, INTERFACE_LOOK, NULL, list_actors},
 	{SERVICE_SUPERVISOR ".ListListeners", no_fields, 0, INTERFACE_LOOK, NULL, list_listeners},
 	{SERVICE_SUPERVISOR ".ListRoutes", no_fields, 0, INTERFACE_LOOK, NULL, list_routes},
 	{SERVICE_SUPERVISOR ".GetLogs", actor_fields, sizeof(struct named), INTERFACE_LOOK, NULL, get_logs},
-	{SERVICE_SUPERVISOR ".GetCounters", counters_fields, sizeof(struct named), INTERFACE_LOOK, NULL, get_counters},
+	{SERVICE_SUPERVISOR ".GetCounters", optional_actor_fields, sizeof(struct named), INTERFACE_LOOK, NULL, get_counters},
 	{SERVICE_SUPERVISOR ".Monitor", monitor_fields, sizeof(struct monitoring), INTERFACE_LOOK, init_monitor, monitor},
 	{0},
 };

@@ -134,7 +134,8 @@ static const struct argument logs_arguments[] = {
 	{},
 };
 
-static const struct argument counters_arguments[] = {
+/* Of status and counters. */
+static const struct argument only_arguments[] = {
 	{.value = "NAME",
 		.member = "actor",
 		.parse = argument_text,
@@ -174,7 +175,7 @@ static const struct argument help_arguments[] = {
 };
 
 const struct verb verbs[] = {
-	{"status", "", "how everything is", no_arguments, run_status, NULL, NULL},
+	{"status", "[NAME]", "how everything is", only_arguments, run_status, NULL, NULL},
 	{"list", "[actors|listeners|routes]", "one line for each", list_arguments, run_list, NULL,
 		NULL},
 	{"spawn", "NAME [OPTION]... -- PROGRAM [ARG]...",
@@ -215,7 +216,7 @@ const struct verb verbs[] = {
 	{"upgrade", "", "replace inkod by the installed build, under what runs", no_arguments,
 		run_upgrade, "Upgrade", NULL},
 	{"counters", "[NAME]", "how much was accepted, handed over and received, and how fast",
-		counters_arguments, run_counters, NULL, NULL},
+		only_arguments, run_counters, NULL, NULL},
 	{"top", "[NAME] [-b] [-n N] [-d TIME]", "a live view of what is busy; q quits",
 		top_arguments, run_top, NULL, NULL},
 	{"monitor", "", "what happens, until Ctrl-C", no_arguments, run_monitor, NULL, NULL},

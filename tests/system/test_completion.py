@@ -178,6 +178,7 @@ def test_completion_called_wrongly(shop, words):
 @pytest.mark.parametrize("line, offered", [
     ("inkoctl sta", {"status", "start"}),
     ("inkoctl stop w", {"web", "warehouse"}),
+    ("inkoctl status we", {"web"}),
     ("inkoctl logs web/", {"web/0", "web/1"}),
     ("inkoctl --json pause f", {"front"}),
     ("inkoctl spawn n --dir", {"--directory"}),

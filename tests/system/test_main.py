@@ -62,6 +62,23 @@ def test_nothing_is_left_of_an_actor(inko):
                 inko.call("Remove", {"actor": name})
 
 
+def test_status_of_one_actor(inko):
+    inko.spawn("web", HELLO)
+    inko.spawn("shop", HELLO)
+    inko.listen("web", name="front")
+    inko.call("Listen", {"address": "tcp://127.0.0.1:0", "give": "shop", "name": "back"})
+    for name, listener in (("web", "front"), ("shop", "back")):
+        status = inko.json("status", name)
+        assert [a["name"] for a in status["actors"]] == [name]
+        assert [one["name"] for one in status["listeners"]] == [listener]
+        assert status["supervisorPid"] == inko.supervisor_pid()
+        shown = inko.ctl("status", name).stdout
+        assert f"{name}/0" in shown and listener in shown
+    assert "shop" not in inko.ctl("status", "web").stdout
+    refused = inko.ctl("status", "wep", check=False)
+    assert refused.returncode == 1 and "no actor wep" in refused.stderr
+
+
 def test_json_is_what_the_socket_says(inko):
     spawned = inko.json("spawn", "web", "--queue", "16", "--", HELLO, "one", "two")["actor"]
     assert spawned["name"] == "web" and spawned["queue"] == 16 and spawned["state"] == "ready"
