@@ -23,7 +23,8 @@ enum keep_verb {
 	KEEP_FINISH,  /* the service has ended: end too, do not start me again. number is the exit
 		       * status where it could not begin, or 0 */
 	/* keeper to supervisor */
-	KEEP_HELD,   /* one key with its bytes and descriptors; number: see KEEP_EXITED, or 0 */
+	KEEP_HELD,   /* one key with its bytes and descriptors; number: see KEEP_EXITED and
+		      * KEEP_HEARD, or 0 */
 	KEEP_END,    /* that was everything */
 	KEEP_EXITED, /* the process of key's first descriptor, a pidfd, ended; number is
 		      * KEEP_STATUS_KNOWN | (CLD_* << 8) | si_status. See waitid(2). */
@@ -56,6 +57,15 @@ enum keep_verb {
 /* Sockets that the keeper was given are held under this and their name from the start on. A keeper
  * that took over from another says which it was given itself (KEEP_HELD). */
 #define KEEP_SOCKET "socket/"
+
+/* Held under this and its name is an instance. Its first descriptor is the socket that it notifies
+ * (sd_notify(3)), with SO_PASSCRED. */
+#define KEEP_INSTANCE "instance/"
+
+/* What an instance said there while no supervisor ran, so that it need not wait for one: a message
+ * under this, the instance's name, and a number behind a '/', in order. number is the process that
+ * sent it. */
+#define KEEP_HEARD "heard/"
 
 /* Held under this is which version of the state all else is of. It is the argument, if
  * there is any, behind --try, by which a supervisor is asked in a process of its own whether it

@@ -45,3 +45,6 @@
 #define LIMIT_STATE_BYTES (128u << 10)
 #define LIMIT_KEY_CHARS 160
 #define LIMIT_KEY_FDS 4
+
+/* What is read of one notification, as a service manager does; the rest is cut off. */
+#define LIMIT_NOTIFICATION_BYTES 4096

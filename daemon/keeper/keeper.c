@@ -16,6 +16,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "daemon/keeper/hearing.h"
 #include "daemon/keeper/inherit.h"
 #include "daemon/keeper/log.h"
 #include "daemon/keeper/notify.h"
@@ -32,6 +33,7 @@ struct keeper {
 	struct store store;
 	struct notify notify;
 	struct supervision supervision;
+	struct hearing hearing;
 	int signal_fd;
 	char **argv;
 	bool resign_wanted;
@@ -151,6 +153,18 @@ static void notify_manager(struct keeper *keeper)
 	notify_retry(&keeper->notify, now);
 }
 
+/* Only as long as nobody else does: who reads first keeps it. */
+static void follow_hearing(struct keeper *keeper)
+{
+	bool is_wanted = keeper->supervision.life.pid == 0;
+	bool is_begun = keeper->hearing.epoll_fd >= 0;
+
+	if (is_wanted && !is_begun)
+		hearing_begin(&keeper->hearing, &keeper->store);
+	else if (!is_wanted && is_begun)
+		hearing_end(&keeper->hearing);
+}
+
 static void turn(struct keeper *keeper)
 {
 	struct supervision *supervision = &keeper->supervision;
@@ -158,14 +172,17 @@ static void turn(struct keeper *keeper)
 		{.fd = keeper->signal_fd, .events = POLLIN},
 		{.fd = supervision->link.fd, .events = supervision_events(supervision)},
 		{.fd = supervision->life.pidfd, .events = POLLIN},
+		{.fd = keeper->hearing.epoll_fd, .events = POLLIN},
 	};
 
-	if (poll(fds, 3, timeout_msec(keeper)) < 0 && errno != EINTR)
+	if (poll(fds, 4, timeout_msec(keeper)) < 0 && errno != EINTR)
 		abort();
 	/* Before the signals, which may change the link. */
 	supervision_on_link(supervision, fds[1].revents);
 	if (fds[2].revents)
 		supervision_check(supervision);
+	if (fds[3].revents)
+		hearing_dispatch(&keeper->hearing, &keeper->store);
 	if (fds[0].revents)
 		on_signals(keeper);
 	if (keeper->children_wait)
@@ -176,6 +193,7 @@ static void turn(struct keeper *keeper)
 		replacement_execute(supervision, keeper->argv);
 	if (!is_done(keeper) && life_is_due(&supervision->life, monotonic_msec()))
 		supervision_start(supervision);
+	follow_hearing(keeper);
 }
 
 /* The supervisor of another keeper knows the sockets of that one. */
@@ -211,7 +229,10 @@ static int begin(struct keeper *keeper, const struct keeper_start *start)
 
 int keeper_run(struct keeper_start *start)
 {
-	struct keeper keeper = {.signal_fd = -1, .argv = start->argv, .notify = {.fd = -1}};
+	struct keeper keeper = {.signal_fd = -1,
+		.argv = start->argv,
+		.notify = {.fd = -1},
+		.hearing = {.epoll_fd = -1}};
 	struct supervision *supervision = &keeper.supervision;
 	int r;
 
@@ -224,6 +245,7 @@ int keeper_run(struct keeper_start *start)
 	if (keeper.gave_up)
 		life_kill(&supervision->life);
 	start->exit_status = supervision->exit_status;
+	hearing_end(&keeper.hearing);
 	supervision_done(supervision);
 	store_done(&keeper.store);
 	notify_close(&keeper.notify);

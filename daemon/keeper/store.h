@@ -23,7 +23,8 @@ struct store_entry {
 	uint8_t n_fds;
 	bool untold;	 /* number is news for the supervisor */
 	pid_t pid;	 /* of the first descriptor if it is a pidfd, else 0 */
-	uint32_t number; /* how that process ended: see KEEP_EXITED; 0 unless it did */
+	uint32_t number; /* how that process ended: see KEEP_EXITED; 0 unless it did. Or who said
+			  * it: see KEEP_HEARD */
 };
 
 struct store {

@@ -8,6 +8,7 @@
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/held.h"
 #include "daemon/supervisor/instance-life.h"
+#include "daemon/supervisor/instance-notice.h"
 #include "daemon/supervisor/lane-watch.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/log.h"
@@ -35,6 +36,21 @@ static int adopt_process(struct supervisor *supervisor, struct keep_message *mes
 	struct instance *instance = actor_find_instance(supervisor, strchr(message->key, '/') + 1);
 
 	return instance ? instance_process_adopt(instance, message) : -ENOENT;
+}
+
+/* An instance's name, and behind it the number of what it said. */
+static int adopt_heard(struct supervisor *supervisor, struct keep_message *message)
+{
+	char name[LIMIT_KEY_CHARS + 1];
+	struct instance *instance;
+
+	(void)strcpy(name, message->key + strlen(KEEP_HEARD));
+	*strrchr(name, '/') = 0;
+	instance = actor_find_instance(supervisor, name);
+	if (!instance)
+		return -ENOENT;
+	instance_notice_adopt(instance, message);
+	return 0;
 }
 
 /* The same towards another keeper: all that there is, as it is now. */
@@ -97,7 +113,7 @@ static const struct {
 	{KEEP_SOCKET, systemd_socket_adopt, systemd_socket_put_all},
 	{MONITOR_KEY, monitor_adopt, monitor_put},
 	{"actor/", actor_adopt, put_actors},
-	{"instance/", adopt_instance, put_instances},
+	{KEEP_INSTANCE, adopt_instance, put_instances},
 	{STORED_KEY, stored_adopt, put_stored},
 	{INSTANCE_PROCESS_KEY, adopt_process, put_processes},
 	{"lane/", held_lane_adopt, put_lanes},
@@ -105,17 +121,16 @@ static const struct {
 	{FORMER_SOCKET_KEY, former_socket_adopt, former_socket_put_all},
 };
 
-static void adopt_kind(struct supervisor *supervisor, struct held *held, size_t kind)
+static void adopt_kind(struct supervisor *supervisor, struct held *held, const char *prefix,
+	int (*adopt)(struct supervisor *supervisor, struct keep_message *message))
 {
-	const char *prefix = adoptions[kind].prefix;
-
 	for (size_t i = 0; i < held->n; i++) {
 		struct keep_message *message = &held->messages[i];
 		int r;
 
 		if (strncmp(message->key, prefix, strlen(prefix)) != 0)
 			continue;
-		r = adoptions[kind].adopt(supervisor, message);
+		r = adopt(supervisor, message);
 		if (r < 0)
 			log_error("%s stays held, but cannot be taken over: %s", message->key,
 				strerror(-r));
@@ -147,7 +162,7 @@ void adoption_adopt_all(struct supervisor *supervisor, struct held *held)
 	struct instance *instance;
 
 	for (size_t i = 0; i < sizeof(adoptions) / sizeof(*adoptions); i++)
-		adopt_kind(supervisor, held, i);
+		adopt_kind(supervisor, held, adoptions[i].prefix, adoptions[i].adopt);
 	if (!held_is_cold_start(held))
 		say_adoption(supervisor);
 	TAILQ_FOREACH(actor, &supervisor->actors, entries)
@@ -160,4 +175,5 @@ void adoption_adopt_all(struct supervisor *supervisor, struct held *held)
 	routing_resume(supervisor);
 	listener_resume_all(supervisor);
 	lane_watch_resume(supervisor);
+	adopt_kind(supervisor, held, KEEP_HEARD, adopt_heard);
 }

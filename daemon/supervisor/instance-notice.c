@@ -10,6 +10,7 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/builtin.h"
+#include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/instance-life.h"
 #include "daemon/supervisor/instance-notice.h"
 #include "daemon/supervisor/instance-timer.h"
@@ -282,6 +283,15 @@ static void on_notification(void *context, struct notification *notification)
 	}
 	if (instance->actor->is_builtin)
 		hear_builtin(instance, notification);
+}
+
+void instance_notice_adopt(struct instance *instance, const struct keep_message *message)
+{
+	struct notification notification;
+
+	notification_read(&notification, message->bytes, message->n_bytes, (pid_t)message->number);
+	on_notification(instance, &notification);
+	holding_drop(instance->actor->supervisor->holding, message->key);
 }
 
 static int on_discarded(sd_event_source *source, int fd, uint32_t events, void *userdata)

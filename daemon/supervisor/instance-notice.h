@@ -6,8 +6,11 @@
  */
 
 struct instance;
+struct keep_message;
 
 /* Listens on it. Errors of sd_event. */
 int instance_notice_watch(struct instance *instance);
+/* What the keeper heard of it before this supervisor ran: it follows, and is held no more. */
+void instance_notice_adopt(struct instance *instance, const struct keep_message *message);
 /* Its process is a new one: nothing was said yet. */
 void instance_notice_forget(struct instance *instance);

@@ -44,7 +44,7 @@ static struct supervisor *supervisor_of(const struct instance *instance)
 
 static const char *key_of(const struct instance *instance, char key[static LIMIT_KEY_CHARS])
 {
-	(void)snprintf(key, LIMIT_KEY_CHARS, "instance/%s", instance->name);
+	(void)snprintf(key, LIMIT_KEY_CHARS, KEEP_INSTANCE "%s", instance->name);
 	return key;
 }
 

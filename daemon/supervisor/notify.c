@@ -84,7 +84,7 @@ static bool stores(const struct notification *notification)
  * closed: there are none but where they are wanted. */
 static int peek(int fd, struct notification *ret_notification, bool *ret_has_fds)
 {
-	struct iovec iov = {ret_notification->text, NOTIFICATION_BYTES};
+	struct iovec iov = {ret_notification->text, LIMIT_NOTIFICATION_BYTES};
 	ssize_t n = passing_peek(fd, &iov, 1, &ret_notification->sender, ret_has_fds);
 
 	if (n < 0)
@@ -117,6 +117,17 @@ int notify_dispatch(int fd,
 	else
 		(void)recv(fd, &(char){0}, 1, MSG_DONTWAIT);
 	return 1;
+}
+
+void notification_read(
+	struct notification *notification, const char *bytes, size_t n_bytes, pid_t sender)
+{
+	n_bytes = n_bytes < LIMIT_NOTIFICATION_BYTES ? n_bytes : LIMIT_NOTIFICATION_BYTES;
+	memcpy(notification->text, bytes, n_bytes);
+	end_lines(notification, n_bytes);
+	notification->sender = sender;
+	notification->passed.n_fds = 0;
+	notification->passed.truncated = false;
 }
 
 const char *notification_next_line(const struct notification *notification, const char *line)

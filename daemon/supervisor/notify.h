@@ -10,15 +10,12 @@
 
 #include "proto/passing.h"
 
-/* What a service manager reads of one; the rest is cut off. */
-#define NOTIFICATION_BYTES 4096
-
 /* One datagram: its lines, and the descriptors that came with it. */
 struct notification {
-	char text[NOTIFICATION_BYTES + 1]; /* each line ends with a zero byte, */
-	size_t n_bytes;			   /* which count */
-	pid_t sender;			   /* 0: nobody knows */
-	struct passed passed;		   /* with FDSTORE=1; truncated: some came and are lost */
+	char text[LIMIT_NOTIFICATION_BYTES + 1]; /* each line ends with a zero byte, */
+	size_t n_bytes;				 /* which count */
+	pid_t sender;				 /* 0: nobody knows */
+	struct passed passed; /* with FDSTORE=1; truncated: some came and are lost */
 };
 
 /* The path of instance's ("web/0") socket. Errors of runtime_path. */
@@ -39,6 +36,12 @@ int notify_give(const char *path, uid_t uid);
 int notify_dispatch(int fd,
 	void (*on_notification)(void *context, struct notification *notification), void *context,
 	int *ret_done_fd);
+
+/* Makes one of what the keeper heard of sender while no supervisor ran; what is too long is cut
+ * off.
+ */
+void notification_read(
+	struct notification *notification, const char *bytes, size_t n_bytes, pid_t sender);
 
 /* The line behind line, or the first one behind NULL; or NULL. Empty ones are left out. */
 const char *notification_next_line(const struct notification *notification, const char *line);

@@ -759,6 +759,59 @@ def test_upgrade_to_a_supervisor_that_crashes(tmp_path):
         wait_until(lambda: replaced(inko) == 1)
 
 
+# Once it may, says more than any socket holds, and then that it has: without a process beside it
+# nobody could send so much.
+TALKATIVE = """
+import os, pathlib, socket, sys, time
+go, said = map(pathlib.Path, sys.argv[1:3])
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.connect(os.environ["NOTIFY_SOCKET"])
+if "late" not in sys.argv:
+    notify.send(b"READY=1")
+while not go.exists():
+    time.sleep(0.01)
+if "late" in sys.argv:
+    notify.send(b"READY=1")
+for i in range(int(pathlib.Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 1000):
+    notify.send(b"STATUS=%d\\nWATCHDOG=1" % i)
+notify.send(b"STATUS=has said all")
+said.touch()
+time.sleep(1000)
+"""
+
+
+@contextlib.contextmanager
+def without_supervisor(tmp_path, inko):
+    """None comes up. Then one does again."""
+    install(tmp_path, "inko-supervisor", "#!/bin/sh\n[ \"$1\" = --try ]\n")
+    inko.kill(inko.supervisor_pid())
+    wait_until(lambda: "has not come up 5 times in a row" in inko.log.read_text())
+    yield
+    install(tmp_path, "inko-supervisor")
+    wait_until(inko.answers, what="the supervisor is there again")
+
+
+@pytest.mark.parametrize("when", ["ready", "late"])
+def test_actors_speak_while_no_supervisor_comes_up(tmp_path, when):
+    """Nobody waits for it, and the next one knows what was said."""
+    go, said = tmp_path / "go", tmp_path / "said"
+    with installed_inkod(tmp_path) as inko, ThreadPoolExecutor() as pool:
+        inko.tolerated = "exited with status 1;"
+        spawned = pool.submit(inko.call, "Spawn", {
+            "name": "talker", "command": [PYTHON, "-c", TALKATIVE, str(go), str(said), when],
+            "adapter": "activation"})
+        if when == "ready":
+            spawned.result()
+        pid, = wait_until(lambda: [
+            pid for name, pid in all_pids(inko).items() if name == "talker/0"])
+        with without_supervisor(tmp_path, inko):
+            go.touch()
+            wait_until(said.exists, what="it has said all")
+        wait_until(lambda: inko.instances("talker")[0].get("status") == "has said all")
+        assert inko.actor("talker")["state"] == "ready"
+        assert inko.pids("talker") == [pid]
+
+
 # What is held.
 
 # A supervisor that says which state this is, and nothing else.

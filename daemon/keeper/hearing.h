@@ -1,0 +1,24 @@
+#pragma once
+
+/*
+ * What instances say (sd_notify(3)) while no supervisor runs. A sender waits once some ten of its
+ * messages were not read (net.unix.max_dgram_qlen): so they are read here, and held for the next.
+ */
+
+#include <stdbool.h>
+
+#include "daemon/keeper/store.h"
+
+/* Messages that are held of an instance. Of what it says again and again the last counts as one;
+ * who says more than that waits, as it would without us. */
+#define HEARING_MESSAGES_MAX 16
+
+struct hearing {
+	int epoll_fd; /* of the sockets that are listened to; -1: of none */
+};
+
+/* Listens to all instances that store has. It may hear nothing where descriptors are short. */
+void hearing_begin(struct hearing *hearing, const struct store *store);
+void hearing_end(struct hearing *hearing);
+/* Hears some of what was said, which epoll_fd tells. */
+void hearing_dispatch(struct hearing *hearing, struct store *store);
