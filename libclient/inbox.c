@@ -127,6 +127,11 @@ int inbox_open_outbox(struct inbox *inbox, const char *name, struct outbox **ret
 	return outboxes_open(&inbox->outboxes, name, ret_outbox);
 }
 
+void inbox_close_outbox(struct inbox *inbox, struct outbox *outbox)
+{
+	outboxes_close(&inbox->outboxes, outbox);
+}
+
 /* Lane messages */
 
 /* One more lane to receive from; way_fd is where answers go, or -1. */

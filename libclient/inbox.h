@@ -28,6 +28,7 @@ void inbox_set_concurrency(struct inbox *inbox, unsigned int connections);
  * that are here and those that inkod gives later. The outbox stays the inbox's. -EINVAL when
  * nobody can have that name. */
 int inbox_open_outbox(struct inbox *inbox, const char *name, struct outbox **ret_outbox);
+void inbox_close_outbox(struct inbox *inbox, struct outbox *outbox);
 
 /* What this process counts in, or NULL; the inbox's. */
 struct counters_page *inbox_peek_counters(const struct inbox *inbox);

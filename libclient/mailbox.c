@@ -252,11 +252,19 @@ static unsigned int opened_room(struct opened *opened)
 	return room;
 }
 
+static void opened_close(void *context)
+{
+	struct opened *opened = context;
+
+	inbox_close_outbox(opened->inbox, opened->outbox);
+	free(opened);
+}
+
 static const struct inko_mailbox_transport opened_transport = {
 	.get_fd = opened_get_fd,
 	.try_send = opened_try_send,
 	.wait = opened_wait,
-	.close = free,
+	.close = opened_close,
 };
 
 int inko_mailbox_open(struct inko_mailbox *own, const char *name, struct inko_mailbox **ret_mailbox)
@@ -271,12 +279,14 @@ int inko_mailbox_open(struct inko_mailbox *own, const char *name, struct inko_ma
 	if (r < 0)
 		return r;
 	opened = malloc(sizeof(*opened));
-	if (!opened)
+	if (!opened) {
+		inbox_close_outbox(inbox_of(own), outbox);
 		return -ENOMEM;
+	}
 	*opened = (struct opened){.inbox = inbox_of(own), .outbox = outbox};
 	r = inko_mailbox_new(&opened_transport, opened, ret_mailbox);
 	if (r < 0)
-		free(opened);
+		opened_close(opened);
 	return r;
 }
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -30,7 +31,8 @@ struct outlet {
 struct outbox {
 	char *name;
 	size_t charge_bytes;
-	int epoll_fd; /* -1 until it is opened */
+	int epoll_fd; /* -1 while it is not open */
+	unsigned int n_opened;
 	struct outlet **outlets;
 	size_t n_outlets, next;
 	unsigned int n_calls; /* since the last look */
@@ -124,6 +126,7 @@ static void outlet_set_watched(struct outbox *outbox, struct outlet *outlet, boo
  * there is some. */
 static int outbox_watch_new(struct outbox *outbox, struct outlet *outlet)
 {
+	outlet->credit = 0;
 	outlet->full = true;
 	outbox->n_calls = OUTBOX_CALLS_PER_LOOK;
 	return outbox_control(outbox, EPOLL_CTL_ADD, outlet, true);
@@ -133,8 +136,10 @@ int outbox_open(struct outbox *outbox, size_t charge_bytes)
 {
 	_cleanup_close_ int epoll_fd = -1;
 
-	if (outbox->epoll_fd >= 0)
+	if (outbox_is_open(outbox)) {
+		outbox->n_opened++;
 		return 0;
+	}
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll_fd < 0)
 		return -errno;
@@ -149,7 +154,19 @@ int outbox_open(struct outbox *outbox, size_t charge_bytes)
 		}
 	}
 	(void)descriptor_take(&epoll_fd);
+	outbox->n_opened = 1;
 	return 0;
+}
+
+void outbox_close(struct outbox *outbox)
+{
+	if (--outbox->n_opened == 0)
+		descriptor_close(&outbox->epoll_fd);
+}
+
+bool outbox_is_open(const struct outbox *outbox)
+{
+	return outbox->epoll_fd >= 0;
 }
 
 /* Lanes that come and go */
@@ -219,6 +236,26 @@ static void outbox_drop(struct outbox *outbox, size_t i)
 		outbox->next--;
 	outlet_free(outlet);
 	wait_list_wake_all(&outbox->news);
+}
+
+/* A revoked lane hangs up. */
+void outbox_tidy(struct outbox *outbox)
+{
+	struct pollfd ends[OUTBOX_EVENTS];
+	size_t left = outbox->n_outlets;
+
+	while (left > 0) {
+		size_t n = left < OUTBOX_EVENTS ? left : OUTBOX_EVENTS;
+
+		left -= n;
+		for (size_t i = 0; i < n; i++)
+			ends[i] = (struct pollfd){.fd = outbox->outlets[left + i]->fd};
+		if (poll(ends, n, 0) <= 0)
+			continue;
+		for (size_t i = n; i-- > 0;)
+			if (ends[i].revents)
+				outbox_drop(outbox, left + i);
+	}
 }
 
 static void outbox_drop_outlet(struct outbox *outbox, const struct outlet *outlet)

@@ -50,6 +50,26 @@ static int outboxes_ensure(struct outboxes *outboxes, const char *name, struct o
 	return 0;
 }
 
+/* Of those that are not open nobody looks whether their lanes have ended, which would be kept for
+ * ever: one for each life of each instance that this process may send to. */
+static void outboxes_tidy(struct outboxes *outboxes)
+{
+	struct outbox **at = &outboxes->first;
+
+	while (*at) {
+		struct outbox *outbox = *at;
+
+		if (!outbox_is_open(outbox))
+			outbox_tidy(outbox);
+		if (outbox_is_open(outbox) || !outbox_is_empty(outbox)) {
+			at = outbox_next(outbox);
+			continue;
+		}
+		*at = *outbox_next(outbox);
+		outbox_free(outbox);
+	}
+}
+
 static bool is_shared_name(const char *name)
 {
 	size_t length = strlen(name), suffix = strlen(SHARED_SUFFIX);
@@ -67,6 +87,7 @@ int outboxes_add_lane(struct outboxes *outboxes, const char *peer, uint64_t numb
 		return -ENOMEM;
 	if (!is_shared_name(name))
 		name[strcspn(name, "/")] = '\0';
+	outboxes_tidy(outboxes);
 	r = outboxes_ensure(outboxes, name, &outbox);
 	return r < 0 ? r : outbox_add_lane(outbox, number, take_fd);
 }
@@ -96,6 +117,12 @@ int outboxes_open(struct outboxes *outboxes, const char *name, struct outbox **r
 	if (r == 0)
 		*ret_outbox = outbox;
 	return r;
+}
+
+void outboxes_close(struct outboxes *outboxes, struct outbox *outbox)
+{
+	outbox_close(outbox);
+	outboxes_tidy(outboxes);
 }
 
 void outboxes_tell_news(struct outboxes *outboxes)

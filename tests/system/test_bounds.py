@@ -156,6 +156,19 @@ def test_misbehaving_actor(inko, how):
                f"{ {pid: count_descriptors(pid) for pid in most} }")
 
 
+def test_many_lives_of_who_is_not_written_to(inko):
+    """An actor that may send to another and does not keeps nothing of its former instances."""
+    inko.spawn("web", BUILD / "http-hello")
+    inko.spawn("asker", BUILD / "http-hello", opens=["web"])
+    pid = inko.pids("asker")[0]
+    inko.call("Restart", {"actor": "web"})
+    before = count_descriptors(pid)
+    for _ in range(10):
+        inko.call("Restart", {"actor": "web"})
+    wait_until(lambda: count_descriptors(pid) <= before + 1,
+               what=lambda: f"{count_descriptors(pid)} descriptors are {before} again")
+
+
 def test_notification_flood(inko):
     """Who notifies without end costs the supervisor little and its siblings nothing."""
     code = ("import os, socket\n"

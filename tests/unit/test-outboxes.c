@@ -47,6 +47,61 @@ static void test_lanes_by_name(void **state)
 		lane_ends_close(&ends[i]);
 }
 
+static unsigned int count_outboxes(const struct outboxes *outboxes)
+{
+	unsigned int n = 0;
+
+	for (struct outbox *outbox = outboxes->first; outbox; outbox = *outbox_next(outbox))
+		n++;
+	return n;
+}
+
+/* An actor that may send to another, and does not, sees many lives of its instances. */
+static void test_ended_lanes_are_not_kept(void **state)
+{
+	struct outboxes outboxes = {0};
+	struct lane_ends ends;
+	uintptr_t before = 0;
+
+	(void)state;
+	for (uint64_t number = 1; number <= 100; number++) {
+		add_lane(&outboxes, number % 2 ? "web/0" : "shop/0", number, &ends);
+		assert_int_equal(lane_revoke(ends.read_fd), 0);
+		lane_ends_close(&ends);
+		before = number == 2 ? leaks_count_fds() : before;
+	}
+	assert_int_equal(leaks_count_fds(), before);
+	assert_int_equal(count_outboxes(&outboxes), 1);
+	outboxes_done(&outboxes);
+}
+
+/* Who opens one mailbox after the other and closes them has none of them in the end, but what is
+ * open twice stays. */
+static void test_closed_ones_go(void **state)
+{
+	struct outboxes outboxes = {0};
+	struct lane_ends ends;
+	struct outbox *web, *again;
+	unsigned int room;
+
+	(void)state;
+	add_lane(&outboxes, "web/0", 1, &ends);
+	assert_int_equal(outboxes_open(&outboxes, "web", &web), 0);
+	assert_int_equal(outboxes_open(&outboxes, "web", &again), 0);
+	room = outbox_room(web);
+	outboxes_close(&outboxes, again);
+	assert_int_equal(outbox_room(web), room);
+	outboxes_close(&outboxes, web);
+	/* Its lane is there for who opens it again. */
+	assert_int_equal(outboxes_open(&outboxes, "web", &web), 0);
+	assert_int_equal(outbox_room(web), room);
+	assert_int_equal(lane_revoke(ends.read_fd), 0);
+	outboxes_close(&outboxes, web);
+	assert_null(outboxes.first);
+	lane_ends_close(&ends);
+	outboxes_done(&outboxes);
+}
+
 static void test_names_that_nobody_can_have(void **state)
 {
 	static const char *const names[] = {"", "/*", "web/", "web/0", "web/*/*", "a b"};
@@ -64,6 +119,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		leaks_test(test_lanes_by_name),
+		leaks_test(test_ended_lanes_are_not_kept),
+		leaks_test(test_closed_ones_go),
 		leaks_test(test_names_that_nobody_can_have),
 	};
 
