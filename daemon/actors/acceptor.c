@@ -165,7 +165,7 @@ static int listener_new(struct feeder *feeder, const char *name, int fd, ino_t s
 	}
 	(void)snprintf(listener->name, sizeof(listener->name), "%s", name);
 	listener->feed.fd = fd;
-	listener->feed.target = target;
+	feeder_aim(feeder, &listener->feed, target);
 	listener->feed.tally = inko_tally_open(feeder->own, name);
 	listener->socket = socket;
 	*ret_listener = listener;
@@ -185,7 +185,7 @@ static int add_listener(struct feeder *feeder, const char *name, int fd,
 	listener = find_socket(feeder, name, status.st_ino);
 	if (listener) {
 		(void)close(fd);
-		listener->feed.target = target;
+		feeder_aim(feeder, &listener->feed, target);
 	} else {
 		r = listener_new(feeder, name, fd, status.st_ino, target, &listener);
 		if (r < 0)

@@ -220,8 +220,20 @@ int feeder_find_target(struct feeder *feeder, const char *name, struct feeder_ta
 		return r;
 	}
 	LIST_INSERT_HEAD(&feeder->targets, target, entries);
+	/* Whoever wanted it may not come to aim at it. */
+	feeder->has_idle = true;
 	*ret_target = target;
 	return 0;
+}
+
+/* At nothing, where target is NULL. */
+void feeder_aim(struct feeder *feeder, struct feed *feed, struct feeder_target *target)
+{
+	if (target)
+		target->n_feeds++;
+	if (feed->target && --feed->target->n_feeds == 0)
+		feeder->has_idle = true;
+	feed->target = target;
 }
 
 void feeder_add(struct feeder *feeder, struct feed *feed)
@@ -241,11 +253,17 @@ void feeder_pause(struct feeder *feeder, struct feed *feed, bool paused)
 		set_state(feeder, feed, FEED_FULL);
 }
 
+static void leave(struct feeder *feeder, struct feed *feed)
+{
+	set_state(feeder, feed, FEED_FULL);
+	LIST_REMOVE(feed, entries);
+	feeder_aim(feeder, feed, NULL);
+}
+
 void feeder_remove(struct feeder *feeder, struct feed *feed)
 {
 	bring_some(feeder, feed, REMOVING_BUDGET);
-	set_state(feeder, feed, FEED_FULL);
-	LIST_REMOVE(feed, entries);
+	leave(feeder, feed);
 }
 
 void feeder_end(struct feeder *feeder, struct feed *feed)
@@ -272,9 +290,24 @@ static void let_go_of_over(struct feeder *feeder)
 		next = LIST_NEXT(feed, entries);
 		if (!feed->is_over)
 			continue;
-		set_state(feeder, feed, FEED_FULL);
-		LIST_REMOVE(feed, entries);
+		leave(feeder, feed);
 		feeder->type->on_over(feeder, feed);
+	}
+}
+
+/* Actors come and go under other names, for as long as this process lives. */
+static void let_go_of_idle(struct feeder *feeder)
+{
+	struct feeder_target *target, *next;
+
+	feeder->has_idle = false;
+	for (target = LIST_FIRST(&feeder->targets); target; target = next) {
+		next = LIST_NEXT(target, entries);
+		if (target->n_feeds > 0)
+			continue;
+		LIST_REMOVE(target, entries);
+		inko_mailbox_close(target->mailbox);
+		free(target);
 	}
 }
 
@@ -375,6 +408,8 @@ void feeder_run(struct feeder *feeder)
 		}
 		if (feeder->has_over)
 			let_go_of_over(feeder);
+		if (feeder->has_idle)
+			let_go_of_idle(feeder);
 	}
 	finish(feeder);
 }

@@ -26,6 +26,7 @@ struct feeder_target {
 	LIST_ENTRY(feeder_target) entries;
 	char name[FEEDER_NAME_BYTES];
 	struct inko_mailbox *mailbox;
+	unsigned int n_feeds; /* it is closed when it has none */
 };
 
 enum feed_state {
@@ -79,6 +80,7 @@ struct feeder {
 	LIST_HEAD(, feeder_target) targets;
 	LIST_HEAD(, feed) feeds;
 	bool has_over; /* is there a feed that is over? */
+	bool has_idle; /* is there a target without a feed? */
 	bool is_stopped;
 };
 
@@ -94,9 +96,11 @@ void feeder_notify(const struct feeder *feeder, const char *line);
 /* Says that the actor is ready and feeds until inkod wants it to end. */
 void feeder_run(struct feeder *feeder);
 
-/* The mailbox of that name, opened at the first call. */
+/* The mailbox of that name, which is open for as long as a feed is aimed at it. */
 int feeder_find_target(struct feeder *feeder, const char *name, struct feeder_target **ret_target);
-/* Feeds from feed, whose fd and target are set, when there is room. */
+/* What comes in on feed goes there from now on. */
+void feeder_aim(struct feeder *feeder, struct feed *feed, struct feeder_target *target);
+/* Feeds from feed, whose fd is set and that is aimed, when there is room. */
 void feeder_add(struct feeder *feeder, struct feed *feed);
 /* Takes nothing in from feed when this returns, until it is no longer paused; what it holds still
  * goes where there is room. It goes on when the news were read. */

@@ -66,7 +66,7 @@ static int open_endpoint(struct feeder *feeder, const char *url, const char *to)
 	if (r < 0)
 		return r;
 	if (endpoint) {
-		endpoint->feed.target = target;
+		feeder_aim(feeder, &endpoint->feed, target);
 		return 0;
 	}
 	endpoint = calloc(1, sizeof(*endpoint));
@@ -78,7 +78,7 @@ static int open_endpoint(struct feeder *feeder, const char *url, const char *to)
 		endpoint_free(endpoint);
 		return r;
 	}
-	endpoint->feed.target = target;
+	feeder_aim(feeder, &endpoint->feed, target);
 	endpoint->feed.fd = inko_mailbox_get_fd(endpoint->mailbox);
 	endpoint->feed.tally = inko_tally_open(feeder->own, to);
 	feeder_add(feeder, &endpoint->feed);

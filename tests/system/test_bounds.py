@@ -124,7 +124,8 @@ def test_misbehaving_actor(inko, how):
     # Until both have answered the acceptor may not have all of its lanes.
     wait_until(lambda: len({http_get(port) for _ in range(4)}) == 2)
     neighbours = inko.pids("neighbour")
-    # The acceptor remembers the mailbox of each name that it ever handed to, with a descriptor.
+    # Of an actor that it hands nothing to any more the acceptor finds out that its lane has ended
+    # when it is given the next one.
     most = {pid: count_descriptors(pid) for pid in neighbours}
     most |= {pid: count_descriptors(pid) + 1 for pid in inko.pids("acceptor")}
     with inko.leak_check():
@@ -154,6 +155,26 @@ def test_misbehaving_actor(inko, how):
     wait_until(lambda: all(count_descriptors(pid) <= n for pid, n in most.items()),
                what=lambda: f"no more descriptors than before: {most}, "
                f"{ {pid: count_descriptors(pid) for pid in most} }")
+
+
+def test_names_that_come_and_go(inko):
+    """Neither of inkod's own actors keeps anything of those that were removed."""
+    def measure_own():
+        return [count_descriptors(inko.pids(name)[0]) for name in ("acceptor", "gateway")]
+
+    def come_and_go(name):
+        inko.spawn(name, BUILD / "http-hello")
+        inko.listen(name, name=name)
+        inko.call("Close", {"listener": name})
+        inko.call("Remove", {"actor": name})
+
+    come_and_go("first")
+    inko.settle()
+    before = measure_own()
+    for i in range(20):
+        come_and_go(f"a{i}")
+    after = measure_own()
+    assert all(now <= then + 2 for now, then in zip(after, before)), (before, after)
 
 
 def test_many_lives_of_who_is_not_written_to(inko):
