@@ -230,7 +230,7 @@ static int open_listener(
 }
 
 /* Whoever asked for it may want the address again. */
-static void confirm_closed(const struct feeder *feeder, const char *name)
+static void confirm_closed(struct feeder *feeder, const char *name)
 {
 	char line[FEEDER_NAME_BYTES + 16];
 
@@ -239,7 +239,7 @@ static void confirm_closed(const struct feeder *feeder, const char *name)
 }
 
 /* turn says which of several pauses it is, and comes back with the answer. */
-static void confirm_paused(const struct feeder *feeder, const char *name, const cJSON *turn)
+static void confirm_paused(struct feeder *feeder, const char *name, const cJSON *turn)
 {
 	char line[FEEDER_NAME_BYTES + 48];
 

@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,13 +22,17 @@
 #define NEWS_BUDGET 64
 /* Of a feed that is to end. That there is nothing left has to be seen, as nobody tells it. */
 #define ENDING_BUDGET 256
-#define NOTIFY_WAIT_MSEC 1000
+
+static int watch_for(struct feeder *feeder, int fd, uint32_t events, struct feeder_source *source)
+{
+	struct epoll_event event = {.events = events, .data.ptr = source};
+
+	return epoll_ctl(feeder->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
 
 static int watch(struct feeder *feeder, int fd, struct feeder_source *source)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
-
-	return epoll_ctl(feeder->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+	return watch_for(feeder, fd, EPOLLIN, source);
 }
 
 static void delay(const struct feeder *feeder)
@@ -155,6 +158,69 @@ static void on_room(struct feeder *feeder, struct feeder_source *source)
 	reopen(feeder, target, FEED_FULL);
 }
 
+/* Telling inkod. */
+
+static int say(const struct feeder *feeder, const char *line)
+{
+	return send(feeder->notify_fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno
+											    : 0;
+}
+
+static void watch_notify(struct feeder *feeder, bool watched)
+{
+	int r = 0;
+
+	if (watched)
+		r = watch_for(feeder, feeder->notify_fd, EPOLLOUT, &feeder->notify);
+	else
+		(void)epoll_ctl(feeder->epoll_fd, EPOLL_CTL_DEL, feeder->notify_fd, NULL);
+	if (r < 0 && r != -EEXIST)
+		delay(feeder);
+}
+
+/* What it would never take is not said. */
+static void say_waiting(struct feeder *feeder)
+{
+	struct feeder_line *line;
+	int r = 0;
+
+	while ((line = STAILQ_FIRST(&feeder->lines))) {
+		r = say(feeder, line->text);
+		if (r == -EAGAIN || feeder_is_shortage(r))
+			break;
+		STAILQ_REMOVE_HEAD(&feeder->lines, entries);
+		free(line);
+		r = 0;
+	}
+	watch_notify(feeder, r == -EAGAIN);
+	if (r < 0 && r != -EAGAIN)
+		delay(feeder);
+}
+
+static void on_notify(struct feeder *feeder, struct feeder_source *source)
+{
+	(void)source;
+	say_waiting(feeder);
+}
+
+void feeder_notify(struct feeder *feeder, const char *line)
+{
+	struct feeder_line *copy;
+	bool is_first = STAILQ_EMPTY(&feeder->lines);
+
+	if (feeder->notify_fd < 0)
+		return;
+	copy = malloc(sizeof(*copy) + strlen(line) + 1);
+	if (!copy) {
+		(void)say(feeder, line);
+		return;
+	}
+	(void)strcpy(copy->text, line);
+	STAILQ_INSERT_TAIL(&feeder->lines, copy, entries);
+	if (is_first)
+		say_waiting(feeder);
+}
+
 static void on_timer(struct feeder *feeder, struct feeder_source *source)
 {
 	uint64_t times;
@@ -163,6 +229,8 @@ static void on_timer(struct feeder *feeder, struct feeder_source *source)
 	(void)!read(feeder->timer_fd, &times, sizeof(times));
 	watch_own(feeder, true);
 	reopen(feeder, NULL, FEED_DELAYED);
+	if (!STAILQ_EMPTY(&feeder->lines))
+		say_waiting(feeder);
 }
 
 /* 0, or why there are none, or none can be taken in now. */
@@ -348,23 +416,16 @@ static int open_notify(struct feeder *feeder)
 	return 0;
 }
 
-void feeder_notify(const struct feeder *feeder, const char *line)
-{
-	struct pollfd room = {.fd = feeder->notify_fd, .events = POLLOUT};
-	size_t size = strlen(line);
-
-	if (feeder->notify_fd < 0 || send(room.fd, line, size, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-		return;
-	if (errno == EAGAIN && poll(&room, 1, NOTIFY_WAIT_MSEC) == 1)
-		(void)send(room.fd, line, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
 int feeder_init(struct feeder *feeder, const struct feeder_type *type)
 {
 	int r;
 
-	*feeder = (struct feeder){
-		.type = type, .news = {on_news}, .timer = {on_timer}, .signal = {on_signal}};
+	*feeder = (struct feeder){.type = type,
+		.news = {on_news},
+		.timer = {on_timer},
+		.signal = {on_signal},
+		.notify = {on_notify}};
+	STAILQ_INIT(&feeder->lines);
 	feeder->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	feeder->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (feeder->epoll_fd < 0 || feeder->timer_fd < 0)

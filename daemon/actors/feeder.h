@@ -70,11 +70,18 @@ struct feeder_type {
 	int (*on_news)(struct feeder *feeder, struct inko_message *message);
 };
 
+/* What inkod is to be told. */
+struct feeder_line {
+	STAILQ_ENTRY(feeder_line) entries;
+	char text[];
+};
+
 struct feeder {
 	const struct feeder_type *type;
-	struct feeder_source news, timer, signal;
+	struct feeder_source news, timer, signal, notify;
 	int epoll_fd, timer_fd, signal_fd;
 	int notify_fd; /* -1 where there is nobody to tell */
+	STAILQ_HEAD(, feeder_line) lines;
 	struct inko_mailbox *own;
 	struct inko_message *again; /* news that come again */
 	LIST_HEAD(, feeder_target) targets;
@@ -91,8 +98,8 @@ bool feeder_is_shortage(int error);
  * ends feeder_run, in this and all threads that are started later. */
 int feeder_init(struct feeder *feeder, const struct feeder_type *type);
 /* Tells inkod, as inko_actor_notify does, by a socket that is open since feeder_init. What it does
- * not take within a second is not said. */
-void feeder_notify(const struct feeder *feeder, const char *line);
+ * not take now is said when it does: it waits for that, and nobody else waits for inkod. */
+void feeder_notify(struct feeder *feeder, const char *line);
 /* Says that the actor is ready and feeds until inkod wants it to end. */
 void feeder_run(struct feeder *feeder);
 

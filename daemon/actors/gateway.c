@@ -101,7 +101,7 @@ static void forget_counts(struct feeder *feeder, const char *url)
 }
 
 /* inkod waits for this before it says that an actor was spawned. */
-static void confirm(const char *url, int result)
+static void confirm(struct feeder *feeder, const char *url, int result)
 {
 	char *line;
 
@@ -109,7 +109,7 @@ static void confirm(const char *url, int result)
 		(void)fprintf(stderr, "%s: cannot listen there: %s\n", url, strerror(-result));
 	if (asprintf(&line, "X_INKO_%sENDPOINT=%s", result < 0 ? "NO_" : "", url) < 0)
 		return;
-	(void)inko_actor_notify(line);
+	feeder_notify(feeder, line);
 	free(line);
 }
 
@@ -127,7 +127,7 @@ static int on_news(struct feeder *feeder, struct inko_message *message)
 	if (url && closes)
 		forget_counts(feeder, url);
 	else if (url && to)
-		confirm(url, open_endpoint(feeder, url, to));
+		confirm(feeder, url, open_endpoint(feeder, url, to));
 	cJSON_Delete(news);
 	return 0;
 }

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import (ACTORS, BUILD, DEADLINE, PYTHON, SANITIZED, assert_all_answered,
-                     count_descriptors, cpu_nanoseconds, http_get, resident_kib, wait_until)
+from harness import (ACTORS, BUILD, DEADLINE, PYTHON, SANITIZED, VarlinkError,
+                     assert_all_answered, count_descriptors, cpu_nanoseconds, free_port, http_get,
+                     resident_kib, wait_until)
 
 RECORDER = ACTORS / "recorder"
 MISUSE = ACTORS / "misuse"
@@ -188,6 +189,38 @@ def test_many_lives_of_who_is_not_written_to(inko):
         inko.call("Restart", {"actor": "web"})
     wait_until(lambda: count_descriptors(pid) <= before + 1,
                what=lambda: f"{count_descriptors(pid)} descriptors are {before} again")
+
+
+def is_closing(inko, name):
+    try:
+        inko.call("Resume", {"listener": name})
+    except VarlinkError as error:
+        return "is being closed" in str(error)
+    return False
+
+
+def test_confirmations_wait_for_the_supervisor(inko):
+    """It is stopped, and has more to hear than its socket takes: clients are served meanwhile,
+    and it hears all of it when it goes on."""
+    n = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 10
+    port = free_port()
+    kept = {"actors": [{"name": "web", "command": [str(BUILD / "http-hello")]}],
+            "listeners": [{"name": "front", "address": f"tcp://127.0.0.1:{port}", "to": "web"}]}
+    many = [{"name": f"l{i}", "address": f"unix://{inko.directory}/l{i}", "to": "web"}
+            for i in range(n)]
+    inko.call("Apply", {"configuration": {**kept, "listeners": kept["listeners"] + many}})
+    inko.settle()
+    acceptor, supervisor = inko.pids("acceptor")[0], inko.supervisor_pid()
+    inko.kill(acceptor, signal.SIGSTOP)
+    with inko.begin_call("Apply", {"configuration": kept, "prune": True}) as call:
+        wait_until(lambda: all(is_closing(inko, listener["name"]) for listener in many))
+        inko.kill(supervisor, signal.SIGSTOP)
+        inko.kill(acceptor, signal.SIGCONT)
+        for _ in range(20):
+            http_get(port, timeout=5)
+        inko.kill(supervisor, signal.SIGCONT)
+        assert "error" not in call.receive()
+    assert [listener["name"] for listener in inko.status()["listeners"]] == ["front"]
 
 
 def test_notification_flood(inko):
