@@ -22,6 +22,9 @@
 #include "proto/descriptor.h"
 #include "proto/runtime.h"
 
+/* Descriptors that inkod can always have on their way. Each is received at once. */
+#define KEPT_REFS 256
+
 static const struct builtin {
 	const char *name, *program; /* and the system user that it runs as, which has its name */
 	const char *directory;	    /* that is its own, or NULL */
@@ -103,18 +106,23 @@ static void give_user(
 	credentials_done(&user);
 }
 
-/* What one without privileges has on its way at once is bounded by this (unix(7), ETOOMANYREFS),
- * and it uses no select(2). */
+/* What all processes of a user without privileges have on their way at once is bounded by this
+ * (unix(7), ETOOMANYREFS), and the two use no select(2). With as much as inkod itself has, what
+ * waits in mailboxes could keep inkod from passing anything: not even who would receive it could be
+ * started, since the keeper could not be given it. */
 static int raise_limit(struct spec *spec)
 {
 	struct rlimit own;
+	rlim_t kept;
 
 	spec->limits = calloc(2, sizeof(*spec->limits));
 	if (!spec->limits || getrlimit(RLIMIT_NOFILE, &own) < 0)
 		return -ENOMEM;
+	kept = own.rlim_max / 4 < KEPT_REFS ? own.rlim_max / 4 : KEPT_REFS;
 	if (own.rlim_max == RLIM_INFINITY)
 		spec->limits[0] = strdup("nofile=infinity");
-	else if (asprintf(&spec->limits[0], "nofile=%llu", (unsigned long long)own.rlim_max) < 0)
+	else if (asprintf(&spec->limits[0], "nofile=%llu",
+			 (unsigned long long)(own.rlim_max - kept)) < 0)
 		spec->limits[0] = NULL;
 	return spec->limits[0] ? 0 : -ENOMEM;
 }

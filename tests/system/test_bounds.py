@@ -223,6 +223,22 @@ def test_confirmations_wait_for_the_supervisor(inko):
     assert [listener["name"] for listener in inko.status()["listeners"]] == ["front"]
 
 
+def soft_descriptors(pid):
+    text = Path(f"/proc/{pid}/limits").read_text()
+    return int(re.search(r"^Max open files +(\d+) ", text, re.M)[1])
+
+
+def test_what_waits_leaves_room_for_inkod(inko):
+    """The kernel bounds what all processes of a user have on their way: full mailboxes must not
+    keep inkod from passing what it takes to start who empties them."""
+    inko.spawn("web", RECORDER)
+    inko.listen("web")
+    inko.settle()
+    for name in "acceptor", "gateway":
+        for own in inko.keeper_pid(), inko.supervisor_pid():
+            assert soft_descriptors(inko.pids(name)[0]) < soft_descriptors(own)
+
+
 def test_notification_flood(inko):
     """Who notifies without end costs the supervisor little and its siblings nothing."""
     code = ("import os, socket\n"
