@@ -12,6 +12,9 @@
 #include "daemon/supervisor/routing.h"
 #include "proto/lane.h"
 
+/* Between tries to tell what the kernel is short of something for, and has no event for. */
+#define SHORTAGE_USEC UINT64_C(100000)
+
 void news_tell_all(struct instance *instance)
 {
 	if (!routing_has_mailbox(instance))
@@ -20,13 +23,8 @@ void news_tell_all(struct instance *instance)
 	builtin_tell_endpoints(instance);
 }
 
-static int on_room(sd_event_source *source, int fd, uint32_t events, void *userdata)
+static void tell_again(struct instance *instance)
 {
-	struct instance *instance = userdata;
-
-	(void)source;
-	(void)fd;
-	(void)events;
 	instance->on_room = sd_event_source_disable_unref(instance->on_room);
 	if (instance->state == LIFECYCLE_DRAINING) {
 		news_tell_stop(instance);
@@ -38,25 +36,61 @@ static int on_room(sd_event_source *source, int fd, uint32_t events, void *userd
 		}
 		routing_sync(instance);
 	}
+}
+
+static int on_room(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	tell_again(userdata);
 	return 0;
+}
+
+static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	tell_again(userdata);
+	return 0;
+}
+
+static bool is_shortage(int error)
+{
+	return error == -ETOOMANYREFS || error == -ENOMEM || error == -ENOBUFS ||
+	       error == -EMFILE || error == -ENFILE;
+}
+
+/* When there is room in its mailbox, or may be what else was missing. */
+static void try_later(struct instance *instance, const struct held_lane *lane, bool is_full)
+{
+	sd_event *event = instance->actor->supervisor->event;
+
+	if (instance->on_room)
+		return;
+	if (is_full)
+		(void)sd_event_add_io(
+			event, &instance->on_room, lane->write_fd, EPOLLOUT, on_room, instance);
+	else
+		(void)sd_event_add_time_relative(event, &instance->on_room, CLOCK_MONOTONIC,
+			SHORTAGE_USEC, 0, on_time, instance);
 }
 
 int news_tell(struct instance *instance, struct envelope *envelope, const char *body,
 	const int *fds, size_t n_fds)
 {
-	struct supervisor *supervisor = instance->actor->supervisor;
-	struct held_lane *lane =
-		held_lane_find(supervisor, HELD_LANE_SUPERVISOR, instance->name, false);
+	struct held_lane *lane = held_lane_find(
+		instance->actor->supervisor, HELD_LANE_SUPERVISOR, instance->name, false);
 	int r;
 
 	if (!lane)
 		return -ENOTCONN;
 	r = lane_send(lane->write_fd, envelope, body, body ? strlen(body) : 0, fds, n_fds);
-	if (r == -EAGAIN && envelope->kind != ENVELOPE_LANE)
-		instance->has_missed_news = true;
-	if (r == -EAGAIN && !instance->on_room)
-		(void)sd_event_add_io(supervisor->event, &instance->on_room, lane->write_fd,
-			EPOLLOUT, on_room, instance);
+	if (r == -EAGAIN || is_shortage(r)) {
+		instance->has_missed_news |= envelope->kind != ENVELOPE_LANE;
+		try_later(instance, lane, r == -EAGAIN);
+		return -EAGAIN;
+	}
 	if (r == -EPIPE) {
 		log_warning("%s has shut its mailbox down and is ended", instance->name);
 		monitor_say_kill(instance, "has shut its mailbox down");

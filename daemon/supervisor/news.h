@@ -13,8 +13,8 @@
 struct instance;
 
 /* Sends one message; body is text, or NULL, and fds stay the caller's. Errors of lane_send,
- * -ENOTCONN when there is no such lane. -EAGAIN: routing_sync is called when there is room.
- * -EPIPE: the instance is ended for it. */
+ * -ENOTCONN when there is no such lane. -EAGAIN, for any shortage: routing_sync is called when
+ * there is room, or may be what was missing. -EPIPE: the instance is ended for it. */
 int news_tell(struct instance *instance, struct envelope *envelope, const char *body,
 	const int *fds, size_t n_fds);
 /* It shall stop. */

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 from harness import (ACTORS, BUILD, DEADLINE, PYTHON, SANITIZED, VarlinkError,
                      assert_all_answered, count_descriptors, cpu_nanoseconds, free_port, http_get,
-                     resident_kib, wait_until)
+                     private_inkod, resident_kib, wait_until)
 
 RECORDER = ACTORS / "recorder"
 MISUSE = ACTORS / "misuse"
@@ -237,6 +238,62 @@ def test_what_waits_leaves_room_for_inkod(inko):
     for name in "acceptor", "gateway":
         for own in inko.keeper_pid(), inko.supervisor_pid():
             assert soft_descriptors(inko.pids(name)[0]) < soft_descriptors(own)
+
+
+# Fills the way of its user's descriptors, until its input ends.
+FILL = """
+import array, errno, socket, sys
+pairs, rights = [], array.array("i", [0] * 100)
+try:
+    while True:
+        pairs.append(socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+        pairs[-1][0].sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+except OSError as error:
+    print(error.errno == errno.ETOOMANYREFS, flush=True)
+sys.stdin.read()
+"""
+
+# A user whom the kernel counts them of, as it does not of root: another one in each run.
+UNPRIVILEGED = os.geteuid() or 60_000 + os.getpid() % 5000
+
+
+def as_unprivileged(*command):
+    """The command that runs that one as that user, and with few descriptors."""
+    change = ["setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups"]
+    limited = ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", *map(str, command)]
+    return [*change, *limited] if os.geteuid() == 0 else limited
+
+
+def may_run_unprivileged():
+    try:
+        return subprocess.run(as_unprivileged("test", "-x", BUILD / "inkod")).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not may_run_unprivileged(),
+                    reason="needs setpriv, and a build directory that others may enter")
+def test_way_that_is_full(tmp_path):
+    """What an instance that is gone leaves goes to its sibling as soon as that can be told."""
+    program = tmp_path / "inkod"
+    program.write_text(f'#!/bin/sh\nchown {UNPRIVILEGED} "${{INKO_RUNTIME_DIR%/*}}"\n'
+                       f'exec {shlex.join(as_unprivileged(BUILD / "inkod"))} "$@"\n')
+    program.chmod(0o755)
+    with private_inkod(tmp_path) as inko:
+        gate = inko.directory / "gate"
+        inko.spawn("web", RECORDER, "--gate", gate, instances=2, restart="never")
+        port = inko.listen("web")
+        inko.settle()
+        load = inko.load(port, clients=10, connections=10)
+        wait_until(lambda: waiting(inko) == 10)
+        with subprocess.Popen(as_unprivileged(PYTHON, "-c", FILL), stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True) as filler:
+            assert filler.stdout.readline() == "True\n"
+            inko.kill(inko.pids("web")[0])
+            wait_until(lambda: inko.instances("web")[0]["state"] == "failed")
+            filler.stdin.close()
+        gate.touch()
+        assert_all_answered(load.report(), at_least=10)
 
 
 def test_notification_flood(inko):
