@@ -28,6 +28,7 @@
 #include "daemon/supervisor/systemd-socket.h"
 #include "daemon/supervisor/upgrade.h"
 #include "proto/lane.h"
+#include "proto/monotonic.h"
 #include "proto/runtime.h"
 
 /* What the keeper held was written by a newer build: so that its log tells it from a crash. */
@@ -45,6 +46,10 @@ static int prepare(struct supervisor *supervisor)
 	TAILQ_INIT(&supervisor->systemd_sockets);
 	TAILQ_INIT(&supervisor->requests);
 	TAILQ_INIT(&supervisor->applications);
+	/* Processes know lanes by their numbers, also those that have ended and are held no more. A
+	 * lane takes longer to make than a microsecond, so that no former supervisor came so far.
+	 */
+	supervisor->last_lane = monotonic_usec();
 	if (r == 0)
 		r = lane_measure_charge(&supervisor->charge_bytes);
 	if (r == 0)

@@ -220,6 +220,21 @@ def test_instance_dies_without_supervisor(inko):
     assert_all_answered(inko.load(port, connections=200).report(), at_least=200)
 
 
+def test_lanes_of_several_supervisors(inko):
+    """A process knows those that it was given, also when they have ended. It takes the ones that
+    the next supervisor makes for others all the same."""
+    port = harness.free_port()
+    inko.spawn("answer", harness.BUILD / "http-handoff")
+    inko.spawn("accept", harness.BUILD / "http-handoff", port, opens=["answer"])
+    for _ in range(3):
+        inko.call("Stop", {"actor": "answer"})
+        supervisor = inko.supervisor_pid()
+        inko.kill(supervisor)
+        wait_until(lambda: next_supervisor(inko, supervisor))
+        inko.call("Start", {"actor": "answer"})
+        assert http_get(port) == "Hello, HTTP!"
+
+
 def recorder_pids(inko):
     return [pid for pid, name in inko.processes().items() if "recorder" in name]
 
