@@ -114,7 +114,7 @@ void instance_process_forget(struct instance *instance)
 		(void)waitid(
 			P_PIDFD, (id_t)instance->process.pidfd, &(siginfo_t){0}, WEXITED | WNOHANG);
 	instance_process_done(&instance->process);
-	instance->process.pid = 0;
+	instance->process.pid = instance->process.collector = 0;
 	holding_drop(instance->actor->supervisor->holding, key_of(instance, key));
 }
 
@@ -148,14 +148,17 @@ static void kill_leftovers(struct instance *instance)
 	size_t n = collect_pids(supervisor, NULL);
 	_cleanup_free_ pid_t *pids = reallocarray(NULL, n, sizeof(*pids));
 	struct leftovers_known known = {.pids = pids, .n = n};
+	const struct leftovers_collectors collectors = {
+		.keeper = holding_peek_keeper(supervisor->holding)->pid,
+		.own = instance->process.collector};
 	_cleanup_free_ char *how = NULL;
 	unsigned int left;
 
 	if (!pids)
 		return;
 	(void)collect_pids(supervisor, pids);
-	left = leftovers_kill(instance->process.mark, (pid_t)instance->process.pid,
-		holding_peek_keeper(supervisor->holding)->pid, &known);
+	left = leftovers_kill(
+		instance->process.mark, (pid_t)instance->process.pid, &collectors, &known);
 	if (left == 0)
 		return;
 	how = strdup(instance->last_exit ? instance->last_exit : "ended");
@@ -393,6 +396,7 @@ int instance_process_adopt(struct instance *instance, struct keep_message *messa
 	instance->process.pidfd = message->passed.fds[0];
 	message->passed.n_fds = 0;
 	instance->process.held_exit = message->number;
+	instance->process.collector = leftovers_find_collector((pid_t)instance->process.pid);
 	return 0;
 }
 

@@ -69,6 +69,7 @@ struct search {
 	int64_t mark;
 	pid_t group;
 	const struct leftovers_known *known;
+	pid_t collectors[3]; /* or 0 */
 	struct pollfd *ends;
 	pid_t *pids;
 	size_t n, n_room;
@@ -212,15 +213,14 @@ static void await_ends(struct search *search)
 
 /* Finds all before one is killed: whose parent has ended comes up elsewhere. Is there nothing that
  * another pass could find? */
-static bool make_pass(struct search *search, pid_t parent, pid_t keeper)
+static bool make_pass(struct search *search)
 {
 	size_t first = search->n, n_found;
 
 	search->has_missed = false;
-	add_children(search, parent, true);
-	/* One that took over did not start these processes, which keep the parent that they had. */
-	if (keeper > 0 && keeper != parent)
-		add_children(search, keeper, true);
+	for (size_t i = 0; i < sizeof(search->collectors) / sizeof(*search->collectors); i++)
+		if (search->collectors[i] > 0)
+			add_children(search, search->collectors[i], true);
 	for (size_t i = 0; i < search->n; i++) {
 		/* It may fork no more meanwhile. */
 		(void)pidfd_send_signal(search->ends[i].fd, SIGSTOP, NULL, 0);
@@ -237,15 +237,38 @@ static bool make_pass(struct search *search, pid_t parent, pid_t keeper)
 	return forget_ended(search) == 0 && n_found == 0 && !search->has_missed;
 }
 
-unsigned int leftovers_kill(int64_t mark, pid_t group, pid_t keeper, struct leftovers_known *known)
+pid_t leftovers_find_collector(pid_t pid)
 {
-	struct search search = {.mark = mark, .group = group, .known = known};
-	pid_t parent = getppid();
+	char path[64], line[256];
+	pid_t parent = 0;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "PPid: %d", &parent) == 1)
+			break;
+	if (file)
+		(void)fclose(file);
+	return parent > 0 ? parent : 1;
+}
+
+/* A keeper that took over did not start these processes, nor did a supervisor that it started:
+ * they keep the parent that they came to. */
+unsigned int leftovers_kill(int64_t mark, pid_t group,
+	const struct leftovers_collectors *collectors, struct leftovers_known *known)
+{
+	pid_t parent = getppid(), keeper = collectors->keeper, own = collectors->own;
+	struct search search = {.mark = mark,
+		.group = group,
+		.known = known,
+		.collectors = {parent, keeper != parent ? keeper : 0,
+			own != parent && own != keeper ? own : 0}};
 	bool is_done = mark == 0;
 
 	qsort(known->pids, known->n, sizeof(*known->pids), compare);
 	for (int i = 0; i < PASSES_MAX && !is_done; i++)
-		is_done = make_pass(&search, parent, keeper);
+		is_done = make_pass(&search);
 	search_done(&search);
 	return search.n_left;
 }

@@ -22,12 +22,22 @@ struct leftovers_known {
 	size_t n;
 };
 
+/* Who collects its orphans, besides whoever is the supervisor's parent. */
+struct leftovers_collectors {
+	pid_t keeper; /* or 0 */
+	pid_t own; /* what leftovers_find_collector said of a former supervisor's process, or 0 */
+};
+
+/* The parent of the process, which runs and is nobody's who started it: it is whom its orphans come
+ * to as well. init where nobody can tell. */
+pid_t leftovers_find_collector(pid_t pid);
+
 /* A mark that nobody else has; 0 where this process may give none. */
 int64_t leftovers_new_mark(void);
 /* In the child; nothing for 0. */
 void leftovers_set_mark(int64_t mark);
 
 /* Kills what has that mark, and all that this started. How many that were but for those in the
- * process group, which were killed with its leader. keeper is the pid of the keeper, or 0. Nothing
- * for a mark of 0. */
-unsigned int leftovers_kill(int64_t mark, pid_t group, pid_t keeper, struct leftovers_known *known);
+ * process group, which were killed with its leader. Nothing for a mark of 0. */
+unsigned int leftovers_kill(int64_t mark, pid_t group,
+	const struct leftovers_collectors *collectors, struct leftovers_known *known);

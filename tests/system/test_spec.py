@@ -16,6 +16,7 @@ import pytest
 
 from harness import ACTORS, BRIEF, BUILD, PYTHON, SANITIZED, SOURCE, VarlinkError, alive, \
     assert_all_answered, http_get, wait_until
+from test_contract import replace_supervisor
 
 HELLO = BUILD / "http-hello"
 NOBODY = pwd.getpwnam("daemon")
@@ -599,7 +600,15 @@ def test_a_program_that_forks_and_exits(inko):
     wait_until(lambda: not any(alive(pid) for pid in left_by(inko, 3)))
 
 
-@pytest.mark.parametrize("way", ["end", "kill", "under another supervisor"])
+def replace_keeper(inko):
+    former = inko.keeper_pid()
+    inko.kill(former)
+    inko.keeper.wait()
+    wait_until(lambda: inko.status().get("keeperPid") not in (None, 0, former))
+
+
+@pytest.mark.parametrize("way", ["end", "kill", "under another supervisor",
+                                 "under another keeper and its supervisor"])
 def test_children_that_hold_its_listener(inko, way):
     """Given the listener, they would take connections that nobody answers."""
     go = inko.directory / "go"
@@ -618,8 +627,9 @@ while not os.path.exists("{go}"):
     elif way == "end":
         go.touch()
     else:
-        inko.kill(inko.supervisor_pid())
-        wait_until(inko.answers)
+        if "keeper" in way:
+            replace_keeper(inko)
+        replace_supervisor(inko)
         inko.ctl("restart", "bystander")
         bystander = inko.pids("bystander")
         inko.kill(pid)
