@@ -24,6 +24,8 @@
 
 /* A descriptor that comes with one counts as one more. */
 #define NOTIFICATIONS_A_TURN 16
+/* So many have all that may wait in a socket. */
+#define TURNS_MAX 64
 /* A status is for a table, not for storage at our cost. */
 #define STATUS_CHARS 200
 #define TIME_MAX_USEC UINT64_C(86400000000)
@@ -319,23 +321,42 @@ static void wait_until_discarded(struct instance *instance, int *take_done_fd)
 	(void)sd_event_source_set_enabled(instance->on_notify, SD_EVENT_OFF);
 }
 
-static int on_notify(sd_event_source *source, int fd, uint32_t events, void *userdata)
+/* May there be more? */
+static bool take_turn(struct instance *instance)
 {
-	struct instance *instance = userdata;
+	bool has_more = true;
 	int done_fd = -1;
 
-	(void)source;
-	(void)events;
 	/* What one turn took too much the next ones have less. */
 	instance->notice_credit += NOTIFICATIONS_A_TURN;
 	if (instance->notice_credit > NOTIFICATIONS_A_TURN)
 		instance->notice_credit = NOTIFICATIONS_A_TURN;
-	while (instance->notice_credit > 0 && done_fd < 0 &&
-		notify_dispatch(fd, on_notification, instance, &done_fd))
-		;
+	while (instance->notice_credit > 0 && done_fd < 0 && has_more)
+		has_more =
+			notify_dispatch(instance->notify_fd, on_notification, instance, &done_fd);
 	if (done_fd >= 0)
 		wait_until_discarded(instance, &done_fd);
+	return has_more;
+}
+
+static int on_notify(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+	(void)source;
+	(void)fd;
+	(void)events;
+	(void)take_turn(userdata);
 	return 0;
+}
+
+void instance_notice_hear(struct instance *instance)
+{
+	bool has_more = true;
+
+	/* It is off while that which was heard last is in the way of the rest. */
+	for (int i = 0; i < TURNS_MAX && has_more &&
+			sd_event_source_get_enabled(instance->on_notify, NULL) > 0;
+		i++)
+		has_more = take_turn(instance);
 }
 
 int instance_notice_watch(struct instance *instance)

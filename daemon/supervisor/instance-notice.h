@@ -12,5 +12,7 @@ struct keep_message;
 int instance_notice_watch(struct instance *instance);
 /* What the keeper heard of it before this supervisor ran: it follows, and is held no more. */
 void instance_notice_adopt(struct instance *instance, const struct keep_message *message);
+/* Hears now what it has said, as far as that can be heard. */
+void instance_notice_hear(struct instance *instance);
 /* Its process is a new one: nothing was said yet. */
 void instance_notice_forget(struct instance *instance);

@@ -2,13 +2,31 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/instance-life.h"
+#include "daemon/supervisor/instance-notice.h"
 #include "daemon/supervisor/instance-timer.h"
+
+/* A supervisor that was stopped, or waited for a keeper that was, finds at once that the time is
+ * over and what was said in time. */
+static bool has_spoken_in_time(struct instance *instance)
+{
+	enum lifecycle_state state = instance->state;
+	uint64_t deadline_usec = 0;
+
+	instance_notice_hear(instance);
+	if (instance->state != state || !instance->timer)
+		return true;
+	return sd_event_source_get_time(instance->timer, &deadline_usec) >= 0 &&
+	       deadline_usec > supervisor_now(instance->actor->supervisor);
+}
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
+	struct instance *instance = userdata;
+
 	(void)source;
 	(void)usec;
-	instance_on_event(userdata, LIFECYCLE_TIMEOUT);
+	if (!lifecycle_is_alive(instance->state) || !has_spoken_in_time(instance))
+		instance_on_event(instance, LIFECYCLE_TIMEOUT);
 	return 0;
 }
 

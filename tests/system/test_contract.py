@@ -251,6 +251,32 @@ def test_watchdog(inko):
     assert contract.instance()["restarts"] == 1
 
 
+# Says that it lives, whether anybody listens or not.
+LIVES = """
+import contextlib, os, socket, time
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+notify.connect(os.environ["NOTIFY_SOCKET"])
+notify.send(b"READY=1")
+while True:
+    with contextlib.suppress(BlockingIOError):
+        notify.send(b"WATCHDOG=1")
+    time.sleep(0.1)
+"""
+
+
+def test_watchdogs_of_a_supervisor_that_was_stopped(inko):
+    """Who said in time that it lives is not ended for that nobody listened."""
+    inko.spawn("a", PYTHON, "-c", LIVES, instances=8, watchdogUSec=1000000, **BRIEF)
+    pids, supervisor = inko.pids("a"), inko.supervisor_pid()
+    for _ in range(2):
+        inko.kill(supervisor, signal.SIGSTOP)
+        time.sleep(1.5)
+        inko.kill(supervisor, signal.SIGCONT)
+        assert inko.supervisor_pid() == supervisor
+        time.sleep(0.3)
+    assert inko.pids("a") == pids and inko.restarts("a") == 0
+
+
 def test_watchdog_is_triggered(inko):
     contract = Contract(inko)
     pid = contract.instance()["pid"]
