@@ -46,7 +46,7 @@ def refused(inko, *arguments, status=1):
     (),
     ("--frobnicate", "status"),
     ("status", "--frobnicate"),
-    ("status", "superfluous"),
+    ("status", "web", "superfluous"),
     ("spawn", "web"),
     ("spawn", "other", "--queue", "many", "--", "true"),
     ("spawn", "other", "--queue", "--", "true"),
