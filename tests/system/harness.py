@@ -244,6 +244,34 @@ def uninstalled(text):
     return replaced
 
 
+# inkod under a filter of seccomp(2), as if on a kernel before 6.15: nobody but the parent is told
+# how a process ended. ioctl(PIDFD_GET_INFO), whose argument 1 is at 24, is ENOTTY (25).
+WITHOUT_PIDFD_INFO = f"""#!/usr/bin/python3
+import ctypes, os, struct, sys
+steps = [(0x20, 0, 0, 0), (0x15, 0, 3, {{"x86_64": 16, "aarch64": 29}}[os.uname().machine]),
+         (0x20, 0, 0, 24), (0x15, 0, 1, 0xC040FF0B), (6, 0, 0, 0x50000 | 25), (6, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
+program = struct.pack("@HP", len(steps), ctypes.addressof(code))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+if prctl(38, 1, 0, 0, 0) or prctl(22, 2, program, 0, 0):
+    sys.exit(os.strerror(ctypes.get_errno()))
+os.execv("{BUILD}/inkod", sys.argv)
+"""
+
+
+def without_pidfd_info(directory):
+    """Programs for an inkod on such a kernel: how a child of the keeper's ended, that one tells."""
+    program = directory / "inkod"
+    program.write_text(WITHOUT_PIDFD_INFO)
+    program.chmod(0o755)
+    return directory
+
+
+def programs_on_this_kernel(_):
+    """Programs for an inkod that is told all that this kernel tells."""
+    return BUILD
+
+
 class Inkod:
     def __init__(self, programs=BUILD, **environment):
         self.programs = programs

@@ -26,7 +26,8 @@ import pytest
 
 from harness import (
     ACTORS, BUILD, DEADLINE, PYTHON, SANITIZED, Inkod, alive, assert_all_answered, command_name,
-    cpu_nanoseconds, http_get, private_inkod, resident_kib, wait_until)
+    cpu_nanoseconds, http_get, private_inkod, programs_on_this_kernel, resident_kib, wait_until,
+    without_pidfd_info)
 
 FULL = os.environ.get("INKO_FULL") == "1"
 # Restart at once and never give up: these tests kill more often than anything fails by itself.
@@ -940,10 +941,11 @@ def state_of(inko, name):
     return next((a["state"] for a in actors if a["name"] == name), None)
 
 
-def ends_at_put(n):
+def ends_at_put(n, programs):
     """Ends an instance that is to run once, under a supervisor that dies directly after its nth
-    put, update or drop. None when that was before it ran, else whether it did die."""
-    with private_inkod(INKO_FAULT=f"put:{n}") as inko:
+    put, update or drop. None when that was before it was ready, so that another one than its parent
+    sees its end; else whether it did die."""
+    with private_inkod(programs, INKO_FAULT=f"put:{n}") as inko:
         supervisor, runs, go = (
             inko.supervisor_pid(), inko.directory / "runs", inko.directory / "go")
         program = f'''
@@ -956,41 +958,32 @@ notify.send(b"READY=1")
 while not os.path.exists("{go}"):
     time.sleep(0.01)
 '''
+        is_early = False
         try:
             inko.spawn("once", PYTHON, "-c", program, restart="never", drainUSec=1000)
         except ConnectionError:
-            return None
+            is_early = True
+            wait_until(lambda: next_status(inko, supervisor), what="another supervisor answers")
+            if state_of(inko, "once") is None:
+                return None
         go.touch()
         wait_until(lambda: state_of(inko, "once") == "stopped",
                    what=lambda: f"it has ended: {inko.status()['actors']}")
         instance = inko.instances("once")[0]
         assert (instance["state"], instance["lastExit"]) == ("ended", "exited with status 0")
         assert runs.read_text() == "ran" and inko.restarts("once") == 0
-        return inko.supervisor_pid() != supervisor
+        return None if is_early else inko.supervisor_pid() != supervisor
 
 
-def test_supervisor_dies_as_an_instance_ends():
+@pytest.mark.parametrize("programs_on", [programs_on_this_kernel, without_pidfd_info])
+def test_supervisor_dies_as_an_instance_ends(tmp_path, programs_on):
     """Between any two steps in which it notes that: the next one knows how it ended, and does not
-    start it again."""
-    first = bisect.bisect(range(1, 100), 0, key=lambda n: ends_at_put(n) is False) + 1
-    died = [ends_at_put(n) for n in range(max(1, first - 10), first)]
+    start it again. Where the kernel does not tell it, the keeper does."""
+    programs = programs_on(tmp_path)
+    first = bisect.bisect(range(1, 100), 0, key=lambda n: ends_at_put(n, programs) is False) + 1
+    died = [ends_at_put(n, programs) for n in range(max(1, first - 10), first)]
     # From before its end to the last.
     assert died[0] is None and died[-1], died
-
-
-# inkod under a filter of seccomp(2), as if on a kernel before 6.15: nobody but the parent is told
-# how a process ended. ioctl(PIDFD_GET_INFO), whose argument 1 is at 24, is ENOTTY (25).
-WITHOUT_PIDFD_INFO = f"""#!/usr/bin/python3
-import ctypes, os, struct, sys
-steps = [(0x20, 0, 0, 0), (0x15, 0, 3, {{"x86_64": 16, "aarch64": 29}}[os.uname().machine]),
-         (0x20, 0, 0, 24), (0x15, 0, 1, 0xC040FF0B), (6, 0, 0, 0x50000 | 25), (6, 0, 0, 0x7FFF0000)]
-code = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in steps))
-program = struct.pack("@HP", len(steps), ctypes.addressof(code))
-prctl = ctypes.CDLL(None, use_errno=True).prctl
-if prctl(38, 1, 0, 0, 0) or prctl(22, 2, program, 0, 0):
-    sys.exit(os.strerror(ctypes.get_errno()))
-os.execv("{BUILD}/inkod", sys.argv)
-"""
 
 
 @pytest.fixture
@@ -1009,8 +1002,7 @@ def orphans():
 @contextlib.contextmanager
 def web_is_an_orphan(tmp_path, restart):
     """Its parent is neither keeper nor supervisor, and the kernel tells nobody else how it ended."""
-    install(tmp_path, "inkod", WITHOUT_PIDFD_INFO)
-    with private_inkod(tmp_path) as inko:
+    with private_inkod(without_pidfd_info(tmp_path)) as inko:
         spawn_recorder(inko, instances=1, restart=restart)
         wait_for_keeper(inko, kill_keeper(inko))
         kill_supervisor(inko)
