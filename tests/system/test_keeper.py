@@ -1065,8 +1065,8 @@ def other_inko():
 
 
 def read_pings(inko):
-    n, longest_usec = map(int, (inko.directory / "pings").read_text().split())
-    return n, longest_usec
+    """How many the pinger sent, and in how many of these it would have been blocked."""
+    return tuple(map(int, (inko.directory / "pings").read_text().split()))
 
 
 def starts_at_once(inko):
@@ -1094,11 +1094,10 @@ def test_supervisor_killed_twenty_times(inko, other_inko, seeded):
     print(f"20 supervisors in {time.monotonic() - started:.1f} s")
     assert starts_at_once(inko) == 20
     assert_all_answered(load.report(), at_least=1000)
-    (n, longest_usec), (other_n, other_longest_usec) = map(read_pings, (inko, other_inko))
-    print(f"{n} pings, the longest took {longest_usec} us; undisturbed {other_n}, "
-          f"{other_longest_usec} us")
+    (n, n_blocked), (other_n, other_n_blocked) = map(read_pings, (inko, other_inko))
+    print(f"{n} pings, undisturbed {other_n}")
     assert n > other_n * 0.8 > 100
-    assert longest_usec < 3 * other_longest_usec + 200_000
+    assert n_blocked == other_n_blocked == 0
     after = inko.picture()
     after["supervisorPid"] = before["supervisorPid"]
     assert after == before
