@@ -26,8 +26,8 @@ import pytest
 
 from harness import (
     ACTORS, BUILD, DEADLINE, PYTHON, SANITIZED, Inkod, alive, assert_all_answered, command_name,
-    cpu_nanoseconds, http_get, private_inkod, programs_on_this_kernel, resident_kib, wait_until,
-    without_pidfd_info)
+    cpu_nanoseconds, http_get, private_inkod, programs_on_this_kernel, wait_until, without_pidfd_info)
+from resources import Resources
 
 FULL = os.environ.get("INKO_FULL") == "1"
 # Restart at once and never give up: these tests kill more often than anything fails by itself.
@@ -1083,8 +1083,9 @@ def test_supervisor_killed_twenty_times(inko, other_inko, seeded):
     inko.settle()
     for each in inko, other_inko:
         each.spawn("pinger", ACTORS / "notifier", each.directory / "pings", drainUSec=1000)
-    before, descriptors, pids = inko.picture(), inko.descriptors(), all_pids(inko)
-    memory = resident_kib(inko.keeper_pid())
+    # What it touches for the first time is none of a supervisor's death.
+    assert_all_answered(inko.load(port, clients=16, connections=1000).report(), at_least=1000)
+    before, pids, held = inko.picture(), all_pids(inko), Resources(inko)
     load = inko.load(port, clients=16, until_stopped=True)
     started = time.monotonic()
     for number in range(20):
@@ -1101,9 +1102,7 @@ def test_supervisor_killed_twenty_times(inko, other_inko, seeded):
     after = inko.picture()
     after["supervisorPid"] = before["supervisorPid"]
     assert after == before
-    wait_until(lambda: inko.descriptors() == descriptors, timeout=10,
-               what=lambda: f"descriptors are {descriptors}: {inko.list_descriptors()}")
-    assert resident_kib(inko.keeper_pid()) < memory + 1024
+    held.assert_same()
 
 
 def test_supervisor_killed_as_soon_as_it_answers(inko):
@@ -1123,7 +1122,7 @@ def test_control_answers_again(inko, n):
     for number in range(n):
         inko.spawn(f"a{number}", ACTORS / "notifier", drainUSec=1000)
     inko.settle()
-    pids, takeovers, starts = all_pids(inko), [], []
+    pids, held, takeovers, starts = all_pids(inko), Resources(inko), [], []
     for _ in range(9):
         starts.append(measure_a_start())
         pid = inko.supervisor_pid()
@@ -1138,6 +1137,7 @@ def test_control_answers_again(inko, n):
     assert SANITIZED or median(times) < median(start_times) * (12 if n == 100 else 40)
     assert SANITIZED or median(costs) < median(start_costs) * (8 if n == 100 else 50)
     assert all_pids(inko) == pids
+    held.assert_same()
 
 
 def list_msec(times):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from harness import SANITIZED, alive, count_descriptors, wait_until
 
-# What a process that lives on may have grown by: malloc's and nng's own caches, in pages that were
-# touched for the first time. A sanitizer keeps what was freed, so that it says nothing there.
+# What a process may have grown by, or have more than the one in whose place it is: malloc's and
+# nng's own caches, in pages that were touched for the first time. A sanitizer keeps what was freed,
+# so that it says nothing there.
 MEMORY_TOLERANCE_KIB = 512
 LOOKS = 5
 
@@ -43,19 +44,25 @@ class Resources:
             looks.append({name: count_descriptors(pid) for name, pid in self.pids.items()})
         return {name: min(look[name] for look in looks) for name in self.pids}
 
+    def more_memory(self, now):
+        """One line for each that has more than then, whichever process has the name now."""
+        more = {name: kib - self.kib[name] for name, kib in now.kib.items() if name in self.kib}
+        return [f"{name} has {kib} KiB more private memory" for name, kib in more.items()
+                if kib > MEMORY_TOLERANCE_KIB and not SANITIZED]
+
     def growth(self):
-        """What is more than then, one line each: descriptors of whoever has the name now, memory of
-        whoever is still the same process."""
-        found = []
+        """The same of descriptors, too."""
         now = Resources(self.service)
-        for name, n in now.descriptors.items():
-            if n > self.descriptors.get(name, n):
-                found.append(f"{name} has {n} descriptors and had {self.descriptors[name]}")
-        for name, pid in now.pids.items():
-            more = now.kib[name] - self.kib.get(name, 0)
-            if self.pids.get(name) == pid and more > MEMORY_TOLERANCE_KIB and not SANITIZED:
-                found.append(f"{name} has {more} KiB more private memory")
-        return found
+        return self.more_memory(now) + [
+            f"{name} has {n} descriptors and had {self.descriptors[name]}"
+            for name, n in now.descriptors.items() if n > self.descriptors.get(name, n)]
+
+    def difference(self):
+        """The same, and who has lost descriptors or is not there."""
+        now = Resources(self.service)
+        return self.more_memory(now) + [
+            f"{name} has {now.descriptors.get(name)} descriptors and had {n}"
+            for name, n in self.descriptors.items() if now.descriptors.get(name) != n]
 
     def wait_for_none(self):
         """What is more and stays so: what ended may take a moment to be let go of."""
@@ -64,3 +71,6 @@ class Resources:
         except AssertionError:
             pass
         return self.growth()
+
+    def assert_same(self):
+        wait_until(lambda: not self.difference(), timeout=10, what=self.difference)
