@@ -4,14 +4,15 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from harness import (ACTORS, PYTHON, SOURCE, VarlinkError, alive, assert_all_answered, free_port,
-                     http_get, private_inkod, wait_until)
+from harness import (ACTORS, DEADLINE, PYTHON, SOURCE, VarlinkError, alive, assert_all_answered,
+                     free_port, http_get, private_inkod, wait_until)
 from test_keeper import PUT, install, installed_inkod
 from test_kill import next_supervisor
 
@@ -377,6 +378,16 @@ def test_a_listener_is_forgotten_by_an_acceptor_that_is_killed(inko):
             assert control.receive() == {"parameters": {}}
 
 
+def talk(path):
+    """What is answered on a unix socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(DEADLINE)
+        client.connect(str(path))
+        client.sendall(b"GET / HTTP/1.1\r\nHost: inko\r\nConnection: close\r\n\r\n")
+        with client.makefile("rb") as answer:
+            return answer.readline()
+
+
 def push(inko, url):
     subprocess.run(["nngcat", "--push0", "--dial", url, "--data", "hello", "--delay", "0",
                     "--send-timeout", "5"], timeout=30, check=True)
@@ -424,6 +435,82 @@ def test_gateway_counts_messages(inko):
     restart_instance(inko, "gateway")
     assert counters(inko, "endpoints", "web") == {
         "name": "web", "accepted": 3, "handedOver": 3, "refused": 0}
+
+
+# So many listeners or endpoints have a row of their own (proto/counters.h).
+ROWS = 503
+
+
+def source(name, n):
+    return {"name": name, "accepted": n, "handedOver": n, "refused": 0}
+
+
+def test_listeners_that_are_too_many(inko):
+    """Those that find no row are counted together, without a name; a row is free again when its
+    listener is closed, and what that counted is no other's."""
+    spawn(inko)
+
+    def connect(name):
+        assert b" 200 " in talk(inko.directory / name)
+
+    def open_one(control, name):
+        control.call("Listen", {"address": f"unix://{inko.directory}/{name}", "to": "web",
+                                "name": name})
+
+    def assert_counts(**expected):
+        expected = {name: source(name, n) for name, n in expected.items()}
+        others = expected.pop("others")
+        wait_until(lambda: inko.call("GetCounters").get("otherListeners") == {**others, "name": ""},
+                   what=lambda: f"{others}: {inko.call('GetCounters')}")
+        for name, counts in expected.items():
+            wait_until(lambda: counters(inko, "listeners", name) == counts,
+                       what=lambda: f"{counts}: {counters(inko, 'listeners', name)}")
+
+    names = [f"l{n}" for n in range(ROWS)]
+    with inko.varlink() as control:
+        for name in (*names, "one", "two"):
+            open_one(control, name)
+        for name in ("l0", f"l{ROWS - 1}", "one", "two", "two"):
+            connect(name)
+        assert_counts(others=3, l0=1, **{f"l{ROWS - 1}": 1}, one=0, two=0)
+        assert used_rows(inko, "acceptor") == sorted(names)
+        control.call("Close", {"listener": "l0"})
+        control.call("Close", {"listener": "two"})
+        open_one(control, "later")
+        connect("later")
+        connect("one")
+        assert_counts(others=4, later=1, one=0)
+        assert used_rows(inko, "acceptor") == sorted([*names[1:], "later"])
+    restart_instance(inko, "acceptor")
+    connect("later")
+    connect("one")
+    assert_counts(others=5, later=2, one=0)
+    assert ["(others)", "5", "5", "0"] in map(str.split, inko.ctl("counters").stdout.splitlines())
+
+
+def test_endpoints_that_are_too_many(inko):
+    """The same of what the gateway takes in."""
+    with inko.varlink() as control:
+        for n in range(ROWS):
+            control.call("Spawn", {"name": f"a{n}", "command": ["true"], "instances": 0})
+    spawn(inko, instances=1)
+
+    def pushed(n):
+        push(inko, inko.actor("web")["endpoint"])
+        wait_until(lambda: actor(inko)["received"] == n, what=lambda: actor(inko))
+
+    wait_until(lambda: ready_pid(inko, "gateway", 0))
+    pushed(1)
+    wait_until(lambda: inko.call("GetCounters").get("otherEndpoints") == source("", 1))
+    assert counters(inko, "endpoints", "web") == source("web", 0)
+    assert used_rows(inko, "gateway") == sorted(f"a{n}" for n in range(ROWS))
+    inko.call("Remove", {"actor": "a0"})
+    inko.call("Remove", {"actor": "web"})
+    spawn(inko, instances=1)
+    pushed(1)
+    wait_until(lambda: counters(inko, "endpoints", "web") == source("web", 1))
+    assert inko.call("GetCounters")["otherEndpoints"] == source("", 1)
+    assert used_rows(inko, "gateway") == sorted(["web", *(f"a{n}" for n in range(1, ROWS))])
 
 
 COUNTING = """#!/usr/bin/python3
