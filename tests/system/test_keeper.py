@@ -25,8 +25,9 @@ from statistics import median
 import pytest
 
 from harness import (
-    ACTORS, BUILD, DEADLINE, PYTHON, SANITIZED, Inkod, alive, assert_all_answered, command_name,
-    cpu_nanoseconds, http_get, private_inkod, programs_on_this_kernel, wait_until, without_pidfd_info)
+    ACTORS, BUILD, DEADLINE, PYTHON, SANITIZED, Inkod, VarlinkError, alive, assert_all_answered,
+    command_name, cpu_nanoseconds, http_get, private_inkod, programs_on_this_kernel, wait_until,
+    without_pidfd_info)
 from resources import Resources
 
 FULL = os.environ.get("INKO_FULL") == "1"
@@ -36,7 +37,7 @@ PROGRAMS = ("inkod", "inko-supervisor")
 BUILTIN = ("inko-acceptor", "inko-gateway")
 PR_SET_CHILD_SUBREAPER = 36
 # proto/keep.h
-PUT, LOCK, ALL = 1, 13, 14
+PUT, UPDATE, DROP, LOCK, ALL = 1, 2, 3, 13, 14
 HEAD = struct.Struct("=II161s3x")
 
 
@@ -850,37 +851,136 @@ def test_state_of_a_newer_version_is_refused(tmp_path):
         assert_all_answered(inko.load(port, connections=100).report(), at_least=100)
 
 
-def change_everything(inko):
-    """What an operator does, again when inkod's supervisor went away before it answered."""
-    def call(method, parameters, done):
-        def once():
-            with contextlib.suppress(ConnectionError, FileNotFoundError):
-                if not done():
-                    inko.call(method, parameters)
-                return done()
-            return False
-        wait_until(once, what=lambda: f"{method} {parameters}: {inko.log.read_text()}")
+def patiently(look, *arguments):
+    """What one sees, when a supervisor lives that long."""
+    def seen():
+        with contextlib.suppress(ConnectionError, FileNotFoundError):
+            return [look(*arguments)]
+        return None
+    return wait_until(seen, what="a supervisor answers")[0]
 
-    def actors():
-        return {a["name"]: a for a in inko.status()["actors"]}
 
-    def ready(n):
-        web = actors().get("web")
-        return web and web["state"] == "ready" and len(web["instances"]) == n
+def call_if_there(inko, method, parameters):
+    """Of what the next supervisor closes or removes by itself, which may be done by now."""
+    try:
+        inko.call(method, parameters)
+    except VarlinkError as error:
+        assert re.search(r"\.NoSuch(Actor|Listener)$", error.error), error
 
-    call("Spawn", {"name": "web", "instances": 2, "command": [str(ACTORS / "recorder"), "--record",
-                                                              str(inko.record())], **PATIENT},
-         lambda: "web" in actors())
-    wait_until(lambda: ready(2) or ("web" not in actors() and call(
-        "Spawn", {"name": "web", "instances": 2, "command": [
-            str(ACTORS / "recorder"), "--record", str(inko.record())], **PATIENT}, lambda: True)),
-        what="web is ready")
-    call("Listen", {"address": "tcp://127.0.0.1:0", "to": "web", "name": "front"},
-         lambda: inko.status()["listeners"])
-    call("Scale", {"actor": "web", "instances": 3}, lambda: ready(3))
-    first = inko.pids("web")
-    call("Restart", {"actor": "web"},
-         lambda: ready(3) and not set(first) & set(inko.pids("web")))
+
+def insist(inko, done, method, **parameters):
+    """Has it done, again when inkod's supervisor went away before it answered: not so if the next
+    one does it by itself, and done() says that it has begun by None."""
+    def once():
+        with contextlib.suppress(ConnectionError, FileNotFoundError):
+            if done() is False:
+                call_if_there(inko, method, parameters)
+            return done()
+        return False
+    wait_until(once, what=lambda: f"{method} {parameters}: {inko.log.read_text()}")
+
+
+def find_actor(inko, name):
+    return next((a for a in inko.status()["actors"] if a["name"] == name), None)
+
+
+def is_ready(inko, name, n):
+    actor = find_actor(inko, name)
+    return actor is not None and actor["state"] == "ready" and len(actor["instances"]) == n
+
+
+def is_listening(inko, name):
+    return name in [listener["name"] for listener in inko.status()["listeners"]]
+
+
+def insist_on_actor(inko, name, n):
+    """One whose supervisor died before it was held is asked for again."""
+    command = [str(ACTORS / "recorder"), "--record", str(inko.record())]
+    insist(inko, lambda: is_ready(inko, name, n) or
+           (False if find_actor(inko, name) is None else None),
+           "Spawn", name=name, instances=n, command=command, **PATIENT)
+
+
+def insist_on_listener(inko, name, to):
+    insist(inko, lambda: is_listening(inko, name), "Listen", address="tcp://127.0.0.1:0", to=to,
+           name=name)
+
+
+class Begin:
+    """What an operator does first."""
+
+    def prepare(self, inko):
+        pass
+
+    def act(self, inko):
+        insist_on_actor(inko, "web", 2)
+        insist_on_listener(inko, "front", "web")
+        insist(inko, lambda: is_ready(inko, "web", 3), "Scale", actor="web", instances=3)
+        first = patiently(inko.pids, "web")
+        insist(inko, lambda: is_ready(inko, "web", 3) and not set(first) & set(inko.pids("web")),
+               "Restart", actor="web")
+
+
+class GoOn:
+    """And then, while there are clients, none of whom may notice it."""
+
+    def prepare(self, inko):
+        insist_on_actor(inko, "web", 2)
+        insist_on_actor(inko, "other", 1)
+        insist_on_listener(inko, "front", "web")
+        insist_on_listener(inko, "back", "other")
+        patiently(inko.settle)
+
+    def act(self, inko):
+        load = inko.load(patiently(port_of, inko, "front"), clients=4, until_stopped=True)
+        pids = patiently(all_pids, inko)
+        self.pause(inko)
+        assert patiently(all_pids, inko) == pids
+        self.roll(inko)
+        self.stop_and_start(inko)
+        web = {i["name"]: i["pid"] for i in patiently(inko.instances, "web")}
+        kept = {name: pid for name, pid in pids.items() if not name.startswith("web/")}
+        assert patiently(all_pids, inko) == {**kept, **web}
+        insist(inko, lambda: not is_listening(inko, "back"), "Close", listener="back")
+        self.remove(inko)
+        del kept["other/0"]
+        assert patiently(all_pids, inko) == {**kept, **web}
+        assert_all_answered(load.report())
+
+    def pause(self, inko):
+        insist(inko, lambda: inko.listener("front")["state"] == "paused", "Pause", listener="front")
+        insist(inko, lambda: inko.listener("front")["state"] == "open", "Resume", listener="front")
+
+    def roll(self, inko):
+        old = patiently(inko.pids, "web")
+
+        def is_done():
+            web = inko.actor("web")
+            if not web["rolling"] and all(i["generation"] == 1 for i in web["instances"]):
+                return False
+            assert max(i["generation"] for i in web["instances"]) == 2, "it is rolled once"
+            return is_ready(inko, "web", 2) and not set(old) & set(inko.pids("web")) or None
+
+        insist(inko, is_done, "Restart", actor="web", rolling=True)
+
+    def stop_and_start(self, inko):
+        old = patiently(inko.pids, "web")
+        done = {"ready": False, "stopped": True}
+        insist(inko, lambda: done.get(inko.actor("web")["state"]), "Stop", actor="web")
+        assert not any(map(alive, old)) and patiently(inko.pids, "web") == []
+        done = {"stopped": False, "ready": True}
+        insist(inko, lambda: done.get(inko.actor("web")["state"]), "Start", actor="web")
+
+    def remove(self, inko):
+        def is_done():
+            other = find_actor(inko, "other")
+            return True if other is None else False if other["state"] == "ready" else None
+
+        insist(inko, is_done, "Remove", actor="other")
+
+
+def port_of(inko, name):
+    return int(inko.listener(name)["address"].rpartition(":")[2])
 
 
 def leftovers(inko):
@@ -897,42 +997,94 @@ def is_at_rest(inko):
     return set(inko.processes()) == said
 
 
-@pytest.fixture(scope="module")
-def undisturbed():
+# Stands between keeper and supervisor, and notes what the second has the first hold.
+NOTING = f"""#!/usr/bin/python3
+import os, select, socket, struct, sys
+noted = open(os.environ["INKO_NOTED"], "a")
+keeper = socket.socket(fileno=3)
+here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+if sys.argv[1:] or os.fork():
+    os.dup2(there.fileno(), 3)
+    os.execv("{BUILD}/inko-supervisor", sys.argv)
+# The lock is of those two.
+os.close(4)
+there.close()
+to = {{here: keeper, keeper: here}}
+while True:
+    for source in select.select(list(to), [], [])[0]:
+        message, fds, _, _ = socket.recv_fds(source, 1 << 20, 256)
+        if not message:
+            os._exit(0)
+        verb, _, key = struct.unpack_from("{HEAD.format}", message)
+        if source is here and verb in {(PUT, UPDATE, DROP)}:
+            print(verb, key.decode(), file=noted, flush=True)
+        socket.send_fds(to[source], [message], fds)
+        for fd in fds:
+            os.close(fd)
+"""
+
+
+def count_puts(part):
+    """Until its act, and until its end, by another's count than the supervisor's own."""
+    with tempfile.TemporaryDirectory(prefix="ik-") as directory:
+        programs, noted = Path(directory), Path(directory) / "noted"
+        programs.chmod(0o711)
+        shutil.copy(BUILD / "inkod", programs)
+        install(programs, "inko-supervisor", NOTING)
+        inko = Inkod(programs, INKO_NOTED=str(noted))
+        try:
+            inko.start()
+            part.prepare(inko)
+            before = len(noted.read_text().splitlines())
+            part.act(inko)
+            return before, len(noted.read_text().splitlines())
+        finally:
+            # Not in order: the keeper may see its supervisor's end before it hears of it.
+            inko.abandon()
+
+
+def look_undisturbed(part):
     """What is held when nobody asks: a look may see the connection of the one before."""
     with private_inkod() as inko:
-        change_everything(inko)
+        part.prepare(inko)
+        part.act(inko)
         wait_until(lambda: is_at_rest(inko), what=lambda: f"rest: {inko.processes()}")
         looks = [leftovers(inko) for _ in range(25)]
-        yield max(looks, key=looks.count)
+        return max(looks, key=looks.count)
 
 
-def dies_at_put(undisturbed, n):
+def dies_at_put(part, undisturbed, n):
     """Whether there were so many; the end is the same as if it had lived."""
     with private_inkod(INKO_FAULT=f"put:{n}") as inko:
-        change_everything(inko)
-        wait_until(lambda: leftovers(inko) == undisturbed, timeout=10,
+        part.prepare(inko)
+        part.act(inko)
+        wait_until(lambda: patiently(leftovers, inko) == undisturbed, timeout=10,
                    what=lambda: f"{leftovers(inko)} is {undisturbed}: {inko.list_descriptors()}")
         pids = inko.pids("web")
-        port = int(inko.listener("front")["address"].rpartition(":")[2])
-        assert_all_answered(inko.load(port, connections=100).report(), at_least=100)
+        load = inko.load(port_of(inko, "front"), connections=100)
+        assert_all_answered(load.report(), at_least=100)
         assert inko.pids("web") == pids and inko.restarts("web") == 0
         return "was killed by SIGKILL" in inko.log.read_text()
 
 
 # So many that each of them ends soon, and that all processors have something to do.
 SHARES = 6
+SHORT = (Begin, 1), (Begin, SHARES // 2 + 1), (GoOn, 2)
 
 
-@pytest.mark.parametrize("share", range(1, SHARES + 1) if FULL else (1, SHARES // 2 + 1))
-def test_supervisor_dies_at_each_put(undisturbed, share):
+@pytest.mark.parametrize(
+    "part, share", itertools.product((Begin, GoOn), range(1, SHARES + 1)) if FULL else SHORT)
+def test_supervisor_dies_at_each_put(part, share):
     """Directly after its nth put, update or drop, from the first to the last that there is: each
     test has a share of them, and ends with the first n that no supervisor came to."""
-    n = share
-    while dies_at_put(undisturbed, n):
+    undisturbed = look_undisturbed(part())
+    before, counted = count_puts(part())
+    # How many there are before is a matter of what comes first, a little.
+    n = max(before - SHARES, 0) + share
+    while dies_at_put(part(), undisturbed, n):
         n += SHARES
-    print(f"the supervisor lived with {n}")
-    assert n > 5 * SHARES, "what was changed is held"
+    print(f"the supervisor lived with {n}, and {counted} puts were counted")
+    assert n > counted - SHARES, "each that is counted here may be its last"
 
 
 def state_of(inko, name):
