@@ -4,6 +4,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import account
@@ -98,14 +99,24 @@ def leave(service, pids, _):
 
 TERMINATE = send(signal.SIGTERM)
 
-# What it is, who that is, what its end may cost, and what a clean stop of it is.
+
+@dataclass(frozen=True)
+class Target:
+    """Who that is, what his death may cost, what a clean stop of him is, and what that may cost."""
+    find: Callable
+    death_cost: Callable
+    stop: Callable
+    stop_cost: Callable = account.nothing
+
+
 TARGETS = {
-    "instance": (one_instance, account.one_in_hands, scale_down_and_up),
-    "all instances": (all_instances, account.one_in_hands, restart),
-    "acceptor": (acceptor, account.one_accepted, TERMINATE),
-    "gateway": (gateway, account.unacknowledged, TERMINATE),
-    "supervisor": (supervisor, account.nothing, TERMINATE),
-    "keeper": (keeper, account.nothing, leave),
+    "instance": Target(one_instance, account.one_in_hands, scale_down_and_up),
+    "all instances": Target(all_instances, account.one_in_hands, restart),
+    "acceptor": Target(acceptor, account.one_accepted, TERMINATE),
+    # What nng took from the sender it does not give back, however its socket is closed.
+    "gateway": Target(gateway, account.unacknowledged, TERMINATE, account.unacknowledged),
+    "supervisor": Target(supervisor, account.nothing, TERMINATE),
+    "keeper": Target(keeper, account.nothing, leave),
 }
 
 STRIKES = {
@@ -126,16 +137,18 @@ class Cell:
         return f"{self.what}, {self.how}"
 
     def strike(self, service, n, options):
-        find, _, clean = TARGETS[self.what]
-        pids = find(service, n)
+        target = TARGETS[self.what]
+        pids = target.find(service, n)
         assert pids and all(alive(pid) for pid in pids), f"{self}: {pids}"
         blow = Blow(now_usec(), pids, False)
-        blow.died = (STRIKES[self.how] or clean)(service, pids, options)
+        blow.died = (STRIKES[self.how] or target.stop)(service, pids, options)
         return blow
 
     def explain(self):
         """What finds the losses that its rounds explain (account.py)."""
-        return TARGETS[self.what][1]
+        target = TARGETS[self.what]
+        return {"SIGKILL": target.death_cost, "SIGSEGV": target.death_cost,
+                "clean stop": target.stop_cost}.get(self.how, account.nothing)
 
 
 CELLS = [Cell(what, how) for what in TARGETS for how in STRIKES if how != "rolling restart"]

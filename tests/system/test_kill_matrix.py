@@ -12,7 +12,7 @@ from inside_systemd import SKIPPED
 
 sys.path.insert(0, str(SOURCE / "tests" / "matrix"))
 
-from cells import CELLS, STRIKES, TARGETS, Blow  # noqa: E402
+from cells import CELLS, Blow  # noqa: E402
 from play import Options, play  # noqa: E402
 from service import Alone  # noqa: E402
 import account  # noqa: E402
@@ -42,9 +42,23 @@ def test_beside_systemd():
     assert result.returncode == 0 and "2 cells hold, 0 do not" in result.stdout
 
 
+# What the matrix is to be, in words of its own: CELLS is made of tables that may lose a line.
+WHOLE = {f"{what}, {how}"
+         for what in ("instance", "all instances", "acceptor", "gateway", "supervisor", "keeper")
+         for how in ("SIGKILL", "SIGSEGV", "SIGSTOP", "clean stop")}
+WHOLE.add("all instances, rolling restart")
+# Those that may cost anything: a death, and of clean stops that of the gateway alone.
+COSTLY = {f"{what}, {how}" for what in ("instance", "all instances", "acceptor", "gateway")
+          for how in ("SIGKILL", "SIGSEGV")}
+COSTLY.add("gateway, clean stop")
+
+
 def test_matrix_is_whole():
-    names = {str(cell) for cell in CELLS}
-    assert {f"{what}, {how}" for what in TARGETS for how in list(STRIKES)[:4]} <= names
+    assert len(CELLS) == len(WHOLE) and set(map(str, CELLS)) == WHOLE
+
+
+def test_nothing_else_is_excused():
+    assert {str(cell) for cell in CELLS if cell.explain() is not account.nothing} == COSTLY
 
 
 # The accounting itself: a matrix that explains too much would show zeros whatever was lost.
