@@ -445,6 +445,42 @@ def test_acceptor_out_of_descriptors(inko):
     assert_all_answered(load.report(), at_least=100)
 
 
+@pytest.mark.parametrize("number, n_lost", [(signal.SIGTERM, 0), (signal.SIGKILL, 1)])
+def test_acceptor_ends_with_one_in_its_hands(inko, number, n_lost):
+    """That there is one is sure here, where the kernel lets it send no more for now: its user has
+    more descriptors under way than it may have open (unix(7), ETOOMANYREFS). Told to end it brings
+    the one where it belongs first, for which it takes a second at most; killed it cannot."""
+    gate = inko.directory / "gate"
+    inko.spawn("web", RECORDER, "--gate", gate)
+    port = inko.listen("web")
+    inko.settle()
+    acceptor = inko.pids("acceptor")[0]
+    inko.tolerated = rf"acceptor/0 \(pid {acceptor}\) exited with status 0$"
+    n_allowed = first_free_descriptor(acceptor) + 8
+    before = limit_descriptors(acceptor, n_allowed)
+    load = inko.load(port, clients=3 * n_allowed, connections=3 * n_allowed)
+
+    def holds_one():
+        counts = inko.call("GetCounters")["listeners"][0]
+        return counts["accepted"] == counts["handedOver"] + 1 and counts
+
+    def holds_one_for_long():
+        counts = holds_one()
+        time.sleep(0.1)
+        return counts and counts == holds_one()
+
+    wait_until(holds_one_for_long, what=lambda: f"one is held: {inko.call('GetCounters')}")
+    inko.kill(acceptor, number)
+    if not n_lost:
+        set_descriptors(acceptor, before)
+    inko.wait_restarted("acceptor", acceptor)
+    gate.touch()
+    report = load.report()
+    assert len(report["failures"]) == n_lost == report["connections"] - report["answered"], report
+    counts = inko.call("GetCounters")["listeners"][0]
+    assert counts["accepted"] == counts["handedOver"] + n_lost == report["connections"], counts
+
+
 def test_instance_out_of_descriptors(inko):
     """What it has no room for stays in its mailbox."""
     inko.spawn("web", RECORDER)
