@@ -5,10 +5,13 @@ from pathlib import Path
 
 from harness import SANITIZED, alive, count_descriptors, wait_until
 
-# What a process may have grown by, or have more than the one in whose place it is: malloc's and
-# nng's own caches, in pages that were touched for the first time. A sanitizer keeps what was freed,
-# so that it says nothing there.
+# What a process may have grown by: malloc's and nng's own caches, in pages that were touched for
+# the first time. A sanitizer keeps what was freed, so that it says nothing there.
 MEMORY_TOLERANCE_KIB = 512
+# What one may have more than the one in whose place it is, which has done no less: 8 KiB where both
+# are small, and a share of what a large one has.
+REPLACED_TOLERANCE_KIB = 128
+REPLACED_SHARE = 0.1
 LOOKS = 5
 
 
@@ -44,11 +47,16 @@ class Resources:
             looks.append({name: count_descriptors(pid) for name, pid in self.pids.items()})
         return {name: min(look[name] for look in looks) for name in self.pids}
 
+    def tolerance(self, now, name):
+        if now.pids[name] == self.pids[name]:
+            return MEMORY_TOLERANCE_KIB
+        return max(REPLACED_TOLERANCE_KIB, REPLACED_SHARE * self.kib[name])
+
     def more_memory(self, now):
         """One line for each that has more than then, whichever process has the name now."""
         more = {name: kib - self.kib[name] for name, kib in now.kib.items() if name in self.kib}
         return [f"{name} has {kib} KiB more private memory" for name, kib in more.items()
-                if kib > MEMORY_TOLERANCE_KIB and not SANITIZED]
+                if kib > self.tolerance(now, name) and not SANITIZED]
 
     def growth(self):
         """The same of descriptors, too."""
