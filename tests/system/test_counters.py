@@ -13,7 +13,8 @@ import pytest
 
 from harness import (ACTORS, DEADLINE, PYTHON, SOURCE, VarlinkError, alive, assert_all_answered,
                      free_port, http_get, private_inkod, wait_until)
-from test_keeper import PUT, install, installed_inkod
+from installed import install, installed_inkod
+from test_keeper import PUT
 from test_kill import next_supervisor
 
 FULL = os.environ.get("INKO_FULL") == "1"

@@ -28,13 +28,13 @@ from harness import (
     ACTORS, BUILD, DEADLINE, PYTHON, SANITIZED, Inkod, VarlinkError, alive, assert_all_answered,
     command_name, cpu_nanoseconds, http_get, private_inkod, programs_on_this_kernel, wait_until,
     without_pidfd_info)
+from installed import (
+    PROGRAMS, assert_runs_installed, install, install_another_build, installed_inkod)
 from resources import Resources
 
 FULL = os.environ.get("INKO_FULL") == "1"
 # Restart at once and never give up: these tests kill more often than anything fails by itself.
 PATIENT = {"backoffUSec": 10_000, "intensity": 0}
-PROGRAMS = ("inkod", "inko-supervisor")
-BUILTIN = ("inko-acceptor", "inko-gateway")
 PR_SET_CHILD_SUBREAPER = 36
 # proto/keep.h
 PUT, UPDATE, DROP, LOCK, ALL = 1, 2, 3, 13, 14
@@ -368,33 +368,6 @@ def test_keeper_that_leaves_before_it_has_all(inko):
 
 # Upgrades.
 
-@contextlib.contextmanager
-def installed_inkod(tmp_path, **environment):
-    """One whose programs stand in a directory of their own, so that they can be replaced."""
-    for name in PROGRAMS:
-        shutil.copy(BUILD / name, tmp_path / name)
-    for name in BUILTIN:
-        (tmp_path / name).write_text(f'#!/bin/sh\nexec {BUILD / name} "$@"\n')
-        (tmp_path / name).chmod(0o755)
-    with private_inkod(tmp_path, **environment) as inko:
-        yield inko
-
-
-def install(directory, name, text=None):
-    """As a package manager does: another file in its place, not other bytes in the file."""
-    new = directory / "new"
-    if text is None:
-        shutil.copy(BUILD / name, new)
-    else:
-        new.write_text(text)
-        new.chmod(0o755)
-    os.replace(new, directory / name)
-
-
-def executable(pid):
-    return os.stat(f"/proc/{pid}/exe").st_ino
-
-
 def replaced(inko):
     """How often the keeper was, or None while nobody answers."""
     return (inko.answers() or {}).get("keeperReplaced")
@@ -410,8 +383,7 @@ def test_upgrade_under_load(tmp_path):
         before, descriptors, pids = inko.status(), inko.descriptors(), all_pids(inko)
         load = inko.load(port, clients=16, until_stopped=True)
         for number in range(10 if FULL else 3):
-            for name in PROGRAMS:
-                install(tmp_path, name)
+            install_another_build(tmp_path)
             supervisor = inko.supervisor_pid()
             if number == 1:
                 os.kill(inko.keeper.pid, signal.SIGHUP)
@@ -423,9 +395,7 @@ def test_upgrade_under_load(tmp_path):
             assert status["keeperPid"] == before["keeperPid"] == inko.keeper.pid
             assert status["keeperReplaced"] == number + 1
             assert status["supervisorPid"] != supervisor
-            assert executable(status["keeperPid"]) == os.stat(tmp_path / "inkod").st_ino
-            assert executable(status["supervisorPid"]) == \
-                os.stat(tmp_path / "inko-supervisor").st_ino
+            assert_runs_installed(status, tmp_path)
             assert all_pids(inko) == pids
         assert_all_answered(load.report(), at_least=100)
         wait_until(lambda: inko.descriptors() == descriptors, timeout=10,
@@ -505,8 +475,7 @@ def test_upgrade_by_another_inkod(tmp_path):
         spawn_recorder(inko)
         pids, supervisor = all_pids(inko), inko.supervisor_pid()
         old = kill_keeper(inko)
-        for name in PROGRAMS:
-            install(tmp_path, name)
+        install_another_build(tmp_path)
         inko.begin()
         wait_until(lambda: next_status(inko, supervisor), what="the supervisor was replaced")
         assert wait_for_keeper(inko, old) == inko.keeper.pid

@@ -12,7 +12,7 @@ import pytest
 
 from harness import (ACTORS, BUILD, DEADLINE, INTERFACE, PYTHON, alive, assert_all_answered, curl,
                      fnv1a, free_port, http_get, private_inkod, wait_until)
-from test_keeper import install, installed_inkod
+from installed import install, installed_inkod
 
 HELLO = BUILD / "http-hello"
 SHARED = BUILD / "http-shared"
