@@ -20,6 +20,7 @@ from pathlib import Path
 
 from harness import (ACTORS, BUILD, DEADLINE, Inkod, VarlinkError, alive, assert_all_answered,
                      command_name, count_descriptors, curl, wait_until)
+from installed import assert_runs_installed, install_all, install_another_build
 
 SKIPPED = 77
 PORT = 8080
@@ -266,18 +267,43 @@ def its_socket_is_another(inko):
     assert curl(URL) == HELLO
 
 
-def reload_keeps_everything(inko):
+def replace_under_load(inko, order):
+    """Keeper and supervisor are those of another build each time, in the same main process, and
+    nothing else has changed."""
+    programs = inko.directory / "programs"
+    programs.mkdir()
+    install_all(programs)
+    drop_in(f"[Service]\nExecStart=\nExecStart={programs}/inkod\n")
     inko.serve()
+    before, pid = inko.picture(), main_pid()
     load = inko.load(PORT, until_stopped=True)
-    pid, supervisor, pids = main_pid(), inko.supervisor_pid(), inko.pids("web")
-    for _ in range(3):
-        systemctl("reload", "inkod.service")
-        wait_until(lambda: show("ActiveState") == "active", what=lambda: show("ActiveState"))
-        wait_until(lambda: inko.supervisor_pid() != supervisor)
+    for number in (1, 2, 3):
         supervisor = inko.supervisor_pid()
-    assert main_pid() == pid
-    assert inko.pids("web") == pids
+        install_another_build(programs)
+        order()
+        wait_until(lambda n=number: (inko.answers() or {}).get("keeperReplaced") == n)
+        wait_until(lambda: show("ActiveState") == "active", what=lambda: show("ActiveState"))
+        after = inko.picture()
+        assert_runs_installed(after, programs)
+        assert after["supervisorPid"] != supervisor
+        assert main_pid() == pid and show("NRestarts") == "0"
+        assert after == {**before, "keeperReplaced": number,
+                         "supervisorPid": after["supervisorPid"]}
     assert_all_answered(load.report(), at_least=10)
+    systemctl("stop", "inkod.service")
+    assert not inko.processes(), inko.processes()
+
+
+def upgrade_replaces_both(inko):
+    def upgrade():
+        said = inko.ctl("upgrade").stdout
+        assert said.startswith("upgraded: inkod ") and f"keeper {main_pid()}," in said, said
+
+    replace_under_load(inko, upgrade)
+
+
+def reload_replaces_both(inko):
+    replace_under_load(inko, lambda: systemctl("reload", "inkod.service"))
 
 
 def a_silent_supervisor_is_replaced(inko):
