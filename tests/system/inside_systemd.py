@@ -6,6 +6,7 @@ unit of its own, http.socket, on port 8080. See test_systemd.py, which runs them
 
 import contextlib
 import inspect
+import json
 import os
 import pwd
 import re
@@ -425,13 +426,13 @@ def path_unit():
     drop_in("[Unit]\nRequires=path.socket\nAfter=path.socket\n")
 
 
-def asking(n):
-    """Clients of path.socket that have sent their request."""
+def asking(n, path=PATH_SOCKET):
+    """Clients of a listener's path that have sent their request."""
     clients = []
     for _ in range(n):
         client = socket.socket(socket.AF_UNIX)
         client.settimeout(DEADLINE)
-        client.connect(str(PATH_SOCKET))
+        client.connect(str(path))
         client.sendall(b"GET / HTTP/1.1\r\nHost: inko\r\nConnection: close\r\n\r\n")
         clients.append(client)
     return clients
@@ -670,6 +671,29 @@ def one_of_a_user(inko):
 
     wait_until(lambda: state("StatusText") == "1 actor, 1 of 1 instance ready, 0 listeners",
                what=lambda: state("StatusText"))
+
+    def status():
+        return json.loads(run(BUILD / "inkoctl", "--json", "status"))
+
+    def pids():
+        return {i["name"]: i["pid"] for a in status()["actors"] for i in a["instances"]}
+
+    run(BUILD / "inkoctl", "listen", f"unix://{runtime}/web", "--to", "web")
+    before = pids()
+    assert {"web/0", "acceptor/0", "gateway/0"} == set(before)
+    os.kill(before["web/0"], signal.SIGSTOP)
+    waiting = asking(20, runtime / "web")
+    for order in ["restart"], ["kill", "--kill-whom=main", "--signal=KILL"]:
+        pid = int(state("MainPID"))
+        run("systemctl", "--user", *order, "inkod.service")
+        wait_until(lambda pid=pid: int(state("MainPID")) not in (0, pid)
+                   and status()["keeperPid"] == int(state("MainPID")),
+                   what=lambda: f"another inkod than {pid} runs: {LOG.read_text()}")
+        assert pids() == before
+        waiting += asking(20, runtime / "web")
+    os.kill(before["web/0"], signal.SIGCONT)
+    assert_answered(waiting)
+    assert int(state("NRestarts")) >= 1
     run("systemctl", "--user", "reload", "inkod.service")
     run("systemctl", "--user", "stop", "inkod.service")
     assert state("Result") == "success"
