@@ -19,8 +19,8 @@ import time
 import traceback
 from pathlib import Path
 
-from harness import (ACTORS, BUILD, DEADLINE, Inkod, VarlinkError, alive, assert_all_answered,
-                     command_name, count_descriptors, curl, wait_until)
+from harness import (ACTORS, BUILD, DEADLINE, SOURCE, Inkod, VarlinkError, alive,
+                     assert_all_answered, command_name, count_descriptors, curl, wait_until)
 from installed import assert_runs_installed, install_all, install_another_build
 from resources import Resources
 
@@ -599,21 +599,38 @@ def hardening_binds_no_actor(inko):
     assert inko.ready("bold")
 
 
+def make_users(root):
+    """Those of the package, beside those that are under root already, as its installation has
+    systemd-sysusers make them. Returns the users by name and the text of the groups."""
+    if not shutil.which("systemd-sysusers"):
+        raise Skip("there is no systemd-sysusers; install the package systemd")
+    subprocess.run(
+        ["systemd-sysusers", f"--root={root}", SOURCE / "systemd" / "sysusers.d" / "inko.conf"],
+        check=True, stdin=subprocess.DEVNULL, timeout=60)
+    users = [line.split(":") for line in (root / "etc" / "passwd").read_text().splitlines()]
+    return {name: int(number) for name, _, number, *_ in users}, \
+        (root / "etc" / "group").read_text()
+
+
 def actors_of_other_users(inko):
     """The unit leaves inkod what it takes, and its own actors run as the users that are made."""
-    for name, number in ("inko-acceptor", 990), ("inko-gateway", 991):
-        with open("/run/users", "a") as users:
-            users.write(f"{name}:x:{number}:{number}::/:/usr/sbin/nologin\n")
-    Path("/run/passwd").write_text(Path("/etc/passwd").read_text() + Path("/run/users").read_text())
-    subprocess.run(["mount", "--bind", "/run/passwd", "/etc/passwd"], check=True)
+    root = inko.directory / "root"
+    (root / "etc").mkdir(parents=True)
+    for name in "passwd", "group":
+        shutil.copy(f"/etc/{name}", root / "etc")
+    users, _ = make_users(root)
+    for name in "passwd", "group":
+        subprocess.run(["mount", "--bind", root / "etc" / name, f"/etc/{name}"], check=True)
     inko.start()
     inko.spawn("web", BUILD / "http-hello", user=USER, network="none", instances=2)
     inko.call("Listen", {"address": "systemd:http", "to": "web"})
     inko.settle()
     assert curl(URL) == HELLO
-    for name, uid in ("acceptor", 990), ("gateway", 991), ("web", USER_ID):
+    for name, user in ("acceptor", "inko-acceptor"), ("gateway", "inko-gateway"), ("web", USER):
+        assert inko.pids(name)
         for pid in inko.pids(name):
-            assert Path(f"/proc/{pid}").stat().st_uid == uid, name
+            assert Path(f"/proc/{pid}").stat().st_uid == users[user] != 0, name
+    assert len({users[name] for name in ("inko-acceptor", "inko-gateway", USER)}) == 3
     inko.kill(inko.supervisor_pid())
     wait_until(inko.answers)
     inko.ctl("restart", "web")
