@@ -9,12 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cjson/cJSON.h>
 #include <inko/inko.h>
 #include <inko/remote.h>
 
 #include "feeder.h"
+
+/* To close an endpoint, which takes milliseconds. nng 1.5.2 does not come back from nng_close one
+ * time in some sixty in which messages are coming in. Nothing would reach any mailbox then, and who
+ * spawns an actor would wait for its endpoint for ever; the next life opens all of them again. */
+#define CLOSE_SECONDS 2
 
 struct endpoint {
 	struct feed feed;
@@ -52,7 +58,9 @@ static struct endpoint *find_endpoint(struct feeder *feeder, const char *url)
 static void endpoint_free(struct endpoint *endpoint)
 {
 	inko_message_free(endpoint->feed.held);
+	(void)alarm(CLOSE_SECONDS);
 	inko_mailbox_close(endpoint->mailbox);
+	(void)alarm(0);
 	free(endpoint->url);
 	free(endpoint);
 }
@@ -132,15 +140,17 @@ static int on_news(struct feeder *feeder, struct inko_message *message)
 	return 0;
 }
 
-/* nng's threads inherit the mask: no signals but those of a fault may reach them. */
+/* nng's threads inherit the mask: no signals but those of a fault may reach them, and the alarm,
+ * which ends all of them. */
 static void block_signals(void)
 {
-	static const int faults[] = {SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS};
+	static const int let_through[] = {
+		SIGABRT, SIGALRM, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS};
 	sigset_t signals;
 
 	(void)sigfillset(&signals);
-	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
-		(void)sigdelset(&signals, faults[i]);
+	for (size_t i = 0; i < sizeof(let_through) / sizeof(*let_through); i++)
+		(void)sigdelset(&signals, let_through[i]);
 	(void)sigprocmask(SIG_SETMASK, &signals, NULL);
 }
 
