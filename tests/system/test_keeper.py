@@ -689,6 +689,31 @@ def test_upgrade_to_a_keeper_that_cannot_start(tmp_path):
         assert all_pids(inko) == pids
 
 
+def test_upgrade_to_a_keeper_that_ends(tmp_path):
+    """It could run when it was tried. There is no keeper then, and inkoctl says what comes next."""
+    with installed_inkod(tmp_path) as inko:
+        spawn_recorder(inko)
+        port = inko.listen("web")
+        pids, supervisor = all_pids(inko), inko.supervisor_pid()
+        install(tmp_path, "inkod", '#!/bin/sh\n[ "$1" = --version ]\n')
+        load = inko.load(port, clients=16, until_stopped=True)
+        done = inko.ctl("upgrade", check=False)
+        assert done.returncode == 1 and done.stdout == "", done
+        assert "there is no keeper now. What runs goes on" in done.stderr
+        assert "starts inkod again after a second" in done.stderr and "minute" in done.stderr
+        assert "Install a build that works, and wait, or start inkod" in done.stderr
+        assert inko.keeper.wait(timeout=DEADLINE) == 1
+        assert inko.keeper_pid() == 0 and inko.supervisor_pid() != supervisor
+        install(tmp_path, "inkod")
+        inko.begin()
+        # That one, or one of the supervisor's, which comes in the same moments.
+        keeper = wait_for_keeper(inko, 0)
+        wait_until(lambda: keeper == inko.keeper.pid or inko.keeper.poll() == 1)
+        kill_supervisor(inko)
+        assert all_pids(inko) == pids
+        assert_all_answered(load.report(), at_least=100)
+
+
 def test_upgrade_as_json(inko):
     before = inko.status()
     said = inko.json("upgrade")
