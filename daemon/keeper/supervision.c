@@ -289,7 +289,10 @@ int supervision_take_over(struct supervision *supervision, int link_fd)
 	int r;
 
 	link_open(&supervision->link, &link_fd);
-	is_gone = takeover_find_peer(supervision->link.fd, &life->pid, &life->pidfd) < 0;
+	r = takeover_find_peer(supervision->link.fd, &life->pid, &life->pidfd);
+	is_gone = r == -ESRCH || r == -ECONNRESET;
+	if (r < 0 && !is_gone)
+		return -ECONNRESET;
 	/* All that it sent is there, whatever became of it. */
 	r = takeover_receive(supervision->link.fd, supervision->store);
 	if (r < 0) {

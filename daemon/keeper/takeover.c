@@ -18,6 +18,7 @@
 #include "proto/descriptor.h"
 #include "proto/monotonic.h"
 #include "proto/runtime.h"
+#include "proto/shortage.h"
 
 /* How long the lock may be held with nobody at the door: a supervisor may be just starting. */
 #define WAIT_MSEC 3000
@@ -41,32 +42,65 @@ static int connect_to_door(const char *directory, int *ret_fd)
 	return 0;
 }
 
-/* The next message, waited for; as keep_receive, or -ETIMEDOUT. */
-static int receive(int fd, int timeout_msec, struct keep_message *ret_message)
+/* 0 to try again, else as shortage_wait. */
+static int wait_for_room(struct shortage *shortage, int error)
+{
+	if (shortage_is_news(shortage))
+		log_line("cannot take over from inko-supervisor for now: %s; tries for %d s until "
+			 "it can, and leaves it as it is then. To take over, %s",
+			strerror(-error), SHORTAGE_MSEC / 1000, shortage_remedy(error));
+	return shortage_wait(shortage, error);
+}
+
+static const char *describe_error(int error)
+{
+	return error == -ECANCELED ? "told to end" : strerror(-error);
+}
+
+/* Before it could tell who the supervisor is. */
+static void complain_early(int error)
+{
+	log_line("gives up taking over from inko-supervisor (%s), which goes on without a keeper; "
+		 "start inkod again",
+		describe_error(error));
+}
+
+/* The next message, waited for; as keep_receive but for -EAGAIN, or -ETIMEDOUT, or -ECANCELED. */
+static int receive(
+	int fd, int timeout_msec, struct shortage *shortage, struct keep_message *ret_message)
 {
 	for (;;) {
 		struct pollfd waits = {.fd = fd, .events = POLLIN};
 		int r = keep_receive(fd, ret_message);
 
-		if (r != -EAGAIN && r != -ENOMEM && r != -EMFILE)
-			return r;
+		if (shortage_is(r)) {
+			r = wait_for_room(shortage, r);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		shortage_end(shortage);
 		if (r != -EAGAIN)
-			(void)poll(NULL, 0, PAUSE_MSEC);
-		else if (poll(&waits, 1, timeout_msec) == 0)
+			return r;
+		if (poll(&waits, 1, timeout_msec) == 0)
 			return -ETIMEDOUT;
 	}
 }
 
 /* 1 with the lock, 0 when there is a keeper, whose pid is known then, -EAGAIN when nobody answers
- * for the moment. */
+ * for the moment; a shortage or -ECANCELED ends the attempt. */
 static int ask(struct directory *directory, int *ret_link_fd, uint32_t *ret_pid)
 {
 	_cleanup_close_ int fd = -1;
+	struct shortage shortage = {0};
 	struct keep_message message;
 	int r = connect_to_door(directory->path, &fd);
 
-	if (r < 0 || receive(fd, WAIT_MSEC, &message) != 1)
+	if (r < 0)
 		return -EAGAIN;
+	r = receive(fd, WAIT_MSEC, &shortage, &message);
+	if (r != 1)
+		return shortage_is(r) || r == -ECANCELED ? r : -EAGAIN;
 	r = -EAGAIN;
 	if (message.verb == KEEP_REFUSED) {
 		*ret_pid = message.number;
@@ -92,6 +126,10 @@ int takeover_begin(struct directory *directory, int *ret_link_fd)
 			return r;
 		(void)poll(NULL, 0, PAUSE_MSEC);
 	}
+	if (r < 0 && r != -EAGAIN) {
+		complain_early(r);
+		return r;
+	}
 	if (r != 1) {
 		directory_complain_taken(directory, pid);
 		return -EBUSY;
@@ -110,10 +148,12 @@ static void hold(struct store *store, struct keep_message *message)
 
 int takeover_receive(int link_fd, struct store *store)
 {
+	struct shortage shortage = {0};
+
 	for (;;) {
 		struct keep_message message;
 		enum keep_verb verb;
-		int r = receive(link_fd, PROGRESS_MSEC, &message);
+		int r = receive(link_fd, PROGRESS_MSEC, &shortage, &message);
 
 		if (r == -EBADMSG) {
 			log_line("left out something of inko-supervisor that this build does not "
@@ -137,9 +177,10 @@ void takeover_complain(pid_t pid, int pidfd, int error)
 
 	/* Of a process that ends its descriptors go first. */
 	if (pidfd >= 0 && poll(&supervisor, 1, ENDING_MSEC) == 0)
-		log_line("inko-supervisor (pid %d) did not hand over all that it has (%s), and "
-			 "goes on without a keeper; start inkod again",
-			(int)pid, strerror(-error));
+		log_line("gives up taking over from inko-supervisor (pid %d) before it has all "
+			 "(%s): that one goes on with everything, without a keeper; start inkod "
+			 "again",
+			(int)pid, describe_error(error));
 	else
 		log_line("the supervisor ended while it was taken over: what it had not handed "
 			 "over yet is lost. Start inkod again, which begins anew");
@@ -169,17 +210,17 @@ static int find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd)
 
 int takeover_find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd)
 {
-	int r = find_peer(link_fd, ret_pid, ret_pidfd);
+	struct shortage shortage = {0};
+	int r, waited = 0;
 
-	if (r < 0 && r != -ESRCH && r != -ECONNRESET)
-		log_line("cannot tell yet who the supervisor is that it takes over from: %s; tries "
-			 "until it can",
-			strerror(-r));
-	while (r < 0 && r != -ESRCH && r != -ECONNRESET) {
-		(void)poll(NULL, 0, PAUSE_MSEC);
+	do {
 		r = find_peer(link_fd, ret_pid, ret_pidfd);
-	}
-	return r;
+		if (r == 0 || r == -ESRCH || r == -ECONNRESET)
+			return r;
+		waited = wait_for_room(&shortage, r);
+	} while (waited == 0);
+	complain_early(waited);
+	return waited;
 }
 
 bool takeover_is_another(pid_t pid, const char *path)

@@ -11,6 +11,7 @@
 #include "daemon/supervisor/log.h"
 #include "proto/descriptor.h"
 #include "proto/json.h"
+#include "proto/shortage.h"
 
 /* A message that there is no descriptor or memory for stays where it is. */
 #define PAUSE_MSEC 10
@@ -186,25 +187,47 @@ void holding_upgrade(struct holding *holding)
 	say(holding, KEEP_UPGRADE, NULL, NULL, NULL, 0);
 }
 
+/* 0 to try again, else as shortage_wait: another supervisor begins from the same. */
+static int wait_for_room(struct shortage *shortage, int error)
+{
+	if (shortage_is_news(shortage))
+		log_error(
+			"cannot receive what is held: %s; tries for %d s until it can, then another "
+			"supervisor does. To have it go on, %s",
+			strerror(-error), SHORTAGE_MSEC / 1000, shortage_remedy(error));
+	return shortage_wait(shortage, error);
+}
+
+/* The next message, waited for; as keep_receive but for -EAGAIN, or as shortage_wait. */
+static int receive_held(int fd, struct shortage *shortage, struct keep_message *ret_message)
+{
+	struct pollfd waits = {.fd = fd, .events = POLLIN};
+	int r;
+
+	for (;;) {
+		r = keep_receive(fd, ret_message);
+		if (r == -EAGAIN)
+			(void)poll(&waits, 1, -1);
+		else if (!shortage_is(r))
+			break;
+		else if ((r = wait_for_room(shortage, r)) < 0)
+			return r;
+	}
+	shortage_end(shortage);
+	return r;
+}
+
 int holding_take_all(struct holding *holding,
 	void (*on_held)(void *context, struct keep_message *message), void *context)
 {
-	struct pollfd waits = {.fd = holding->fd, .events = POLLIN};
+	struct shortage shortage = {0};
 
 	say(holding, KEEP_TAKE, NULL, NULL, NULL, 0);
 	for (;;) {
 		struct keep_message message;
 		enum keep_verb verb;
-		int r = keep_receive(holding->fd, &message);
+		int r = receive_held(holding->fd, &shortage, &message);
 
-		if (r == -EAGAIN) {
-			(void)poll(&waits, 1, -1);
-			continue;
-		}
-		if (r == -EMFILE || r == -ENOMEM) {
-			(void)poll(NULL, 0, PAUSE_MSEC);
-			continue;
-		}
 		if (r <= 0)
 			return r < 0 ? r : -ECONNRESET;
 		verb = message.verb;

@@ -81,7 +81,8 @@ int holding_hand_over(struct holding *holding, int *take_fd, pid_t keeper,
 	void (*put_all)(void *context), void *context);
 
 /* Asks for all that is held and calls on_held for each until the end; it takes what it wants out
- * of message, the rest is closed. -ECONNRESET when the keeper ends before. */
+ * of message, the rest is closed. -ECONNRESET when the keeper ends before; as shortage_wait
+ * when there was no room for what is held, which was said then. */
 int holding_take_all(struct holding *holding,
 	void (*on_held)(void *context, struct keep_message *message), void *context);
 /* What holding_put was given, out of a held message: fills object as fields say. The descriptors

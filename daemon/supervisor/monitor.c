@@ -19,7 +19,10 @@
 #define REMEMBERED 256
 /* Of those that outlive it. */
 #define MILESTONES 16
+/* With those before them, of which the position alone is kept: who missed them is told how many. */
+#define MILESTONES_COUNTED 256
 #define LIST "list"
+#define EVENT "event"
 
 struct remembered {
 	int64_t position;
@@ -125,7 +128,7 @@ static cJSON *describe_at(int64_t position, cJSON *take_event)
 
 	(void)cJSON_AddItemToObject(object, "position", json_new_integer(position));
 	if (take_event)
-		(void)cJSON_AddItemToObject(object, "event", take_event);
+		(void)cJSON_AddItemToObject(object, EVENT, take_event);
 	return object;
 }
 
@@ -134,7 +137,8 @@ static void tell(struct call *call, int64_t position, cJSON *take_event)
 	call_continue(call, describe_at(position, take_event));
 }
 
-/* How many it missed, up to that position, as an event that only this client is told. */
+/* How many it missed, up to that position, as an event that only this client is told; 0 when that
+ * is not known. */
 static void tell_overrun(struct call *call, int64_t position, int64_t missed)
 {
 	const struct monitor_event overrun = {
@@ -183,10 +187,14 @@ static void note_milestone(struct supervisor *supervisor, cJSON *take_event)
 {
 	struct monitor *monitor = supervisor->monitor;
 	cJSON *list = peek_list(monitor);
+	int forgotten;
 
 	(void)cJSON_AddItemToArray(list, describe_at(monitor->position, take_event));
-	while (cJSON_GetArraySize(list) > MILESTONES)
+	if (cJSON_GetArraySize(list) > MILESTONES_COUNTED)
 		cJSON_DeleteItemFromArray(list, 0);
+	forgotten = cJSON_GetArraySize(list) - MILESTONES - 1;
+	if (forgotten >= 0)
+		cJSON_DeleteItemFromObjectCaseSensitive(cJSON_GetArrayItem(list, forgotten), EVENT);
 	monitor_put(supervisor);
 }
 
@@ -264,14 +272,39 @@ void monitor_say_state(struct instance *instance)
 
 /* Who listens */
 
+/* What this supervisor has said itself stands in the ring. */
+static bool is_former(const struct monitor *monitor, const cJSON *milestone, int64_t after)
+{
+	int64_t position = get_position(milestone);
+
+	return position > after && position <= monitor->first_position;
+}
+
+/* Those that are known by their position alone. */
+static void tell_forgotten(const struct monitor *monitor, struct call *call, int64_t after)
+{
+	const cJSON *milestone;
+	int64_t missed = 0, last = after;
+
+	cJSON_ArrayForEach(milestone, peek_list(monitor)) {
+		if (cJSON_HasObjectItem(milestone, EVENT) || !is_former(monitor, milestone, after))
+			continue;
+		missed++;
+		last = get_position(milestone);
+	}
+	/* Before the first of them there may have been more. */
+	if (missed > 0)
+		tell_overrun(call, last, missed < MILESTONES_COUNTED - MILESTONES ? missed : 0);
+}
+
 /* Those of former supervisors. */
 static void replay_milestones(const struct monitor *monitor, struct call *call, int64_t after)
 {
 	const cJSON *milestone;
 
+	tell_forgotten(monitor, call, after);
 	cJSON_ArrayForEach(milestone, peek_list(monitor))
-		if (get_position(milestone) > after &&
-			get_position(milestone) <= monitor->first_position)
+		if (cJSON_HasObjectItem(milestone, EVENT) && is_former(monitor, milestone, after))
 			call_continue(call, cJSON_Duplicate(milestone, true));
 }
 

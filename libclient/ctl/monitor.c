@@ -94,6 +94,17 @@ static const char *find_words(const char *kind, const char *to, const char *from
 	return NULL;
 }
 
+/* What came in between of many supervisors is not counted any more. */
+static void print_overrun(FILE *line, int64_t count)
+{
+	if (count > 0)
+		fprintf(line, "%" PRId64 " events were missed, as they were not read in time",
+			count);
+	else
+		fputs("more events than are counted were missed, as they were not read in time",
+			line);
+}
+
 static void print_what(FILE *line, const cJSON *event)
 {
 	const char *kind = reply_shown(event, "kind"), *to = reply_shown(event, "to");
@@ -102,8 +113,7 @@ static void print_what(FILE *line, const cJSON *event)
 	if (words)
 		fputs(words, line);
 	else if (strcmp(kind, "overrun") == 0)
-		fprintf(line, "%" PRId64 " events were missed, as they were not read in time",
-			reply_number(event, "count"));
+		print_overrun(line, reply_number(event, "count"));
 	else if (strcmp(kind, "adoption") == 0)
 		fprintf(line, "another supervisor took over, with %" PRId64 " running instances",
 			reply_number(event, "count"));

@@ -90,12 +90,36 @@ static bool is_new_keeper(const struct pair *before, const struct pair *now)
 	       (now->keeper != before->keeper || now->replaced != before->replaced);
 }
 
+/* What has not come, by who answered last; NULL when that was the former supervisor, or nobody. */
+static int complain_not_replaced(const struct pair *last)
+{
+	if (!last)
+		return complain(STATUS_REFUSED,
+			"the installed supervisor does not come up: what runs goes on, is held and "
+			"served; inkod's own log (its standard error, or 'journalctl -u inkod') "
+			"says why. Install the former build again, which is then started by "
+			"itself");
+	if (last->keeper == 0)
+		return complain(STATUS_REFUSED,
+			"the supervisor was replaced, and the keeper ended when the installed "
+			"inkod took its place: there is no keeper now. What runs goes on and is "
+			"served, but would end with the supervisor. That one starts inkod again "
+			"after a second, and then ever more seldom, up to every minute, unless a "
+			"service manager does; inkod's own log (its standard error, or "
+			"'journalctl -u inkod') says why it ends. Install a build that works, and "
+			"wait, or start inkod: it is given everything");
+	return complain(STATUS_REFUSED,
+		"the supervisor was replaced, and the keeper was not: inkod's own log (its "
+		"standard error, or 'journalctl -u inkod') says why; 'inkoctl upgrade' tries "
+		"again");
+}
+
 /* Another supervisor answers, and knows another keeper or the same one replaced. */
 static int wait_for_both(struct session *session, const cJSON *status_before)
 {
 	const struct pair before = read_pair(status_before);
 	int64_t end_usec = clock_usec() + WAIT_USEC;
-	bool supervised = false;
+	struct pair now = before;
 
 	do {
 		cJSON *status = NULL;
@@ -103,10 +127,8 @@ static int wait_for_both(struct session *session, const cJSON *status_before)
 		int printed = STATUS_DONE;
 
 		if (ask(session, &status) == 0) {
-			const struct pair now = read_pair(status);
-
-			supervised = now.supervisor != before.supervisor;
-			done = supervised && is_new_keeper(&before, &now);
+			now = read_pair(status);
+			done = now.supervisor != before.supervisor && is_new_keeper(&before, &now);
 		}
 		if (done)
 			printed = print_done(session, status_before, status);
@@ -115,15 +137,7 @@ static int wait_for_both(struct session *session, const cJSON *status_before)
 			return printed;
 		(void)usleep(PAUSE_USEC);
 	} while (clock_usec() < end_usec);
-	if (supervised)
-		return complain(STATUS_REFUSED,
-			"the supervisor was replaced, and the keeper was not: inkod's own log (its "
-			"standard error, or 'journalctl -u inkod') says why; 'inkoctl upgrade' "
-			"tries again");
-	return complain(STATUS_REFUSED,
-		"the installed supervisor does not come up: what runs goes on, is held and "
-		"served; inkod's own log (its standard error, or 'journalctl -u inkod') says why. "
-		"Install the former build again, which is then started by itself");
+	return complain_not_replaced(now.supervisor != before.supervisor ? &now : NULL);
 }
 
 int run_upgrade(struct session *session, const struct verb *verb, cJSON *parameters)

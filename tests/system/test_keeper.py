@@ -366,6 +366,59 @@ def test_keeper_that_leaves_before_it_has_all(inko):
     assert inko.ready("web")
 
 
+@contextlib.contextmanager
+def short_keeper(inko, limit):
+    """The next keeper, with too few descriptors, when it has said what it lacks."""
+    command = ["/bin/sh", "-c", f'ulimit {limit}; exec "$0"', BUILD / "inkod"]
+    log = inko.directory / "short.log"
+    with open(log, "wb") as file, \
+            subprocess.Popen(command, env=inko.environment, stderr=file) as keeper:
+        try:
+            wait_until(lambda: "for now: Too many open files" in log.read_text())
+            assert "ulimit -n" in log.read_text()
+            yield keeper, log
+        finally:
+            keeper.kill()
+
+
+# With 6 it has none for the lock, with 8 for what comes behind that.
+@pytest.mark.parametrize("n, number", [
+    (6, signal.SIGINT), (6, None), (8, signal.SIGTERM), (8, None)])
+def test_keeper_has_no_descriptors_to_take_over_with(n, number):
+    """It says so once, can be ended, and gives up: the supervisor has everything, and another
+    keeper gets it."""
+    with service_manager() as (_, name), private_inkod(NOTIFY_SOCKET=name) as inko:
+        spawn_recorder(inko)
+        supervisor, pids = inko.supervisor_pid(), all_pids(inko)
+        kill_keeper(inko)
+        with short_keeper(inko, f"-n {n}") as (keeper, log):
+            if number:
+                keeper.send_signal(number)
+            assert keeper.wait(timeout=DEADLINE) == 1
+            _, last = log.read_text().splitlines()
+            assert "without a keeper; start inkod again" in last
+            assert ("told to end" if number else "Too many open files") in last, last
+        wait_until(lambda: inko.keeper_pid() == 0 and locked_by(inko) == supervisor)
+        assert inko.supervisor_pid() == supervisor and all_pids(inko) == pids
+        inko.begin()
+        wait_for_keeper(inko, 0)
+        kill_supervisor(inko)
+        assert all_pids(inko) == pids and inko.restarts("web") == 0
+
+
+def test_keeper_gets_descriptors_to_take_over_with(inko):
+    """In time: nothing else was in the way."""
+    spawn_recorder(inko)
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    kill_keeper(inko)
+    with short_keeper(inko, "-S -n 6") as (keeper, _):
+        resource.prlimit(keeper.pid, resource.RLIMIT_NOFILE, limit)
+        assert wait_for_keeper(inko, 0) == keeper.pid
+        assert inko.stop() == 0
+        assert keeper.wait(timeout=DEADLINE) == 0
+    inko.start()
+
+
 # Upgrades.
 
 def replaced(inko):
@@ -603,6 +656,31 @@ def test_upgrade_to_a_keeper_that_cannot_start(tmp_path):
         assert "upgraded" in inko.ctl("upgrade").stdout
         kill_supervisor(inko)
         assert all_pids(inko) == pids
+
+
+def test_upgrade_to_a_keeper_that_ends(tmp_path):
+    """It could run when it was tried. There is no keeper then, and inkoctl says what comes next."""
+    with installed_inkod(tmp_path) as inko:
+        spawn_recorder(inko)
+        port = inko.listen("web")
+        pids, supervisor = all_pids(inko), inko.supervisor_pid()
+        install(tmp_path, "inkod", '#!/bin/sh\n[ "$1" = --version ]\n')
+        load = inko.load(port, clients=16, until_stopped=True)
+        done = inko.ctl("upgrade", check=False)
+        assert done.returncode == 1 and done.stdout == "", done
+        assert "there is no keeper now. What runs goes on" in done.stderr
+        assert "starts inkod again after a second" in done.stderr and "minute" in done.stderr
+        assert "Install a build that works, and wait, or start inkod" in done.stderr
+        assert inko.keeper.wait(timeout=DEADLINE) == 1
+        assert inko.keeper_pid() == 0 and inko.supervisor_pid() != supervisor
+        install(tmp_path, "inkod")
+        inko.begin()
+        # That one, or one of the supervisor's, which comes in the same moments.
+        keeper = wait_for_keeper(inko, 0)
+        wait_until(lambda: keeper == inko.keeper.pid or inko.keeper.poll() == 1)
+        kill_supervisor(inko)
+        assert all_pids(inko) == pids
+        assert_all_answered(load.report(), at_least=100)
 
 
 def test_upgrade_as_json(inko):
@@ -1176,6 +1254,33 @@ def test_keeper_is_short_of_descriptors_when_the_supervisor_dies():
         resource.prlimit(keeper, resource.RLIMIT_NOFILE, limit)
         wait_until(lambda: next_status(inko, supervisor), what="another supervisor answers")
         assert all_pids(inko) == pids and inko.restarts("late") == 0
+
+
+def test_supervisor_has_no_descriptors_for_what_is_held(tmp_path):
+    """It says so, can be ended, and leaves it to the next one after a time; everything is held."""
+    with installed_inkod(tmp_path) as inko:
+        inko.tolerated = "exited with status"
+        spawn_recorder(inko)
+        pids = all_pids(inko)
+        supervisor = inko.supervisor_pid()
+        install(tmp_path, "inko-supervisor",
+                f'#!/bin/sh\nulimit -n 8\nexec {BUILD}/inko-supervisor "$@"\n')
+        inko.kill(supervisor)
+
+        def wait_for(text, times=1):
+            wait_until(lambda: inko.log.read_text().count(text) == times, what=text)
+
+        wait_for("cannot receive what is held: Too many open files")
+        short, = (p for p, name in inko.processes().items() if name == "inko-supervisor")
+        os.kill(short, signal.SIGTERM)
+        wait_for(f"inko-supervisor (pid {short}) exited with status 0")
+        wait_for("cannot receive what is held: Too many open files", 2)
+        install(tmp_path, "inko-supervisor")
+        wait_until(inko.answers, what="the next supervisor answers")
+        log = inko.log.read_text()
+        assert log.count("cannot receive what is held") == 2
+        assert "the supervisor cannot go on: Too many open files" in log
+        assert all_pids(inko) == pids and inko.restarts("web") == 0
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 
 from harness import (ACTORS, BUILD, DEADLINE, INTERFACE, VarlinkError, list_descriptors,
                      process_state, wait_until)
+from test_keeper import PUT, installed_inkod
 from test_kill import next_supervisor
 
 HELLO = BUILD / "http-hello"
@@ -293,6 +294,57 @@ def test_adoptions_in_quick_succession(inko):
         assert not [e for e in later.events if e["kind"] == "adoption"]
 
 
+def test_more_adoptions_than_are_remembered(inko):
+    """Who was there before the first of them, or saw some, is told how many are missing."""
+    with monitoring(inko) as monitor:
+        positions = [monitor.position]
+    supervisors = []
+    for _ in range(25):
+        supervisors.append(replace_supervisor(inko))
+        positions.append(inko.status()["position"])
+    for seen, missing in (0, 9), (4, 5), (9, 0), (24, 0):
+        with monitoring(inko, after=positions[seen]) as monitor:
+            while monitor.position < positions[-1]:
+                monitor.until()
+        overruns = [e["count"] for e in monitor.events if e["kind"] == "overrun"]
+        assert overruns == [missing] * (missing > 0), (seen, monitor.events)
+        assert overruns == [] or monitor.events[0]["kind"] == "overrun"
+        adoptions = [e["pid"] for e in monitor.events if e["kind"] == "adoption"]
+        assert adoptions == supervisors[seen + missing:]
+
+
+def hold_milestones(inko, milestones):
+    """As if those were of former supervisors."""
+    text = json.dumps({"milestones": {"list": milestones}})
+    program = inko.programs / "inko-supervisor"
+    program.rename(inko.programs / "kept")
+    program.write_text(f"""#!/usr/bin/python3
+import os, socket, struct
+link = socket.socket(fileno=3)
+link.send(struct.pack("=II161s3x", {PUT}, 0, b"milestones") + {text.encode()})
+os.replace("{inko.programs}/kept", "{program}")
+""")
+    program.chmod(0o755)
+    replace_supervisor(inko)
+
+
+def test_more_adoptions_than_are_counted(tmp_path):
+    """That there were some is told, and no number that may be wrong."""
+    with installed_inkod(tmp_path) as inko:
+        inko.tolerated = "exited with status 0"
+        known = {"timeUSec": int(time.time() * 1e6), "kind": "adoption", "name": "inkod"}
+        hold_milestones(inko, [{"position": p} for p in range(1, 241)] +
+                        [{"position": p, "event": known} for p in range(241, 256)])
+        last = inko.status()["position"]
+        for after, missing in (0, None), (1, 239), (200, 40):
+            with monitoring(inko, after=after) as monitor:
+                overrun = monitor.until(kind="overrun")
+                assert overrun.get("count") == missing and monitor.position == 240
+                while monitor.position < last:
+                    monitor.until()
+                assert [e["kind"] for e in monitor.events] == ["overrun"] + 16 * ["adoption"]
+
+
 def test_another_keeper(inko):
     """Told by the supervisor that saw it, and by the next one."""
     inko.spawn("web", HELLO)
@@ -539,6 +591,20 @@ def test_inkoctl_monitor_json_keeps_digits(inko):
                                 for reply in (first, event))):
         said = inko.ctl("--runtime-dir", directory, "--json", "monitor", check=False)
     assert said.stdout.splitlines() == [first, event], said
+
+
+def test_inkoctl_monitor_says_what_it_missed(inko):
+    """With how many, where that is known."""
+    directory = inko.directory / "other"
+    directory.mkdir()
+    event = '"timeUSec":1,"kind":"overrun","name":"monitor"'
+    replies = ('{"position":1}', f'{{"position":2,"event":{{{event},"count":9}}}}',
+               f'{{"position":3,"event":{{{event}}}}}')
+    with answering(directory, *(f'{{"parameters":{r},"continues":true}}' for r in replies)):
+        said = inko.ctl("--runtime-dir", directory, "monitor", check=False).stdout.splitlines()
+    assert [line.partition("  monitor  ")[2] for line in said] == [
+        "9 events were missed, as they were not read in time",
+        "more events than are counted were missed, as they were not read in time"]
 
 
 def test_inkoctl_monitor_goes_on_with_the_next_supervisor(inko):

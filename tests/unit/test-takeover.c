@@ -4,6 +4,7 @@
 
 #include "tests/unit/leaks.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
@@ -109,12 +110,42 @@ static void waits_for_a_descriptor(void **state)
 	close_both(link);
 }
 
+/* Nor does it stand in the way of who wants it to end. */
+static void ends_without_a_descriptor(void **state)
+{
+	int link[2], stderr_fd, null_fd, status, pidfd = -1;
+	struct rlimit before;
+	sigset_t mask, former;
+	pid_t pid = 0;
+
+	(void)state;
+	open_link(link);
+	stderr_fd = dup(STDERR_FILENO);
+	null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	(void)sigemptyset(&mask);
+	(void)sigaddset(&mask, SIGTERM);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &mask, &former), 0);
+	assert_int_equal(raise(SIGTERM), 0);
+	before = allow_no_more();
+	(void)dup2(null_fd, STDERR_FILENO);
+	status = takeover_find_peer(link[0], &pid, &pidfd);
+	(void)dup2(stderr_fd, STDERR_FILENO);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(sigprocmask(SIG_SETMASK, &former, NULL), 0);
+	assert_int_equal(status, -ECANCELED);
+	assert_int_equal(pidfd, -1);
+	(void)close(null_fd);
+	(void)close(stderr_fd);
+	close_both(link);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		leaks_test(finds_who_made_the_link),
 		leaks_test(says_that_it_is_gone),
 		leaks_test(waits_for_a_descriptor),
+		leaks_test(ends_without_a_descriptor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
