@@ -97,7 +97,7 @@ static cJSON *describe_instance(const struct instance *instance)
 	if (instance->is_retiring)
 		(void)cJSON_AddTrueToObject(object, "retiring");
 	(void)cJSON_AddNumberToObject(object, "restarts", (double)instance->restarts);
-	(void)cJSON_AddNumberToObject(object, "messages", routing_count_waiting(instance));
+	(void)cJSON_AddNumberToObject(object, "messages", instance->n_waiting);
 	if (instance->is_stalled)
 		(void)cJSON_AddStringToObject(object, "status", "does not read its mailbox");
 	else if (instance->status && instance->process.pid > 0)
@@ -126,7 +126,8 @@ const char *describe_origin(bool is_configured)
 	return is_configured ? "configuration" : "hand";
 }
 
-cJSON *describe_actor(const struct actor *actor)
+/* What waits for it was counted. */
+static cJSON *describe_counted(const struct actor *actor)
 {
 	cJSON *object = json_encode(spec_fields, &actor->spec), *instances;
 	_cleanup_free_ char *endpoint = NULL;
@@ -158,14 +159,21 @@ cJSON *describe_actor(const struct actor *actor)
 	return object;
 }
 
+cJSON *describe_actor(const struct actor *actor)
+{
+	routing_count_waiting(actor->supervisor, actor);
+	return describe_counted(actor);
+}
+
 cJSON *describe_actors(const struct supervisor *supervisor, const struct actor *only)
 {
 	cJSON *array = cJSON_CreateArray();
 	const struct actor *actor;
 
+	routing_count_waiting(supervisor, only);
 	TAILQ_FOREACH(actor, &supervisor->actors, entries)
 		if (!only || actor == only)
-			(void)cJSON_AddItemToArray(array, describe_actor(actor));
+			(void)cJSON_AddItemToArray(array, describe_counted(actor));
 	return array;
 }
 

@@ -36,6 +36,7 @@ struct instance {
 	int64_t restarts; /* how often it was started again as it had ended by itself */
 	int64_t moved;	  /* messages that were left to its siblings, up to those in this lane */
 	int64_t moved_lane;
+	unsigned int n_waiting;	     /* messages, when they were counted last: see routing.h */
 	char *status;		     /* STATUS= */
 	char *refused;		     /* what it said last that was not granted, for a person */
 	unsigned int refusals;	     /* all of that, see instance-notice.c */

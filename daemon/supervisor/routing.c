@@ -447,19 +447,31 @@ void routing_forget(struct instance *instance)
 	}
 }
 
-unsigned int routing_count_waiting(const struct instance *instance)
+/* Whose messages in lane count, and are counted here. */
+static struct instance *find_counted(const struct held_lane *lane, const struct actor *only)
 {
-	const struct supervisor *supervisor = instance->actor->supervisor;
-	const struct held_lane *lane;
-	unsigned int sum = 0;
+	struct instance *instance = strcmp(lane->from, HELD_LANE_SUPERVISOR) == 0
+					    ? NULL
+					    : actor_find_instance(lane->supervisor, lane->to);
 
+	return instance && (!only || instance->actor == only) ? instance : NULL;
+}
+
+void routing_count_waiting(const struct supervisor *supervisor, const struct actor *only)
+{
+	struct actor *actor;
+	struct instance *instance;
+	const struct held_lane *lane;
+
+	TAILQ_FOREACH(actor, &supervisor->actors, entries)
+		TAILQ_FOREACH(instance, &actor->instances, entries)
+			instance->n_waiting = 0;
 	TAILQ_FOREACH(lane, &supervisor->lanes, entries) {
 		unsigned int waiting;
 
-		if (strcmp(lane->to, instance->name) == 0 &&
-			strcmp(lane->from, HELD_LANE_SUPERVISOR) != 0 &&
+		instance = find_counted(lane, only);
+		if (instance &&
 			lane_waiting(lane->write_fd, supervisor->charge_bytes, &waiting) == 0)
-			sum += waiting;
+			instance->n_waiting += waiting;
 	}
-	return sum;
 }

@@ -69,7 +69,7 @@ def time_an_upgrade(inko):
     with subprocess.Popen([BUILD / "inkoctl", "--json", "upgrade"], env=inko.environment,
                           stdout=subprocess.PIPE) as upgrade:
         while upgrade.poll() is None:
-            answered = ask(inko, {"actor": "acceptor"})
+            answered = ask(inko, {"actor": "gateway"})
             now = time.monotonic()
             longest = max(longest, now - last)
             last = now if answered else last
