@@ -7,12 +7,14 @@
 static void on_held(void *context, struct keep_message *message)
 {
 	struct held *held = context;
-	struct keep_message *grown =
-		realloc(held->messages, (held->n + 1) * sizeof(*held->messages));
 
-	if (!grown)
+	if (held->n == held->n_room) {
+		held->n_room = held->n_room ? 2 * held->n_room : 64;
+		held->messages =
+			reallocarray(held->messages, held->n_room, sizeof(*held->messages));
+	}
+	if (!held->messages)
 		abort();
-	held->messages = grown;
 	held->messages[held->n++] = *message;
 	message->bytes = NULL;
 	message->passed.n_fds = 0;

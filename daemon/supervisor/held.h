@@ -13,7 +13,7 @@ struct holding;
 
 struct held {
 	struct keep_message *messages;
-	size_t n;
+	size_t n, n_room;
 };
 
 /* Asks the keeper for all of it. -ECONNRESET when that ends before. */

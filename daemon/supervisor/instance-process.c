@@ -12,7 +12,6 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/adapter.h"
-#include "daemon/supervisor/exit-status.h"
 #include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/instance-life.h"
 #include "daemon/supervisor/instance-process.h"
@@ -22,6 +21,7 @@
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/notify.h"
 #include "daemon/supervisor/output.h"
+#include "daemon/supervisor/process-info.h"
 #include "daemon/supervisor/process.h"
 #include "daemon/supervisor/routing.h"
 #include "proto/descriptor.h"
@@ -190,7 +190,7 @@ static int on_unknown_end(sd_event_source *source, uint64_t usec, void *userdata
 	struct instance *instance = userdata;
 	struct instance_process *process = &instance->process;
 	int code = 0, status = 0;
-	int r = exit_status_read(process->pidfd, (pid_t)process->pid, &code, &status);
+	int r = process_info_read_exit(process->pidfd, (pid_t)process->pid, &code, &status);
 
 	(void)source;
 	(void)usec;
@@ -396,7 +396,8 @@ int instance_process_adopt(struct instance *instance, struct keep_message *messa
 	instance->process.pidfd = message->passed.fds[0];
 	message->passed.n_fds = 0;
 	instance->process.held_exit = message->number;
-	instance->process.collector = leftovers_find_collector((pid_t)instance->process.pid);
+	instance->process.collector =
+		process_info_read_parent(instance->process.pidfd, (pid_t)instance->process.pid);
 	return 0;
 }
 

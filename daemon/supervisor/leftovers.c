@@ -237,22 +237,6 @@ static bool make_pass(struct search *search)
 	return forget_ended(search) == 0 && n_found == 0 && !search->has_missed;
 }
 
-pid_t leftovers_find_collector(pid_t pid)
-{
-	char path[64], line[256];
-	pid_t parent = 0;
-	FILE *file;
-
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "PPid: %d", &parent) == 1)
-			break;
-	if (file)
-		(void)fclose(file);
-	return parent > 0 ? parent : 1;
-}
-
 /* A keeper that took over did not start these processes, nor did a supervisor that it started:
  * they keep the parent that they came to. */
 unsigned int leftovers_kill(int64_t mark, pid_t group,

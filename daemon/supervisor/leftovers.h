@@ -25,12 +25,8 @@ struct leftovers_known {
 /* Who collects its orphans, besides whoever is the supervisor's parent. */
 struct leftovers_collectors {
 	pid_t keeper; /* or 0 */
-	pid_t own; /* what leftovers_find_collector said of a former supervisor's process, or 0 */
+	pid_t own;    /* the parent of a process that a former supervisor started, or 0 */
 };
-
-/* The parent of the process, which runs and is nobody's who started it: it is whom its orphans come
- * to as well. init where nobody can tell. */
-pid_t leftovers_find_collector(pid_t pid);
 
 /* A mark that nobody else has; 0 where this process may give none. */
 int64_t leftovers_new_mark(void);

@@ -58,6 +58,6 @@ void routing_forget(struct instance *instance);
 /* Was its process started with a mailbox? Another adapter of its actor counts from its next start
  * on. */
 bool routing_has_mailbox(const struct instance *instance);
-/* Counts what waits in the mailbox of each instance, or of those of only, into its n_waiting: in one
- * look at all lanes. */
+/* Counts what waits in the mailbox of each instance, or of those of only, into its n_waiting: in
+ * one look at all lanes. */
 void routing_count_waiting(const struct supervisor *supervisor, const struct actor *only);

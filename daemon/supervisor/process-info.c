@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/supervisor/exit-status.h"
+#include "daemon/supervisor/process-info.h"
 #include "proto/descriptor.h"
 
 /* linux/pidfd.h's struct pidfd_info as far as its first version goes, and its numbers: the header
@@ -22,6 +22,7 @@ struct info {
 };
 
 #define GET_INFO _IOWR(0xff, 11, struct info)
+#define INFO_PID (UINT64_C(1) << 0)
 #define INFO_EXIT (UINT64_C(1) << 3)
 
 _Static_assert(sizeof(struct info) == 64, "the ioctl's number tells the size");
@@ -79,7 +80,7 @@ static int read_zombie(int pidfd, pid_t pid, int *ret_wait_status)
 	return 0;
 }
 
-int exit_status_read(int pidfd, pid_t pid, int *ret_code, int *ret_status)
+int process_info_read_exit(int pidfd, pid_t pid, int *ret_code, int *ret_status)
 {
 	int status;
 
@@ -97,4 +98,31 @@ int exit_status_read(int pidfd, pid_t pid, int *ret_code, int *ret_status)
 		*ret_status = WTERMSIG(status);
 	}
 	return 0;
+}
+
+/* Before Linux 6.13, and many times as slow. */
+static pid_t read_parent_from_proc(pid_t pid)
+{
+	char path[32], line[256];
+	pid_t parent = 0;
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "PPid: %d", &parent) == 1)
+			break;
+	if (file)
+		(void)fclose(file);
+	return parent;
+}
+
+pid_t process_info_read_parent(int pidfd, pid_t pid)
+{
+	struct info info = {.mask = INFO_PID};
+	pid_t parent = ioctl(pidfd, GET_INFO, &info) == 0 && (info.mask & INFO_PID)
+			       ? (pid_t)info.ppid
+			       : read_parent_from_proc(pid);
+
+	return parent > 0 ? parent : 1;
 }

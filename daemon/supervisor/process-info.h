@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * How a process ended that is nobody's child of ours, by the kernel's own word.
+ * What the kernel says of a process that is no child of ours.
  */
 
 #include <sys/types.h>
@@ -10,4 +10,6 @@
  * CLD_* and the status or signal. The kernel tells as long as nobody has waited for it (proc(5),
  * /proc/PID/stat, to whom might trace it), and since Linux 6.15 as long as it has a pidfd. Another
  * errno: nobody is told, now at least. */
-int exit_status_read(int pidfd, pid_t pid, int *ret_code, int *ret_status);
+int process_info_read_exit(int pidfd, pid_t pid, int *ret_code, int *ret_status);
+/* The parent of pidfd's process, which runs; init where nobody can tell. */
+pid_t process_info_read_parent(int pidfd, pid_t pid);

@@ -1,5 +1,5 @@
 /*
- * How a process ended that is nobody's child of ours.
+ * What the kernel says of a process.
  */
 
 #include "tests/unit/leaks.h"
@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/supervisor/exit-status.h"
+#include "daemon/supervisor/process-info.h"
 
 /* A child of that uid that exits with status, or is killed when that is negative, and has ended. */
 static pid_t start(uid_t uid, int status, int *ret_pidfd)
@@ -42,7 +42,7 @@ static void check_zombie(int status, int expected_code, int expected_status)
 	int pidfd, code = 0, found = 0, r;
 	pid_t pid = start(getuid(), status, &pidfd);
 
-	r = exit_status_read(pidfd, pid, &code, &found);
+	r = process_info_read_exit(pidfd, pid, &code, &found);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	(void)close(pidfd);
 	assert_int_equal(r, 0);
@@ -64,7 +64,7 @@ static void check_reaped(int status, int expected_code, int expected_status)
 	pid_t pid = start(getuid(), status, &pidfd);
 
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	r = exit_status_read(pidfd, pid, &code, &found);
+	r = process_info_read_exit(pidfd, pid, &code, &found);
 	(void)close(pidfd);
 	if (r == -ENOTTY || r == -ESRCH)
 		skip(); /* before 6.13 a kernel knows no such call, and before 6.15 it forgets */
@@ -96,7 +96,7 @@ static int read_without_ptrace(int pidfd, pid_t pid)
 		data[0].effective = 1U << CAP_KILL;
 		if (syscall(SYS_capset, &header, data) < 0)
 			_exit(99);
-		_exit(-exit_status_read(pidfd, pid, &code, &status));
+		_exit(-process_info_read_exit(pidfd, pid, &code, &status));
 	}
 	assert_int_equal(waitpid(reader, &status, 0), reader);
 	assert_true(WIFEXITED(status));
@@ -126,7 +126,7 @@ static void says_so_of_who_runs(void **state)
 
 	(void)state;
 	assert_true(pidfd >= 0);
-	assert_true(exit_status_read(pidfd, getpid(), &code, &status) < 0);
+	assert_true(process_info_read_exit(pidfd, getpid(), &code, &status) < 0);
 	(void)close(pidfd);
 }
 
@@ -136,9 +136,23 @@ static void says_so_of_what_is_no_process(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(fds), 0);
-	assert_true(exit_status_read(fds[0], getpid(), &code, &status) < 0);
+	assert_true(process_info_read_exit(fds[0], getpid(), &code, &status) < 0);
 	(void)close(fds[0]);
 	(void)close(fds[1]);
+}
+
+static void knows_a_parent(void **state)
+{
+	int pidfd;
+	pid_t pid = start(getuid(), 0, &pidfd);
+
+	(void)state;
+	assert_int_equal(process_info_read_parent(pidfd, pid), getpid());
+	/* As where the kernel does not know the call. */
+	assert_int_equal(process_info_read_parent(-1, pid), getpid());
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(process_info_read_parent(pidfd, pid), 1);
+	(void)close(pidfd);
 }
 
 int main(void)
@@ -149,6 +163,7 @@ int main(void)
 		leaks_test(does_not_guess),
 		leaks_test(says_so_of_who_runs),
 		leaks_test(says_so_of_what_is_no_process),
+		leaks_test(knows_a_parent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
