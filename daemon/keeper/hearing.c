@@ -160,8 +160,9 @@ static int hear(struct store *store, const struct store_entry *socket)
 
 void hearing_begin(struct hearing *hearing, const struct store *store)
 {
+	hearing->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (hearing->epoll_fd < 0)
-		hearing->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+		return;
 	for (struct store_entry *entry = store->first; entry; entry = entry->next) {
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = entry};
 

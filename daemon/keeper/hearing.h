@@ -9,8 +9,9 @@
 
 #include "daemon/keeper/store.h"
 
-/* Messages that are held of an instance. Of what it says again and again the last counts as one;
- * who says more than that waits, as it would without us. */
+/* Messages that are held of an instance. Those of one process that follow each other and say
+ * nothing but what is said again and again (hearing.c) are one, with the last of each; who says
+ * more waits, as it would without us. */
 #define HEARING_MESSAGES_MAX 16
 
 struct hearing {

@@ -1,7 +1,7 @@
 /*
  * inkod, the keeper: holds what the supervisor gives it to hold, starts the supervisor again
- * when it ends, and reaps what nobody else is the parent of. It knows no actor and decides
- * nothing, so that it has little to fail at: everything that lives longer than a supervisor leans
+ * when it ends, and reaps what nobody else is the parent of. It decides nothing about
+ * actors, so that it has little to fail at: everything that lives longer than a supervisor leans
  * on it. Here is its start.
  */
 

@@ -7,6 +7,7 @@
 #include "daemon/supervisor/former-socket.h"
 #include "daemon/supervisor/held-lane.h"
 #include "daemon/supervisor/held.h"
+#include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/instance-life.h"
 #include "daemon/supervisor/instance-notice.h"
 #include "daemon/supervisor/lane-watch.h"
@@ -41,16 +42,28 @@ static int adopt_process(struct supervisor *supervisor, struct keep_message *mes
 /* An instance's name, and behind it the number of what it said. */
 static int adopt_heard(struct supervisor *supervisor, struct keep_message *message)
 {
-	char name[LIMIT_KEY_CHARS + 1];
+	char name[LIMIT_KEY_CHARS + 1], *slash;
 	struct instance *instance;
 
 	(void)strcpy(name, message->key + strlen(KEEP_HEARD));
-	*strrchr(name, '/') = 0;
+	slash = strrchr(name, '/');
+	if (!slash)
+		return -EBADMSG;
+	*slash = 0;
 	instance = actor_find_instance(supervisor, name);
-	if (!instance)
-		return -ENOENT;
-	instance_notice_adopt(instance, message);
+	/* Of a process that has ended since, or with its instance, nothing follows any more. */
+	if (instance && instance->process.collector)
+		instance_notice_adopt(instance, message);
 	return 0;
+}
+
+/* The last one first: who dies meanwhile leaves the first ones, and what is heard then is numbered
+ * behind them. */
+static void drop_heard(struct supervisor *supervisor, const struct held *held)
+{
+	for (size_t i = held->n; i-- > 0;)
+		if (strncmp(held->messages[i].key, KEEP_HEARD, strlen(KEEP_HEARD)) == 0)
+			holding_drop(supervisor->holding, held->messages[i].key);
 }
 
 /* The same towards another keeper: all that there is, as it is now. */
@@ -176,4 +189,5 @@ void adoption_adopt_all(struct supervisor *supervisor, struct held *held)
 	listener_resume_all(supervisor);
 	lane_watch_resume(supervisor);
 	adopt_kind(supervisor, held, KEEP_HEARD, adopt_heard);
+	drop_heard(supervisor, held);
 }

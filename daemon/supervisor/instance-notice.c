@@ -10,7 +10,6 @@
 
 #include "daemon/supervisor/actor.h"
 #include "daemon/supervisor/builtin.h"
-#include "daemon/supervisor/holding.h"
 #include "daemon/supervisor/instance-life.h"
 #include "daemon/supervisor/instance-notice.h"
 #include "daemon/supervisor/instance-timer.h"
@@ -293,7 +292,6 @@ void instance_notice_adopt(struct instance *instance, const struct keep_message 
 
 	notification_read(&notification, message->bytes, message->n_bytes, (pid_t)message->number);
 	on_notification(instance, &notification);
-	holding_drop(instance->actor->supervisor->holding, message->key);
 }
 
 static int on_discarded(sd_event_source *source, int fd, uint32_t events, void *userdata)

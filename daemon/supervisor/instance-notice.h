@@ -10,7 +10,7 @@ struct keep_message;
 
 /* Listens on it. Errors of sd_event. */
 int instance_notice_watch(struct instance *instance);
-/* What the keeper heard of it before this supervisor ran: it follows, and is held no more. */
+/* What the keeper heard of it before this supervisor ran: what follows from it. */
 void instance_notice_adopt(struct instance *instance, const struct keep_message *message);
 /* Hears now what it has said, as far as that can be heard. */
 void instance_notice_hear(struct instance *instance);

@@ -20,7 +20,7 @@ struct instance;
 struct instance_process {
 	int64_t pid;	     /* 0 if none runs */
 	int64_t mark;	     /* of all that it starts, see leftovers.h */
-	pid_t collector;     /* of its orphans, if a former supervisor started it; or 0 */
+	pid_t collector;     /* of its orphans, if a former supervisor started it; else 0 */
 	int pidfd, gate_fd;  /* -1 if there is none; the gate is needed until it is ready */
 	bool is_gated;	     /* as far as is held it has not been let through the gate */
 	uint64_t asked_usec; /* for how long nobody has known how it ended */

@@ -817,6 +817,8 @@ notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 notify.connect(os.environ["NOTIFY_SOCKET"])
 if "late" not in sys.argv:
     notify.send(b"READY=1")
+if said.exists():
+    time.sleep(1000)
 while not go.exists():
     time.sleep(0.01)
 if "late" in sys.argv:
@@ -824,8 +826,11 @@ if "late" in sys.argv:
 for i in range(int(pathlib.Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 1000):
     notify.send(b"STATUS=%d\\nWATCHDOG=1" % i)
 notify.send(b"STATUS=has said all")
+if "ends" in sys.argv:
+    notify.send(b"STOPPING=1")
 said.touch()
-time.sleep(1000)
+if "ends" not in sys.argv:
+    time.sleep(1000)
 """
 
 
@@ -859,6 +864,26 @@ def test_actors_speak_while_no_supervisor_comes_up(tmp_path, when):
         wait_until(lambda: inko.instances("talker")[0].get("status") == "has said all")
         assert inko.actor("talker")["state"] == "ready"
         assert inko.pids("talker") == [pid]
+
+
+def test_who_spoke_while_no_supervisor_came_up_has_ended(tmp_path):
+    """What it said is not what the next process says, nor is it told once more."""
+    go, said = tmp_path / "go", tmp_path / "said"
+    with installed_inkod(tmp_path) as inko:
+        inko.tolerated = "exited with status 1;"
+        inko.spawn("talker", PYTHON, "-c", TALKATIVE, go, said, "ends", adapter="activation",
+                   **PATIENT)
+        pid, = inko.pids("talker")
+        with without_supervisor(tmp_path, inko):
+            go.touch()
+            wait_until(lambda: said.exists() and not alive(pid), what="it has ended")
+        inko.wait_restarted("talker", pid)
+        instance, = inko.instances("talker")
+        assert instance["restarts"] == 1 and instance["lastExit"] == "exited with status 0"
+        assert "status" not in instance
+        kill_supervisor(inko)
+        assert inko.actor("talker")["state"] == "ready"
+        assert inko.instances("talker") == [instance]
 
 
 # What is held.

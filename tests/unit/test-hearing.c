@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/keeper/hearing.h"
@@ -122,6 +123,29 @@ static void keeps_the_last_of_what_is_repeated(void **state)
 	close_scene(&scene);
 }
 
+/* Whom to believe is not the keeper's to say. */
+static void keeps_apart_who_says_it(void **state)
+{
+	struct scene scene;
+	pid_t child;
+
+	(void)state;
+	open_scene(&scene);
+	assert_true(say(&scene, 0, "READY=1"));
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(send(scene.speakers[0], "STATUS=b", 8, MSG_DONTWAIT) == 8 ? 0 : 1);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	hearing_dispatch(&scene.hearing, &scene.store);
+	assert_true(say(&scene, 0, "STATUS=c"));
+	assert_heard(&scene, 0, 0, "READY=1");
+	assert_int_equal(find(&scene, 0, 1)->number, child);
+	assert_string_equal(find(&scene, 0, 1)->bytes, "STATUS=b");
+	assert_heard(&scene, 0, 2, "STATUS=c");
+	close_scene(&scene);
+}
+
 /* They look alike. */
 static void keeps_all_of_what_is_not(void **state)
 {
@@ -203,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		leaks_test(keeps_the_order),
 		leaks_test(keeps_the_last_of_what_is_repeated),
+		leaks_test(keeps_apart_who_says_it),
 		leaks_test(keeps_all_of_what_is_not),
 		leaks_test(has_a_bound),
 		leaks_test(merges_no_more_than_is_read),
