@@ -30,7 +30,7 @@ int shortage_wait(struct shortage *shortage, int error)
 
 	if (shortage->since_msec == 0)
 		shortage->since_msec = now_msec;
-	else if (now_msec - shortage->since_msec >= SHORTAGE_MSEC)
+	else if (now_msec - shortage->since_msec >= SHORTAGE_PATIENCE_MSEC)
 		return error;
 	/* Not a signalfd, which is a descriptor. */
 	(void)sigemptyset(&ends);

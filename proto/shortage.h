@@ -11,7 +11,7 @@
 
 /* How long without any progress. Less than a supervisor that hands over waits for who reads
  * nothing (HAND_OVER_MSEC), so that who knows the reason says it. */
-#define SHORTAGE_MSEC 4000
+#define SHORTAGE_PATIENCE_MSEC 4000
 
 struct shortage {
 	uint64_t since_msec; /* 0 while there is none */
@@ -22,8 +22,8 @@ struct shortage {
 bool shortage_is(int error);
 /* Is it the first one? From then on it is known. */
 bool shortage_is_news(struct shortage *shortage);
-/* Waits a moment. 0 to try again, or error, when that was so for SHORTAGE_MSEC, or -ECANCELED at
- * SIGTERM or SIGINT, which the caller has blocked: it is taken. */
+/* Waits a moment. 0 to try again, or error, when that was so for SHORTAGE_PATIENCE_MSEC, or
+ * -ECANCELED at SIGTERM or SIGINT, of those that the caller has blocked: it is taken. */
 int shortage_wait(struct shortage *shortage, int error);
 /* It has gone on. */
 void shortage_end(struct shortage *shortage);

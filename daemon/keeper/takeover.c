@@ -48,7 +48,7 @@ static int wait_for_room(struct shortage *shortage, int error)
 	if (shortage_is_news(shortage))
 		log_line("cannot take over from inko-supervisor for now: %s; tries for %d s until "
 			 "it can, and leaves it as it is then. To take over, %s",
-			strerror(-error), SHORTAGE_MSEC / 1000, shortage_remedy(error));
+			strerror(-error), SHORTAGE_PATIENCE_MSEC / 1000, shortage_remedy(error));
 	return shortage_wait(shortage, error);
 }
 
@@ -174,9 +174,10 @@ int takeover_receive(int link_fd, struct store *store)
 void takeover_complain(pid_t pid, int pidfd, int error)
 {
 	struct pollfd supervisor = {.fd = pidfd, .events = POLLIN};
+	bool is_ours = shortage_is(error) || error == -ECANCELED;
 
 	/* Of a process that ends its descriptors go first. */
-	if (pidfd >= 0 && poll(&supervisor, 1, ENDING_MSEC) == 0)
+	if (pidfd >= 0 && poll(&supervisor, 1, is_ours ? 0 : ENDING_MSEC) == 0)
 		log_line("gives up taking over from inko-supervisor (pid %d) before it has all "
 			 "(%s): that one goes on with everything, without a keeper; start inkod "
 			 "again",

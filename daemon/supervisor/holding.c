@@ -194,7 +194,7 @@ static int wait_for_room(struct shortage *shortage, int error)
 		log_error(
 			"cannot receive what is held: %s; tries for %d s until it can, then another "
 			"supervisor does. To have it go on, %s",
-			strerror(-error), SHORTAGE_MSEC / 1000, shortage_remedy(error));
+			strerror(-error), SHORTAGE_PATIENCE_MSEC / 1000, shortage_remedy(error));
 	return shortage_wait(shortage, error);
 }
 
@@ -206,9 +206,10 @@ static int receive_held(int fd, struct shortage *shortage, struct keep_message *
 
 	for (;;) {
 		r = keep_receive(fd, ret_message);
-		if (r == -EAGAIN)
+		if (r == -EAGAIN) {
+			shortage_end(shortage);
 			(void)poll(&waits, 1, -1);
-		else if (!shortage_is(r))
+		} else if (!shortage_is(r))
 			break;
 		else if ((r = wait_for_room(shortage, r)) < 0)
 			return r;
