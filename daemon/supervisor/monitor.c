@@ -280,21 +280,23 @@ static bool is_former(const struct monitor *monitor, const cJSON *milestone, int
 	return position > after && position <= monitor->first_position;
 }
 
-/* Those that are known by their position alone. */
+/* Those that are known by their position alone. Before the first of a full list there may have been
+ * more. */
 static void tell_forgotten(const struct monitor *monitor, struct call *call, int64_t after)
 {
-	const cJSON *milestone;
+	const cJSON *list = peek_list(monitor), *milestone;
+	bool is_counted = cJSON_GetArraySize(list) < MILESTONES_COUNTED ||
+			  after >= get_position(cJSON_GetArrayItem(list, 0));
 	int64_t missed = 0, last = after;
 
-	cJSON_ArrayForEach(milestone, peek_list(monitor)) {
+	cJSON_ArrayForEach(milestone, list) {
 		if (cJSON_HasObjectItem(milestone, EVENT) || !is_former(monitor, milestone, after))
 			continue;
 		missed++;
 		last = get_position(milestone);
 	}
-	/* Before the first of them there may have been more. */
 	if (missed > 0)
-		tell_overrun(call, last, missed < MILESTONES_COUNTED - MILESTONES ? missed : 0);
+		tell_overrun(call, last, is_counted ? missed : 0);
 }
 
 /* Those of former supervisors. */
