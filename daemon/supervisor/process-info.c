@@ -120,9 +120,11 @@ static pid_t read_parent_from_proc(pid_t pid)
 pid_t process_info_read_parent(int pidfd, pid_t pid)
 {
 	struct info info = {.mask = INFO_PID};
-	pid_t parent = ioctl(pidfd, GET_INFO, &info) == 0 && (info.mask & INFO_PID)
-			       ? (pid_t)info.ppid
-			       : read_parent_from_proc(pid);
+	pid_t parent;
 
-	return parent > 0 ? parent : 1;
+	if (ioctl(pidfd, GET_INFO, &info) == 0 && (info.mask & INFO_PID))
+		return info.ppid > 0 ? (pid_t)info.ppid : 1;
+	parent = read_parent_from_proc(pid);
+	/* Then the number was nobody else's so far. */
+	return parent > 0 && pidfd_send_signal(pidfd, 0, NULL, 0) == 0 ? parent : 1;
 }

@@ -148,8 +148,6 @@ static void knows_a_parent(void **state)
 
 	(void)state;
 	assert_int_equal(process_info_read_parent(pidfd, pid), getpid());
-	/* As where the kernel does not know the call. */
-	assert_int_equal(process_info_read_parent(-1, pid), getpid());
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(process_info_read_parent(pidfd, pid), 1);
 	(void)close(pidfd);
