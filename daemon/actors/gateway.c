@@ -17,10 +17,11 @@
 
 #include "feeder.h"
 
-/* To close an endpoint, which takes milliseconds. nng 1.5.2 does not come back from nng_close one
- * time in some sixty in which messages are coming in. Nothing would reach any mailbox then, and who
- * spawns an actor would wait for its endpoint for ever; the next life opens all of them again. */
-#define CLOSE_SECONDS 2
+/* To close an endpoint, which takes milliseconds, unless somebody stops this process meanwhile.
+ * nng 1.5.2 does not come back from nng_close one time in some sixty in which messages are coming
+ * in. Nothing would reach any mailbox then, and who spawns an actor would wait for its endpoint for
+ * ever; the next life opens all of them again. */
+#define CLOSE_SECONDS 5
 
 struct endpoint {
 	struct feed feed;

@@ -165,7 +165,7 @@ cJSON *describe_actor(const struct actor *actor)
 	return describe_counted(actor);
 }
 
-cJSON *describe_actors(const struct supervisor *supervisor, const struct actor *only)
+cJSON *describe_actors(struct supervisor *supervisor, const struct actor *only)
 {
 	cJSON *array = cJSON_CreateArray();
 	const struct actor *actor;

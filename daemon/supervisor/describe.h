@@ -17,7 +17,7 @@ struct supervisor;
 
 cJSON *describe_actor(const struct actor *actor);
 /* Arrays: of that actor and the listeners that lead to it, or, with NULL, of all. */
-cJSON *describe_actors(const struct supervisor *supervisor, const struct actor *only);
+cJSON *describe_actors(struct supervisor *supervisor, const struct actor *only);
 cJSON *describe_listeners(const struct supervisor *supervisor, const struct actor *only);
 /* Of all. */
 cJSON *describe_routes(const struct supervisor *supervisor);

@@ -457,7 +457,7 @@ static struct instance *find_counted(const struct held_lane *lane, const struct 
 	return instance && (!only || instance->actor == only) ? instance : NULL;
 }
 
-void routing_count_waiting(const struct supervisor *supervisor, const struct actor *only)
+void routing_count_waiting(struct supervisor *supervisor, const struct actor *only)
 {
 	struct actor *actor;
 	struct instance *instance;

@@ -60,4 +60,4 @@ void routing_forget(struct instance *instance);
 bool routing_has_mailbox(const struct instance *instance);
 /* Counts what waits in the mailbox of each instance, or of those of only, into its n_waiting: in
  * one look at all lanes. */
-void routing_count_waiting(const struct supervisor *supervisor, const struct actor *only);
+void routing_count_waiting(struct supervisor *supervisor, const struct actor *only);

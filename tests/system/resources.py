@@ -8,8 +8,8 @@ from harness import SANITIZED, alive, count_descriptors, wait_until
 # What a process may have grown by: malloc's and nng's own caches, in pages that were touched for
 # the first time. A sanitizer keeps what was freed, so that it says nothing there.
 MEMORY_TOLERANCE_KIB = 512
-# What one may have more than the one in whose place it is, which has done no less: 8 KiB where both
-# are small, and a share of what a large one has.
+# What one may have more than the one in whose place it is, which has done no less (8 KiB were seen
+# where both are small), or a share of what a large one has.
 REPLACED_TOLERANCE_KIB = 128
 REPLACED_SHARE = 0.1
 LOOKS = 5
