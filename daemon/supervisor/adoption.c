@@ -11,6 +11,7 @@
 #include "daemon/supervisor/instance-life.h"
 #include "daemon/supervisor/instance-notice.h"
 #include "daemon/supervisor/lane-watch.h"
+#include "daemon/supervisor/lifeline.h"
 #include "daemon/supervisor/listener.h"
 #include "daemon/supervisor/log.h"
 #include "daemon/supervisor/monitor.h"
@@ -125,6 +126,7 @@ static const struct {
 } adoptions[] = {
 	{KEEP_SOCKET, systemd_socket_adopt, systemd_socket_put_all},
 	{MONITOR_KEY, monitor_adopt, monitor_put},
+	{LIFELINE_KEY, lifeline_adopt, lifeline_put},
 	{"actor/", actor_adopt, put_actors},
 	{KEEP_INSTANCE, adopt_instance, put_instances},
 	{STORED_KEY, stored_adopt, put_stored},
@@ -176,6 +178,7 @@ void adoption_adopt_all(struct supervisor *supervisor, struct held *held)
 
 	for (size_t i = 0; i < sizeof(adoptions) / sizeof(*adoptions); i++)
 		adopt_kind(supervisor, held, adoptions[i].prefix, adoptions[i].adopt);
+	lifeline_begin(supervisor);
 	if (!held_is_cold_start(held))
 		say_adoption(supervisor);
 	TAILQ_FOREACH(actor, &supervisor->actors, entries)

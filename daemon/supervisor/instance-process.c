@@ -320,6 +320,7 @@ static struct launch *launch_new(const struct instance *instance)
 			.runtime = instance->actor->supervisor->runtime,
 			.notify_path = launch->notify_path,
 			.output_fd = -1,
+			.lifeline_fd = -1,
 			.fds = launch->start.fds,
 			.fd_names = launch->start.names};
 	return launch;
@@ -343,6 +344,8 @@ static int prepare(struct instance *instance, struct launch *launch)
 	if (r < 0)
 		return r;
 	stored_give(instance, &launch->start);
+	if (!adapter_has_mailbox(&instance->actor->spec))
+		plan->lifeline_fd = supervisor->lifeline_fds[0];
 	plan->command = launch->command;
 	plan->n_fds = launch->start.n_fds;
 	return 0;

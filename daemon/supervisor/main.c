@@ -46,6 +46,7 @@ static int prepare(struct supervisor *supervisor)
 	TAILQ_INIT(&supervisor->systemd_sockets);
 	TAILQ_INIT(&supervisor->requests);
 	TAILQ_INIT(&supervisor->applications);
+	supervisor->lifeline_fds[0] = supervisor->lifeline_fds[1] = -1;
 	/* Processes know lanes by their numbers, also those that have ended and are held no more. A
 	 * lane takes longer to make than a microsecond, so that no former supervisor came so far.
 	 */

@@ -13,7 +13,9 @@
 
 #include "daemon/supervisor/environment.h"
 #include "daemon/supervisor/leftovers.h"
+#include "daemon/supervisor/lifeline.h"
 #include "daemon/supervisor/process.h"
+#include "daemon/supervisor/signal-name.h"
 #include "proto/descriptor.h"
 #include "proto/signals.h"
 
@@ -24,21 +26,24 @@ struct prepared {
 	int null_fd;
 };
 
-/* Puts the descriptors where they belong and closes all others; the gate closes at exec. */
+/* Puts the descriptors where they belong and closes all others; the gate closes at exec, and the
+ * lifeline stays behind it. */
 static int give_descriptors(
 	const struct process_plan *plan, const struct prepared *prepared, int *gate_fd)
 {
-	int first_free = PROCESS_LISTEN_FDS_START + (int)plan->n_fds;
-	int null_fd = fcntl(prepared->null_fd, F_DUPFD_CLOEXEC, first_free + 1);
+	int first_free = PROCESS_LISTEN_FDS_START + (int)plan->n_fds, last = first_free;
+	int null_fd = fcntl(prepared->null_fd, F_DUPFD_CLOEXEC, first_free + 2);
 	int *copies = prepared->copies;
-	int output_fd = fcntl(plan->output_fd, F_DUPFD_CLOEXEC, first_free + 1);
-	int gate = fcntl(*gate_fd, F_DUPFD_CLOEXEC, first_free + 1);
+	int output_fd = fcntl(plan->output_fd, F_DUPFD_CLOEXEC, first_free + 2);
+	int gate = fcntl(*gate_fd, F_DUPFD_CLOEXEC, first_free + 2);
+	int lifeline = lifeline_open(
+		plan->lifeline_fd, signal_name_find(plan->spec->stop_signal), first_free + 2);
 
 	if (null_fd < 0 || output_fd < 0 || gate < 0)
 		return -errno;
 	/* First out of the way, then into place: a source may stand where another belongs. */
 	for (size_t i = 0; i < plan->n_fds; i++) {
-		copies[i] = fcntl(plan->fds[i], F_DUPFD_CLOEXEC, first_free + 1);
+		copies[i] = fcntl(plan->fds[i], F_DUPFD_CLOEXEC, first_free + 2);
 		if (copies[i] < 0)
 			return -errno;
 	}
@@ -51,7 +56,9 @@ static int give_descriptors(
 	*gate_fd = first_free;
 	if (dup3(gate, first_free, O_CLOEXEC) < 0)
 		return -errno;
-	return close_range((unsigned int)first_free + 1, ~0u, 0) < 0 ? -errno : 0;
+	if (lifeline >= 0 && dup2(lifeline, ++last) < 0)
+		return -errno;
+	return close_range((unsigned int)last + 1, ~0u, 0) < 0 ? -errno : 0;
 }
 
 /* inkod raised its own; programs that use select(2) must not be given descriptors above what they

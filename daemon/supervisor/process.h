@@ -27,6 +27,7 @@ struct process_plan {
 	const int *fds;			       /* LISTEN_FDS, borrowed */
 	size_t n_fds;
 	size_t n_listeners;   /* of them, at the front */
+	int lifeline_fd;      /* see lifeline.h; -1: none */
 	int64_t mark;	      /* see leftovers.h; 0: none */
 	int64_t main_pid;     /* MAINPID: of the instance that it is for; 0: it is that */
 	const char *fd_names; /* LISTEN_FDNAMES */

@@ -131,6 +131,7 @@ static int fork_command(struct reload_command *command, char reason[static 512])
 	struct spec spec = make_spec(instance, words);
 	char path[PATH_MAX];
 	struct process_plan plan = {.spec = &spec,
+		.lifeline_fd = -1,
 		.command = words,
 		.confinement = &confinement,
 		.instance = instance->name,

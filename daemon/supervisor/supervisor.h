@@ -37,6 +37,7 @@ struct supervisor {
 	char runtime[PATH_MAX];
 	size_t charge_bytes; /* of an envelope without a body, see proto/lane.h */
 	uint64_t last_lane;  /* no lane, also of a former supervisor, had a higher number */
+	int lifeline_fds[2]; /* see lifeline.h; -1 */
 	size_t n_stored;     /* descriptors that instances have stored, see stored.h */
 	bool stopping;
 	bool is_unconfigured; /* see configuration-file.h */

@@ -25,7 +25,7 @@ from statistics import median
 import pytest
 
 from harness import (
-    ACTORS, BUILD, DEADLINE, PYTHON, SANITIZED, Inkod, VarlinkError, alive, assert_all_answered,
+    ACTORS, BRIEF, BUILD, DEADLINE, PYTHON, SANITIZED, Inkod, VarlinkError, alive, assert_all_answered,
     command_name, cpu_nanoseconds, http_get, private_inkod, programs_on_this_kernel, wait_until,
     without_pidfd_info)
 from installed import (
@@ -226,6 +226,50 @@ def test_both_at_once(inko, seeded):
         wait_until(lambda: not inko.processes(), what=lambda: f"all ended: {inko.processes()}")
         inko.start()
         assert inko.status()["actors"] == [] and inko.status()["listeners"] == []
+
+
+# Serves on until it is told to end, and writes by which signal.
+WITHOUT_MAILBOX = """
+import os, pathlib, signal, socket, sys, time
+def on_signal(number, _):
+    pathlib.Path(sys.argv[1]).write_text(signal.Signals(number).name)
+    sys.exit()
+for number in (signal.SIGTERM, signal.SIGQUIT):
+    signal.signal(number, on_signal)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+    notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
+while True:
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGQUIT"])
+def test_both_at_once_without_a_mailbox(inko, tmp_path, signal_name):
+    """One that sees nothing of inkod gets its stop signal, when both have died and not before, and
+    the next inkod can have its address."""
+    said = tmp_path / "said"
+    address = f"unix://{tmp_path}/web.sock"
+
+    def spawn():
+        inko.spawn("web", PYTHON, "-c", WITHOUT_MAILBOX, said, adapter="activation",
+                   stopSignal=signal_name, listeners=[address], **BRIEF)
+        return inko.pids("web")
+
+    pid, = spawn()
+    kill_supervisor(inko)
+    wait_for_keeper(inko, kill_keeper(inko))
+    kill_supervisor(inko)
+    inko.ctl("upgrade")
+    assert inko.pids("web") == [pid] and not said.exists()
+    keeper, supervisor = inko.keeper_pid(), inko.supervisor_pid()
+    stop_process(inko, keeper)
+    inko.kill(supervisor)
+    inko.kill(keeper)
+    wait_until(said.exists, what="it was told")
+    wait_until(lambda: not inko.processes(), what=lambda: f"all ended: {inko.processes()}")
+    assert said.read_text() == signal_name
+    inko.start()
+    spawn()
 
 
 # A supervisor without a keeper, in the directory argv[1], which ends when it has handed over what
