@@ -77,6 +77,8 @@ bool life_start(struct life *life, int lock_fd, uint64_t now_msec, int *ret_link
 
 void life_serve(struct life *life, uint64_t now_msec)
 {
+	if (life->failures > 0)
+		log_line("inko-supervisor (pid %d) has come up", (int)life->pid);
 	life->serving_since_msec = now_msec;
 }
 

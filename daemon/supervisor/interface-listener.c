@@ -84,7 +84,7 @@ static struct listener *find_accepted(
 	if (listener && listener->give) {
 		describe_failure(call, "ListenerGiven", name,
 			"%s was given to the instances of %s, which accept from it themselves, so "
-			"that it cannot be paused; 'inkoctl stop %s' lets its clients wait",
+			"that it is never paused; 'inkoctl stop %s' lets its clients wait",
 			name, listener->give, listener->give);
 		return NULL;
 	}

@@ -846,6 +846,7 @@ def test_upgrade_to_a_supervisor_that_crashes(tmp_path):
         assert all_pids(inko) == pids
         assert_all_answered(load.report(), at_least=100)
         log = inko.log.read_text()
+        assert f"inko-supervisor (pid {inko.supervisor_pid()}) has come up" in log
         assert log.count("times in a row") == 1
         assert re.findall(r"exited with status 1; starting it again in (\d+) ms", log)[:5] == \
             ["10", "20", "40", "80", "160"]
