@@ -455,7 +455,9 @@ def test_acceptor_ends_with_one_in_its_hands(inko, number, n_lost):
     port = inko.listen("web")
     inko.settle()
     acceptor = inko.pids("acceptor")[0]
-    inko.tolerated = rf"acceptor/0 \(pid {acceptor}\) exited with status 0$"
+    # A sanitizer that has no descriptor to look for leaks with ends it with 1.
+    inko.tolerated = (rf"acceptor/0 \(pid {acceptor}\) exited with status "
+                      rf"{'[01]' if SANITIZED else '0'}$")
     n_allowed = first_free_descriptor(acceptor) + 8
     before = limit_descriptors(acceptor, n_allowed)
     load = inko.load(port, clients=3 * n_allowed, connections=3 * n_allowed)
