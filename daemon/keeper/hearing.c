@@ -1,6 +1,7 @@
 #include "daemon/keeper/hearing.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,8 +48,8 @@ static size_t line_bytes(const char *text, size_t n_bytes, size_t *ret_without_e
 	return *ret_without_end + (end ? 1 : 0);
 }
 
-/* The bits of its lines; 0 if there is any other. A zero byte ends a line, too, for who reads it.
- */
+/* The bits of its lines; 0 if there is any other, or a zero byte, which ends a line for who reads
+ * it. */
 static unsigned int kinds_of(const char *text, size_t n_bytes)
 {
 	unsigned int kinds = 0;

@@ -5,8 +5,6 @@
  * messages were not read (net.unix.max_dgram_qlen): so they are read here, and held for the next.
  */
 
-#include <stdbool.h>
-
 #include "daemon/keeper/store.h"
 
 /* Messages that are held of an instance. Those of one process that follow each other and say

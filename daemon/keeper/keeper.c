@@ -175,7 +175,7 @@ static void turn(struct keeper *keeper)
 		{.fd = keeper->hearing.epoll_fd, .events = POLLIN},
 	};
 
-	if (poll(fds, 4, timeout_msec(keeper)) < 0 && errno != EINTR)
+	if (poll(fds, sizeof(fds) / sizeof(*fds), timeout_msec(keeper)) < 0 && errno != EINTR)
 		abort();
 	/* Before the signals, which may change the link. */
 	supervision_on_link(supervision, fds[1].revents);

@@ -12,6 +12,7 @@
 #include "daemon/keeper/takeover.h"
 #include "proto/descriptor.h"
 #include "proto/monotonic.h"
+#include "proto/shortage.h"
 
 /* Between tries where the kernel has no event for when it will do. */
 #define PAUSE_MSEC 10
@@ -119,11 +120,6 @@ static void on_message(struct supervision *supervision, struct keep_message *mes
 	}
 }
 
-static bool is_shortage(int error)
-{
-	return error == -ENOMEM || error == -EMFILE;
-}
-
 /* The message waits, and everything behind it. Its sender is not silent, whatever the watchdog
  * has heard of it. */
 static void on_shortage(struct supervision *supervision, int error)
@@ -151,7 +147,7 @@ static int receive_one(struct supervision *supervision)
 		log_line("dropped an invalid message of inko-supervisor (pid %d)",
 			(int)supervision->life.pid);
 		r = 1;
-	} else if (is_shortage(r)) {
+	} else if (shortage_is(r)) {
 		on_shortage(supervision, r);
 	}
 	return r;
@@ -163,7 +159,7 @@ bool supervision_receive(struct supervision *supervision)
 
 	while (supervision->link.fd >= 0 && r == 1)
 		r = receive_one(supervision);
-	return !is_shortage(r);
+	return !shortage_is(r);
 }
 
 /* While the answer to KEEP_TAKE is on its way the supervisor only reads. */
@@ -173,7 +169,7 @@ static void on_link_input(struct supervision *supervision)
 
 	for (int i = 0; i < RECEIVE_BUDGET && r == 1 && !supervision->link.taking; i++)
 		r = receive_one(supervision);
-	if (r == 1 || r == -EAGAIN || is_shortage(r))
+	if (r == 1 || r == -EAGAIN || shortage_is(r))
 		return;
 	link_close(&supervision->link);
 	/* It ends, or is no use without its link. */

@@ -212,13 +212,13 @@ static int find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd)
 int takeover_find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd)
 {
 	struct shortage shortage = {0};
-	int r, waited = 0;
+	int r, waited;
 
 	do {
 		r = find_peer(link_fd, ret_pid, ret_pidfd);
 		if (r == 0 || r == -ESRCH || r == -ECONNRESET)
 			return r;
-		waited = wait_for_room(&shortage, r);
+		waited = shortage_is(r) ? wait_for_room(&shortage, r) : r;
 	} while (waited == 0);
 	complain_early(waited);
 	return waited;

@@ -22,7 +22,8 @@ int takeover_receive(int link_fd, struct store *store);
 void takeover_complain(pid_t pid, int pidfd, int error);
 /* The process at the other end of link_fd, and a pidfd of it, which is the caller's. -ESRCH and
  * -ECONNRESET say that it is gone, and no other error does: while there is no descriptor or no
- * memory to ask with that is logged, and waited for as by shortage_wait, whose errors were said. */
+ * memory to ask with that is logged, and waited for as by shortage_wait. What else it returns was
+ * said. */
 int takeover_find_peer(int link_fd, pid_t *ret_pid, int *ret_pidfd);
 /* Does the process pid execute another program than that at path? Not when it has ended. */
 bool takeover_is_another(pid_t pid, const char *path);

@@ -53,7 +53,7 @@ static int adopt_heard(struct supervisor *supervisor, struct keep_message *messa
 	*slash = 0;
 	instance = actor_find_instance(supervisor, name);
 	/* Of a process that has ended since, or with its instance, nothing follows any more. */
-	if (instance && instance->process.collector)
+	if (instance && instance_process_is_adopted(&instance->process))
 		instance_notice_adopt(instance, message);
 	return 0;
 }

@@ -28,6 +28,12 @@ struct instance_process {
 	sd_event_source *on_exit;
 };
 
+/* Did a former supervisor start the process that runs? */
+static inline bool instance_process_is_adopted(const struct instance_process *process)
+{
+	return process->collector != 0;
+}
+
 /* No process. */
 void instance_process_init(struct instance_process *process);
 /* Lets go of its process, should it run; there is none after. */

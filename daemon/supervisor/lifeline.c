@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "daemon/supervisor/holding.h"
@@ -36,7 +37,8 @@ void lifeline_begin(struct supervisor *supervisor)
 	if (supervisor->lifeline_fds[0] >= 0)
 		return;
 	if (pipe2(supervisor->lifeline_fds, O_CLOEXEC) < 0) {
-		log_error("instances without a mailbox will not be told if inkod dies: %m");
+		log_error("instances without a mailbox will not be told if inkod dies: %s",
+			strerror(errno));
 		supervisor->lifeline_fds[0] = supervisor->lifeline_fds[1] = -1;
 		return;
 	}

@@ -11,6 +11,7 @@
 #include "daemon/supervisor/news.h"
 #include "daemon/supervisor/routing.h"
 #include "proto/lane.h"
+#include "proto/shortage.h"
 
 /* Between tries to tell what the kernel is short of something for, and has no event for. */
 #define SHORTAGE_USEC UINT64_C(100000)
@@ -55,10 +56,10 @@ static int on_time(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+/* More of them than of what only receives. */
 static bool is_shortage(int error)
 {
-	return error == -ETOOMANYREFS || error == -ENOMEM || error == -ENOBUFS ||
-	       error == -EMFILE || error == -ENFILE;
+	return shortage_is(error) || error == -ETOOMANYREFS || error == -ENOBUFS;
 }
 
 /* When there is room in its mailbox, or may be what else was missing. */

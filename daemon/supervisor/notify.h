@@ -37,9 +37,7 @@ int notify_dispatch(int fd,
 	void (*on_notification)(void *context, struct notification *notification), void *context,
 	int *ret_done_fd);
 
-/* Makes one of what the keeper heard of sender while no supervisor ran; what is too long is cut
- * off.
- */
+/* Makes one of what the keeper heard of sender while no supervisor ran. What is too long is cut. */
 void notification_read(
 	struct notification *notification, const char *bytes, size_t n_bytes, pid_t sender);
 

@@ -19,7 +19,7 @@ def private_dirty_kib(pid):
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Private_Dirty:"):
             return int(line.split()[1])
-    return 0
+    raise AssertionError(f"no Private_Dirty of {pid}")
 
 
 def find_processes(service):

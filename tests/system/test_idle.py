@@ -8,19 +8,13 @@ from pathlib import Path
 import pytest
 
 from harness import ACTORS, BUILD, SANITIZED, cpu_nanoseconds, wait_until
+from resources import private_dirty_kib
 
 SECONDS = 3
 # What was just changed is looked after for a moment.
 REST_SECONDS = 2
 KIB_OF_BOTH = 2048
 KIB_OF_LIBINKO = 200
-
-
-def private_dirty_kib(pid):
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Private_Dirty:"):
-            return int(line.split()[1])
-    raise AssertionError(f"no Private_Dirty of {pid}")
 
 
 def ticks(pid):
